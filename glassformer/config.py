@@ -1,0 +1,231 @@
+"""Configuration: frozen, complete, saved with the weights.
+
+A `Config` is a frozen pydantic model whose every field has a meaning (the string under it) and a default, so the saved
+JSON shows the whole truth. A `Variant` is a Config that fills a slot: **slot = folder, variant = file**. The slot's base
+class lives in the folder's `__init__.py`; each other file there defines one subclass, and the file's name is the
+variant's name. There is no registry to forget: adding a file adds a variant, and a path works where a name does.
+
+>>> recipe.override("model.mixer=./my_mixer.py", "model.mixer.window=128", "train.steps=500")
+"""
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import json
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
+from pydantic_core import PydanticCustomError
+
+from glassformer.errors import SettingError
+
+
+class Setting(NamedTuple):
+    """One row of `glass settings`."""
+
+    path: str
+    value: Any
+    type: str
+    meaning: str
+    variants: list[str]
+
+
+class Config(BaseModel):
+    """A frozen group of settings. Unknown names are refused with a suggestion."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, coerce_numbers_to_str=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            for key in value:
+                if key not in cls.model_fields and key != "name":
+                    raise _unknown(str(key), list(cls.model_fields))
+        return value
+
+    @classmethod
+    def parse(cls, tree: Any) -> Self:
+        """Validate a tree of plain values. Raises SettingError naming the setting's full path."""
+        try:
+            return cls.model_validate(tree)
+        except ValidationError as error:
+            raise SettingError(_sentence(error)) from None
+
+    def override(self, *assignments: str) -> Self:
+        """A copy with `path=value` assignments applied; all are merged before anything is validated.
+
+        Parents are applied before children, so the order in which they are written does not matter. A value is JSON if it
+        parses as JSON and text otherwise. Raises SettingError.
+        """
+        tree = self.model_dump()
+        for path, value in sorted(map(_assignment, assignments), key=lambda item: len(item[0])):
+            _assign(tree, path, value)
+        return type(self).parse(tree)
+
+    def to_json(self) -> str:
+        """Every setting, defaults included; `from_json` gives back an equal Config."""
+        return json.dumps(self.model_dump(), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The Config that `to_json` wrote. Raises SettingError."""
+        try:
+            return cls.parse(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise SettingError(f"settings are not valid JSON (line {error.lineno}: {error.msg}); restore the file") from None
+
+    def settings(self, prefix: str = "") -> Iterator[Setting]:
+        """Every leaf and every slot below this Config, depth first."""
+        for name, field in type(self).model_fields.items():
+            value, path, meaning = getattr(self, name), prefix + name, field.description or ""
+            if isinstance(value, Variant):
+                slot = value.slot()
+                yield Setting(path, value.name, slot.__name__.lower(), meaning, variants(slot))
+            elif not isinstance(value, Config):
+                yield Setting(path, value, _type_name(field.annotation), meaning, [])
+            if isinstance(value, Config):
+                yield from value.settings(path + ".")
+
+
+class Variant(Config):
+    """A Config that fills a slot. Subclass once in a package's `__init__.py` (the slot) and once per file beside it."""
+
+    variant_name: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.variant_name = cls.__module__.rpartition(".")[2]
+
+    @property
+    def name(self) -> str:
+        """The file name without `.py`, or the path the user gave."""
+        return self.variant_name
+
+    @classmethod
+    def slot(cls) -> type["Variant"]:
+        """The slot's base class: the ancestor that directly subclasses Variant."""
+        return next(base for base in cls.__mro__ if Variant in base.__bases__)
+
+    @classmethod
+    def named(cls, name: str, **knobs: Any) -> Self:
+        """The variant of this slot called `name` (or written in the file `name`), with its knobs set."""
+        return cls.parse({"name": name, **knobs})
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _dispatch(cls, value: Any, handler: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, dict):
+            return handler(value)
+        knobs = dict(value)
+        name = knobs.pop("name", cls.variant_name)
+        if cls is not cls.slot():
+            return handler(knobs)
+        return variant_class(cls, str(name)).model_validate(knobs)
+
+    @model_serializer(mode="plain")
+    def _with_name(self) -> dict[str, Any]:
+        return {"name": self.name, **{field: getattr(self, field) for field in type(self).model_fields}}
+
+
+def variants(slot: type[Variant]) -> list[str]:
+    """The names of the files (and packages) beside the slot's base class."""
+    package = sys.modules[slot.__module__]
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+
+
+def variant_class(slot: type[Variant], name: str) -> type[Variant]:
+    """The one subclass of `slot` defined in the file called `name`: a sibling module, or a path ending in `.py`."""
+    if name.endswith(".py"):
+        module = _module_from_path(slot, Path(name))
+    elif name in variants(slot):
+        module = importlib.import_module(f"{slot.__module__}.{name}")
+    else:
+        raise _unknown(name, variants(slot), kind=f"{slot.__name__.lower()} variant")
+    found = [
+        c for c in vars(module).values()
+        if isinstance(c, type) and issubclass(c, slot) and c is not slot and c.__module__ == module.__name__
+    ]  # fmt: skip
+    if len(found) != 1:
+        message = f"{name} must define exactly one subclass of {slot.__name__}, and it defines {len(found)}"
+        raise PydanticCustomError("variant", "{message}", {"message": message})
+    if name.endswith(".py"):
+        found[0].variant_name = str(Path(name).resolve())
+    return found[0]
+
+
+def _module_from_path(slot: type[Variant], path: Path) -> Any:
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        message = f"there is no file {path}; give a path to a Python file or one of: {', '.join(variants(slot))}"
+        raise PydanticCustomError("variant", "{message}", {"message": message})
+    module_name = f"glassformer_variant_{hashlib.sha256(path.read_bytes() + str(path).encode()).hexdigest()[:16]}"
+    if module_name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[module_name]
+            message = f"{path} could not be imported ({type(error).__name__}: {error}); run it with python to see where"
+            raise PydanticCustomError("variant", "{message}", {"message": message}) from error
+    return sys.modules[module_name]
+
+
+def suggestion(word: str, known: list[str]) -> str:
+    """`did you mean 'x'?`, or the list of what there is."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else f"there is: {', '.join(known) or 'nothing here'}"
+
+
+def _unknown(word: str, known: list[str], kind: str = "setting") -> PydanticCustomError:
+    context = {"kind": kind, "word": word, "hint": suggestion(word, known)}
+    return PydanticCustomError("unknown", "unknown {kind} '{word}'; {hint}", context)
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first problem as one sentence: path, what is wrong, remedy."""
+    first = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
+    if first["type"] in ("unknown", "variant"):
+        return f"{path + ': ' if path else ''}{first['msg']}"
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = message[:1].lower() + message[1:].partition(", unable")[0].partition(", got")[0]
+    got = "" if first["type"] in ("value_error", "missing") else f", got {json.dumps(first['input'], default=str)}"
+    return f"{path + ': ' if path else ''}{message}{got} (see `glass settings`)"
+
+
+def _assignment(text: str) -> tuple[list[str], Any]:
+    path, equals, value = text.partition("=")
+    if not equals or not all(path.strip().split(".")):
+        raise SettingError(f"'{text}' is not a setting; write path=value, for example train.steps=500")
+    try:
+        return path.strip().split("."), json.loads(value)
+    except json.JSONDecodeError:
+        return path.strip().split("."), value
+
+
+def _assign(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    for depth, part in enumerate(path[:-1]):
+        if part not in tree:
+            raise SettingError(f"unknown setting '{'.'.join(path[: depth + 1])}'; {suggestion(part, list(tree))}")
+        if not isinstance(tree[part], dict):
+            raise SettingError(f"{'.'.join(path[: depth + 1])} is a single value, so '{'.'.join(path)}' does not exist")
+        tree = tree[part]
+    slot_filled = isinstance(tree.get(path[-1]), dict) and "name" in tree[path[-1]]
+    tree[path[-1]] = {"name": value} if slot_filled and isinstance(value, str) else value
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")

@@ -1,0 +1,29 @@
+"""Errors a user can cause. Each is one sentence: what was wrong, where, and the remedy.
+
+The command line prints the sentence and exits with code 2; nothing else is caught there, so a bug still shows its
+traceback. A mistake that only a programmer can make is an `assert`, never one of these.
+"""
+
+
+class GlassError(Exception):
+    """Base of every error whose cause is input: a setting, a file, a folder, a machine."""
+
+
+class SettingError(GlassError):
+    """A setting that does not exist, has the wrong type, or contradicts another."""
+
+
+class CorpusError(GlassError):
+    """A source of text that is missing, empty, or not text."""
+
+
+class TokenizerError(GlassError):
+    """A tokenizer file that is corrupt, or text that a tokenizer does not cover."""
+
+
+class DatasetError(GlassError):
+    """A prepared dataset that is missing, damaged, or too small for the recipe."""
+
+
+class CheckpointError(GlassError):
+    """A checkpoint that is missing, damaged, or made for another model."""
