@@ -1,0 +1,53 @@
+"""The maths. One file per formula, each with two functions that compute the same thing.
+
+`plain` is the formula written out in tensor operations, in the paper's order and letters; `fused` is the kernel that
+production code would call and may differ only in rounding. A model is built with a frozen namespace of them:
+
+>>> GPT(config, kernels=fused())                                   # fast
+>>> GPT(config, kernels=plain())                                   # every step visible
+>>> GPT(config, kernels=replace(plain(), attention=my_attention))  # your own formula in the real system
+
+Since all maths of a model passes through this seam, tracing is a wrapper around it and grading a comparison across it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from importlib import import_module
+
+from torch import Tensor
+
+__all__ = ["Kernels", "fused", "plain", "replace"]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """One function per formula; the file of the same name holds its contract."""
+
+    embedding: Callable[..., Tensor]
+    linear: Callable[..., Tensor]
+    softmax: Callable[..., Tensor]
+    cross_entropy: Callable[..., Tensor]
+    layer_norm: Callable[..., Tensor]
+    rms_norm: Callable[..., Tensor]
+    relu: Callable[..., Tensor]
+    gelu: Callable[..., Tensor]
+    swiglu: Callable[..., Tensor]
+    rope: Callable[..., tuple[Tensor, Tensor]]
+    attention: Callable[..., Tensor]
+    dropout: Callable[..., Tensor]
+    adamw: Callable[..., None]
+    clip: Callable[..., Tensor]
+
+
+def plain() -> Kernels:
+    """The reference: every formula written out."""
+    return _twins("plain")
+
+
+def fused() -> Kernels:
+    """The same formulas as fused kernels."""
+    return _twins("fused")
+
+
+def _twins(which: str) -> Kernels:
+    return Kernels(**{f.name: getattr(import_module(f"{__name__}.{f.name}"), which) for f in fields(Kernels)})

@@ -1,0 +1,55 @@
+"""Scaled dot-product attention (Vaswani et al., 2017, eq. 1), causal, with grouped key/value heads (Ainslie et al., 2023).
+
+    y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys s that t may see
+
+Keys and values may have fewer heads than queries: G divides H, and query head h reads key head h // (H/G).
+`visible=None` is the causal rule with the last query standing at the last key: query t of T sees key s of S when
+s - (S - T) <= t. With a cache that is exactly what a decode step or a chunk of a prompt needs.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from glassformer.kernels.dropout import plain as dropout_plain
+from glassformer.kernels.softmax import plain as softmax_plain
+
+
+def causal(T: int, S: int, device: torch.device) -> Tensor:
+    """The rule that `visible=None` stands for: (T, S) booleans."""
+    return torch.ones(T, S, dtype=torch.bool, device=device).tril(S - T)
+
+
+def plain(
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
+) -> Tensor:
+    """q (B, H, T, D), k and v (B, G, S, D), visible booleans and bias numbers that broadcast to (B, H, T, S) -> (B, H, T, D).
+
+    `dropout` is the probability with which a weight is dropped; pass 0 outside training.
+    """
+    (T, D), (G, S) = q.shape[-2:], k.shape[1:3]
+    k, v = (t.repeat_interleave(q.shape[1] // G, dim=1) for t in (k, v))  # (B, H, S, D)
+    scores = q @ k.transpose(-2, -1) / math.sqrt(D)  # (B, H, T, S)
+    if bias is not None:
+        scores = scores + bias
+    scores = scores.masked_fill(~(causal(T, S, q.device) if visible is None else visible), float("-inf"))
+    pattern = softmax_plain(scores)
+    return dropout_plain(pattern, dropout) @ v
+
+
+def fused(
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
+) -> Tensor:
+    """The twin of `plain`: one kernel, never more than a tile of the (T, S) scores in memory (Dao et al., 2022)."""
+    T, S = q.shape[-2], k.shape[-2]
+    square = visible is None and bias is None and T == S
+    if visible is None and not square and T > 1:
+        visible = causal(T, S, q.device)
+    mask = visible if bias is None else bias.to(q.dtype)
+    if bias is not None and visible is not None:
+        mask = mask.masked_fill(~visible, float("-inf"))
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=square, enable_gqa=k.shape[1] != q.shape[1]
+    )

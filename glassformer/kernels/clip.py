@@ -1,0 +1,28 @@
+"""Gradient clipping by global norm (Pascanu, Mikolov and Bengio, 2013).
+
+    g = g * min(1, limit / |g|),   |g| = sqrt(sum over all tensors of g^2)
+
+One bad batch may point anywhere, but it cannot throw the weights far.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+
+@torch.no_grad()
+def plain(weights: list[Tensor], limit: float) -> Tensor:
+    """Scale the `.grad` of `weights` in place; returns the norm before clipping, a scalar."""
+    gradients = [w.grad for w in weights if w.grad is not None]
+    norm = torch.stack([(g.float() * g.float()).sum() for g in gradients]).sum().sqrt()
+    for g in gradients:
+        g.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+    return norm
+
+
+@torch.no_grad()
+def fused(weights: list[Tensor], limit: float) -> Tensor:
+    """The twin of `plain`."""
+    norm = get_total_norm([w.grad for w in weights if w.grad is not None])
+    clip_grads_with_norm_(weights, limit, norm)
+    return norm

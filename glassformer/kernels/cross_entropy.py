@@ -1,0 +1,29 @@
+"""Cross-entropy: how surprised the model is by what came, in nats.
+
+    loss_n = -log softmax(z_n)[y_n] = log sum_v exp(z_nv) - z_n[y_n]
+
+Per token and not averaged: whoever sums over micro-batches, ranks or documents knows how many tokens counted, so the
+mean is theirs to take. Targets of -100 (`IGNORED`) are padding and cost 0.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+IGNORED = -100
+
+
+def plain(logits: Tensor, targets: Tensor) -> Tensor:
+    """logits (N, V), targets (N,) ids or -100 -> (N,) nats in float32 or wider."""
+    z = logits if logits.dtype == torch.float64 else logits.float()
+    m = z.amax(-1, keepdim=True)
+    log_sum = (z - m).exp().sum(-1).log() + m.squeeze(-1)
+    counted = targets != IGNORED
+    z_target = z.gather(-1, targets.where(counted, 0).unsqueeze(-1)).squeeze(-1)
+    return (log_sum - z_target) * counted
+
+
+def fused(logits: Tensor, targets: Tensor) -> Tensor:
+    """The twin of `plain`."""
+    z = logits if logits.dtype == torch.float64 else logits.float()
+    return F.cross_entropy(z, targets, ignore_index=IGNORED, reduction="none")

@@ -1,0 +1,23 @@
+"""Dropout (Srivastava et al., 2014), in the inverted form.
+
+    y = x * keep / (1 - p),   keep ~ Bernoulli(1 - p), one draw per number
+
+Dividing by 1-p while training means that nothing needs to change afterwards.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def plain(x: Tensor, p: float) -> Tensor:
+    """x (...), p in [0, 1) the probability of zeroing -> the same shape. Draws from torch's global generator."""
+    if p == 0:
+        return x
+    keep = torch.empty_like(x).bernoulli_(1 - p)
+    return x * keep / (1 - p)
+
+
+def fused(x: Tensor, p: float) -> Tensor:
+    """The twin of `plain`."""
+    return F.dropout(x, p) if p else x

@@ -1,0 +1,100 @@
+"""GPT: tokens in, a score for every possible next token out (Radford et al., 2018, 2019).
+
+    x = embed(ids)                  (B, T, C)     what each token is
+    x = block(x)  n_layer times     (B, T, C)     gather from before, think, write back
+    logits = head(norm(x))          (B, T, V)     what comes next
+
+Every part is a slot: `GPTConfig(mixer="full", position="rope", norm="rmsnorm", mlp="swiglu", residual="pre")`.
+"""
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from glassformer.kernels import Kernels, fused
+from glassformer.model.cache import Cache
+from glassformer.model.embed import Embed
+from glassformer.model.head import Head
+from glassformer.model.init import initialise
+from glassformer.model.linear import Dropout
+from glassformer.model.mixer import Mixer
+from glassformer.model.mlp import MLP
+from glassformer.model.norm import Norm
+from glassformer.model.position import Position, Positions
+from glassformer.model.residual import Residual
+from glassformer.model.shapes import Shapes
+
+
+class GPTConfig(Shapes):
+    """Shapes, and which variant fills each slot."""
+
+    embed: Embed = Field("token")
+    """How ids enter the stream."""
+    position: Position = Field("rope")
+    """How order is told."""
+    mixer: Mixer = Field("full")
+    """How a token gathers from those before it."""
+    mlp: MLP = Field("swiglu")
+    """What a token does by itself."""
+    norm: Norm = Field("rmsnorm")
+    """How the size of numbers is kept steady."""
+    residual: Residual = Field("pre")
+    """Where the norms stand."""
+    head: Head = Field("tied")
+    """How the stream becomes scores."""
+
+
+class GPT(nn.Module):
+    """A decoder-only transformer. Single-device code; wrap it from outside to parallelise, adapt or inspect it."""
+
+    def __init__(self, config: GPTConfig, kernels: Kernels | None = None, seed: int = 0):
+        super().__init__()
+        kernels = kernels or fused()
+        self.config, self.kernels = config, kernels
+
+        def norm() -> nn.Module:
+            return config.norm.build(config, kernels)
+
+        self.embed = config.embed.build(config, kernels)
+        self.position = config.position.build(config, kernels)
+        self.embed_dropout = Dropout(config.dropout, kernels)
+        self.blocks = nn.ModuleList(
+            config.residual.build(
+                mixer=config.mixer.build(config, kernels),
+                mlp=config.mlp.build(config, kernels),
+                norm=norm,
+                dropout=Dropout(config.dropout, kernels),
+            )
+            for _ in range(config.n_layer)
+        )
+        self.final_norm = config.residual.final(norm)
+        self.head = config.head.build(config, kernels)
+        initialise(self, config.n_layer, seed)
+
+    def forward(self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None) -> Tensor:
+        """ids (B, T) -> logits (B, T, V): what each position expects next. For `cache` and `counts` see `hidden`."""
+        return self.logits(self.hidden(ids, cache, counts))
+
+    def hidden(self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None) -> Tensor:
+        """ids (B, T) -> the stream before the head, (B, T, C).
+
+        With a `cache` the call continues from it. `counts` says how many tokens of each row are real when rows are
+        padded on the right to a common T; outputs at the padding mean nothing.
+        """
+        T = ids.shape[1]
+        if cache is None:
+            positions = Positions(torch.arange(T, device=ids.device), 0, T, self.position)
+        else:
+            positions = cache.advance(T, counts, self.position, ids.device)
+        x = self.embed_dropout(self.position.add(self.embed(ids), positions.index))
+        for i, block in enumerate(self.blocks):
+            x = block(x, positions, cache and cache.layers[i])
+        return self.final_norm(x)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """x (..., C) -> (..., V)."""
+        return self.head(x, self.embed.weight)
+
+    def make_cache(self, batch: int, length: int) -> Cache:
+        """An empty cache for `batch` rows of at most `length` tokens."""
+        return Cache([block.mixer.make_cache(batch, length) for block in self.blocks], batch, length)

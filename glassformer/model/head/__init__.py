@@ -1,0 +1,17 @@
+"""Head: how the residual stream becomes a score for every token of the vocabulary."""
+
+import abc
+
+from torch import nn
+
+from glassformer.config import Variant
+from glassformer.kernels import Kernels
+from glassformer.model.shapes import Shapes
+
+
+class Head(Variant):
+    """Builds a module with `forward(x (..., C), embedding (V, C)) -> logits (..., V)`."""
+
+    @abc.abstractmethod
+    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+        """The module for a model of these shapes."""

@@ -1,0 +1,28 @@
+"""A head with its own weights, as in most models above a few hundred million parameters."""
+
+from torch import Tensor, nn
+
+from glassformer.kernels import Kernels
+from glassformer.model.head import Head
+from glassformer.model.linear import Linear
+from glassformer.model.shapes import Shapes
+
+
+class Untied(Head):
+    """logits = x W_head^T, W_head learned separately."""
+
+    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+        """A head with V x C parameters."""
+        return UntiedHead(shapes, kernels)
+
+
+class UntiedHead(nn.Module):
+    """Scores each token by the dot product with its own output vector."""
+
+    def __init__(self, shapes: Shapes, kernels: Kernels):
+        super().__init__()
+        self.lm_head = Linear(shapes.n_embd, shapes.vocab_size, False, kernels)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """x (..., C) -> (..., V); the embedding is not looked at."""
+        return self.lm_head(x)

@@ -1,0 +1,37 @@
+"""MLP: what each token does by itself, between the mixings. Widen, bend, narrow."""
+
+import abc
+from collections.abc import Callable
+
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from glassformer.config import Variant
+from glassformer.kernels import Kernels
+from glassformer.model.linear import Linear
+from glassformer.model.shapes import Shapes
+
+
+class MLP(Variant):
+    """Builds a module with `forward(x (B, T, C)) -> (B, T, C)`."""
+
+    n_hidden: PositiveInt | None = None
+    """The width between the two projections; null means the variant's usual multiple of n_embd."""
+
+    @abc.abstractmethod
+    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+        """The module for a model of these shapes."""
+
+
+class FeedForward(nn.Module):
+    """y = W_down activation(W_up x), the MLP of the 2017 transformer with the activation left open."""
+
+    def __init__(self, shapes: Shapes, n_hidden: int, activation: Callable[[Tensor], Tensor], kernels: Kernels):
+        super().__init__()
+        self.activation = activation
+        self.up_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
+        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        return self.down_proj(self.activation(self.up_proj(x)))

@@ -1,0 +1,33 @@
+"""RMSNorm (Zhang and Sennrich, 2019): scale only. Llama's choice; cheaper, and as good."""
+
+import torch
+from pydantic import PositiveFloat
+from torch import Tensor, nn
+
+from glassformer.kernels import Kernels
+from glassformer.model.norm import Norm
+from glassformer.model.shapes import Shapes
+
+
+class RMSNorm(Norm):
+    """y = x / sqrt(mean(x^2) + eps) * weight."""
+
+    eps: PositiveFloat = 1e-6
+    """Added to the mean square so that a zero input does not divide by zero."""
+
+    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+        """C parameters."""
+        return RMSNormModule(shapes, self.eps, kernels)
+
+
+class RMSNormModule(nn.Module):
+    """Holds the weight of the kernel `rms_norm`."""
+
+    def __init__(self, shapes: Shapes, eps: float, kernels: Kernels):
+        super().__init__()
+        self.kernels, self.eps = kernels, eps
+        self.weight = nn.Parameter(torch.ones(shapes.n_embd))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., C) -> the same shape."""
+        return self.kernels.rms_norm(x, self.weight, self.eps)

@@ -1,0 +1,32 @@
+"""Post-norm (Vaswani et al., 2017): the sum itself is normalised. The original; deep stacks need warmup to train."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from glassformer.model.block import Block
+from glassformer.model.position import Positions
+from glassformer.model.residual import Residual
+
+
+class Post(Residual):
+    """The 2017 transformer's choice; the last block already ends in a norm."""
+
+    def build(self, mixer: nn.Module, mlp: nn.Module, norm: Callable[[], nn.Module], dropout: nn.Module) -> Block:
+        """A PostBlock."""
+        return PostBlock(mixer, mlp, norm, dropout)
+
+    def final(self, norm: Callable[[], nn.Module]) -> nn.Module:
+        """Nothing."""
+        return nn.Identity()
+
+
+class PostBlock(Block):
+    """Write, then normalise the stream."""
+
+    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        x = self.mixer_norm(x + self.dropout(self.mixer(x, positions, cache)))
+        x = self.mlp_norm(x + self.dropout(self.mlp(x)))
+        return x
