@@ -1,0 +1,69 @@
+"""Real text on every machine: the sources of the Python standard library that is running this very program.
+
+Code is a good small corpus: strict syntax, long-range structure, much English in the comments. Left out are tests,
+installed packages, and tables (`encodings`, `pydoc_data`), which are data in Python's clothes.
+"""
+
+import hashlib
+import sys
+import sysconfig
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from glassformer.corpora import Corpus, Document
+from glassformer.corpora.files import Skipped
+from glassformer.errors import CorpusError
+
+LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "encodings", "pydoc_data"}
+
+
+class Python(Corpus):
+    """The standard library, one document a module, in the order of their names."""
+
+    megabytes: float = Field(default=100.0, gt=0)
+    """Stop before going over this much source, in millions of bytes. (The whole library has about 10.)"""
+
+    def documents(self) -> Iterator[Document]:
+        root, left = _library(), self.megabytes * 1e6
+        for path in _modules(root):
+            left -= path.stat().st_size
+            if left < 0:
+                return
+            origin = path.relative_to(root).as_posix()
+            try:
+                with tokenize.open(path) as file:  # honours a coding comment, as the interpreter does
+                    text = file.read()
+            except (OSError, SyntaxError, UnicodeDecodeError) as error:
+                yield Skipped.because(origin, "cannot be read", f" ({error})")
+                continue
+            yield Document(text, origin) if text.strip() else Skipped.because(origin, "is empty")
+
+    def fingerprint(self) -> str:
+        root = _library()
+        digest = hashlib.sha256(f"python 1 {sys.version} {self.megabytes}\n".encode())
+        for path in _modules(root):
+            digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\n".encode())
+        return digest.hexdigest()
+
+
+def _library() -> Path:
+    """The folder of the standard library; also in a virtual environment this is the interpreter's own."""
+    root = Path(sysconfig.get_path("stdlib"))
+    if not (root / "os.py").is_file():
+        raise CorpusError(f"this Python keeps no library sources in {root}; use python.org's Python, or another corpus")
+    return root
+
+
+def _modules(root: Path) -> list[Path]:
+    """Every module's file, sorted by its path."""
+    modules, folders = [], [root]
+    while folders:
+        for path in folders.pop().iterdir():
+            if path.is_dir() and path.name not in LEFT_OUT and not path.name.startswith("."):
+                folders.append(path)
+            elif path.suffix == ".py":
+                modules.append(path)
+    return sorted(modules)

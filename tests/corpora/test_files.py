@@ -1,0 +1,189 @@
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassformer.corpora import corpus, files
+from glassformer.corpora.files import Files, Skipped
+from glassformer.errors import CorpusError
+
+
+def read(path, **knobs):
+    return list(Files(path=str(path), **knobs).documents())
+
+
+def refusal(path, **knobs):
+    with pytest.raises(CorpusError) as error:
+        read(path, **knobs)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_text_file_is_one_document_whose_byte_order_mark_is_gone(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfZo\xc3\xab\r\nb\n")
+    (document,) = corpus(str(tmp_path / "a.txt")).documents()
+    assert tuple(document) == ("Zoë\r\nb\n", "a.txt", "")
+
+
+@given(text=st.text(alphabet="ab é\n€𝄞", min_size=1).filter(str.strip), size=st.integers(8, 40))
+def test_a_long_file_is_cut_into_pieces_that_lose_nothing_but_blank_ones(tmp_path_factory, text, size):
+    path = tmp_path_factory.mktemp("long") / "a.txt"
+    path.write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "PIECE_BYTES", size)
+        pieces = read(path)
+    assert all(len(piece.text.encode()) <= size for piece in pieces)
+    assert "".join("".join(piece.text for piece in pieces).split()) == "".join(text.split())
+    for piece in pieces:
+        line = int(piece.origin.partition(":")[2] or 1)
+        assert piece.text.split("\n")[0] in text.split("\n")[line - 1]
+
+
+def test_a_long_file_is_cut_at_blank_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "PIECE_BYTES", 20)
+    (tmp_path / "a.txt").write_text("one two three\n\nfour five\nsix\n\nseven eight nine ten")
+    assert [(d.text, d.origin) for d in read(tmp_path / "a.txt")] == [
+        ("one two three\n\n", "a.txt"),
+        ("four five\nsix\n\n", "a.txt:3"),
+        ("seven eight nine ten", "a.txt:6"),
+    ]
+
+
+def test_json_lines(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one", "title": "t"}\n\n"two"\n{"body": "three", "stars": 3}\n')
+    assert [(d.text, d.origin) for d in read(path)] == [
+        ("one", "a.jsonl:1"),
+        ("two", "a.jsonl:3"),
+        ("three", "a.jsonl:4"),
+    ]
+    path.write_text('{"text": "one", "title": "t"}\n')
+    assert [d.text for d in read(path, text_field="title")] == ["t"]
+
+
+@pytest.mark.parametrize(
+    "line, where_and_remedy",
+    [
+        (b"{", ["a.jsonl:2", "JSON", "repair or delete"]),
+        (b"[" * 100_000, ["a.jsonl:2", "JSON"]),
+        (b'{"title": "t", "body": "b"}', ["a.jsonl:2", "no field 'text'", "'title', 'body'", "set text_field"]),
+        (b"3", ["a.jsonl:2", "a int"]),
+        (b'"caf\xe9"', ["a.jsonl:2", "UTF-8", "iconv"]),
+        (b'{"text": " "}', ["a.jsonl:2", "empty"]),
+    ],
+)
+def test_a_broken_json_line_is_refused_by_name_and_skipped_in_a_folder(tmp_path, line, where_and_remedy):
+    (tmp_path / "a.jsonl").write_bytes(b'"one"\n' + line + b'\n"three"\n')
+    message = refusal(tmp_path / "a.jsonl")
+    assert all(part in message for part in where_and_remedy), message
+    one, skipped, three = read(tmp_path)
+    assert (one.text, three.text) == ("one", "three")
+    assert isinstance(skipped, Skipped) and skipped.origin == "a.jsonl:2" and skipped.reason
+
+
+def test_a_json_line_of_any_length_takes_bounded_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "PIECE_BYTES", 10)
+    (tmp_path / "a.jsonl").write_text('"one"\n"' + "x" * 1000 + '"\n"three"')
+    assert [d.text or d.reason for d in read(tmp_path)] == ["one", "is too long a line", "three"]
+
+
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        (b"", ["is empty"]),
+        (b" \n\n\t", ["is empty"]),
+        (b"\xef\xbb\xbf", ["is empty"]),
+        (b"\x7fELF\0\0\0", ["is binary"]),
+        (bytes(range(1, 8)) * 50, ["is binary"]),
+        (b"caf\xe9 au lait\n", ["is not UTF-8", "line 1, byte 3", "iconv"]),
+        (b"one\ntwo\nthr\xff", ["is not UTF-8", "line 3, byte 11", "iconv"]),
+        ("héllo".encode("utf-16"), ["is UTF-16", "save it as UTF-8"]),
+    ],
+)
+def test_what_is_not_text_is_refused_by_name_and_skipped_in_a_folder(tmp_path, data, words):
+    (tmp_path / "bad.txt").write_bytes(data)
+    message = refusal(tmp_path / "bad.txt")
+    assert all(word in message for word in [str(tmp_path / "bad.txt"), *words]), message
+    assert "bad.txt" in refusal(tmp_path)
+    (tmp_path / "good.md").write_text("good")
+    skipped, good = read(tmp_path)
+    assert good.text == "good" and skipped.text == "" and words[0] in str(skipped)
+
+
+def test_bad_bytes_far_into_a_long_file_are_placed_exactly(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "PIECE_BYTES", 10)
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + b"line\n" * 100 + b"\xff")
+    assert "line 101, byte 503" in refusal(tmp_path / "a.txt")
+
+
+def test_missing_and_empty_places_are_refused(tmp_path):
+    assert "there is no file or folder" in refusal(tmp_path / "missing.txt")
+    assert "holds no text" in refusal(tmp_path)
+    (tmp_path / "inner").mkdir()
+    assert "holds no text" in refusal(tmp_path)
+    with pytest.raises(CorpusError, match="there is no file"):
+        Files(path=str(tmp_path / "missing.txt")).fingerprint()
+
+
+def test_a_file_that_may_not_be_read_is_refused_by_name_and_skipped_in_a_folder(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "b.txt").write_text("two")
+    real = open
+
+    def guarded(path, *rest):
+        if str(path).endswith("a.txt"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *rest)
+
+    monkeypatch.setattr("builtins.open", guarded)
+    assert "Permission denied" in refusal(tmp_path / "a.txt")
+    assert [d.text or str(d) for d in read(tmp_path)] == ["a.txt cannot be read (Permission denied)", "two"]
+
+
+def test_a_folder_is_read_to_the_bottom_in_order_and_its_counts_add_up(tmp_path):
+    for name in ["b/2.txt", "b/1.md", "a.py", "c.ndjson", ".git/config", "b/.hidden.txt", "Z.txt"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(name))
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\0\0")
+    found = read(tmp_path)
+    assert [d.origin for d in found if d.text] == ["Z.txt", "a.py", "b/1.md", "b/2.txt", "c.ndjson:1"]
+    assert sorted(str(d) for d in found if not d.text)[:2] == [".git is hidden", "b/.hidden.txt is hidden"]
+    assert len(found) == 8
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes of POSIX")
+def test_links_and_pipes_never_hang_or_repeat(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.txt").write_text("one")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    (tmp_path / "again").symlink_to(tmp_path / "a")
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    os.mkfifo(tmp_path / "pipe")
+    found = read(tmp_path)
+    assert [d.origin for d in found if d.text] == ["a/1.txt"]
+    assert sorted(d.origin for d in found if not d.text) == ["a/up", "again", "nowhere", "pipe", "self"]
+    assert "regular" in refusal(tmp_path / "pipe")
+    assert "cannot be read" in refusal(tmp_path / "self")
+
+
+def test_the_fingerprint_follows_names_sizes_times_and_knobs_but_not_the_place(tmp_path):
+    (tmp_path / "old").mkdir()
+    path = tmp_path / "old" / "a.txt"
+    path.write_text("one")
+    os.utime(path, (1, 1))
+    first = Files(path=str(tmp_path / "old")).fingerprint()
+    (tmp_path / "old").rename(tmp_path / "new")
+    path = tmp_path / "new" / "a.txt"
+    same = Files(path=str(tmp_path / "new"))
+    assert same.fingerprint() == first
+    assert Files(path=same.path, text_field="body").fingerprint() != first
+    os.utime(path, (2, 2))
+    assert same.fingerprint() != first
+    path.write_text("longer")
+    os.utime(path, (1, 1))
+    assert same.fingerprint() != first
+    path.rename(path.with_name("b.txt"))
+    assert same.fingerprint() != first
