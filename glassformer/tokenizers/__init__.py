@@ -1,0 +1,219 @@
+"""Tokenizers: text to ids and back. No torch; everything here is text, bytes, integers and numpy arrays.
+
+Slot `TokenizerRecipe`; variants are the files beside this one: `char` (one id a character), `byte` (one id a byte) and
+`bpe` (one id a frequent run of bytes; what GPT-2 and GPT-4 use). A recipe is a setting: `recipe.train(texts)` gives the
+`Tokenizer` itself, which is saved as one JSON file and comes back through `load(path)`.
+
+>>> tokenizer = TokenizerRecipe.named("bpe", vocab_size=4096).train(texts)
+>>> tokenizer.decode(tokenizer.encode("Once upon a time")) == "Once upon a time"
+"""
+
+import abc
+import codecs
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import regex
+from pydantic import field_validator
+
+from glassformer.config import Variant, suggestion, variant_class, variants
+from glassformer.errors import TokenizerError
+from glassformer.files import write_atomic
+from glassformer.tokenizers import _file
+
+END_OF_TEXT = "<|endoftext|>"
+"""The one special token every tokenizer has: it separates documents, and a story starts after it."""
+
+LARGEST_VOCABULARY = 1 << 20
+"""No id reaches this; a file that asks for more is refused before anything is allocated."""
+
+
+class TokenizerRecipe(Variant):
+    """How to make a tokenizer from texts."""
+
+    special: tuple[str, ...] = ()
+    """Special tokens besides <|endoftext|>: one id each, never split, never made from a user's text."""
+
+    @field_validator("special")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len({END_OF_TEXT, *names}) != 1 + len(names):
+            raise ValueError(f"special tokens must differ from each other and from {END_OF_TEXT}; remove the repeated one")
+        if not all(names) or any(name != well_formed(name) for name in names):
+            raise ValueError("a special token must be at least one character of valid Unicode; rename it")
+        return names
+
+    def special_from(self, first: int) -> dict[str, int]:
+        """The special tokens, numbered from `first`, <|endoftext|> leading."""
+        return {name: first + i for i, name in enumerate((END_OF_TEXT, *self.special))}
+
+    @abc.abstractmethod
+    def train(self, texts: Iterable[str]) -> "Tokenizer":
+        """The tokenizer for these texts, which are read once, one after another; the same texts give the same ids."""
+
+    @classmethod
+    @abc.abstractmethod
+    def restore(cls, special: dict[str, int], state: dict[str, Any]) -> "Tokenizer":
+        """The tokenizer whose `state()` is `state`, a tree read from a file nobody has checked. Raises TokenizerError."""
+
+
+class Tokenizer(abc.ABC):
+    """A bijection between text and ids: `decode(encode(text)) == text` for every text the tokenizer covers.
+
+    Text is Unicode. A lone surrogate (half a UTF-16 pair, which no UTF-8 file can hold) is read as U+FFFD, and two halves
+    that stand together as the character they mean: what tiktoken does. Everything else round-trips exactly.
+    """
+
+    name: ClassVar[str]
+    """The variant that made it: the file's name."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name = cls.__module__.rpartition(".")[2]
+
+    def __init__(self, ids: Sequence[int], pieces: Sequence[bytes], special: dict[str, int]) -> None:
+        """Token `ids[i]` stands for the bytes `pieces[i]`. Raises TokenizerError if two tokens share an id."""
+        _check_ids(ids, special)
+        self.special = dict(special)
+        self.end_of_text = special[END_OF_TEXT]
+        self._bytes = dict(zip(ids, pieces, strict=True))
+        self.vocab_size = 1 + max(*self._bytes, *special.values())
+        self.token_bytes = [self._bytes.get(id, b"") for id in range(self.vocab_size)]
+        """The bytes each id stands for: empty for special tokens (and for ids that no token has)."""
+        self.dtype = np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)
+        """Of the arrays that `encode_array` gives."""
+        self._bytes |= {id: name.encode() for name, id in special.items()}
+        longest_first = sorted(special, key=len, reverse=True)
+        self._special_pattern = regex.compile("(" + "|".join(map(regex.escape, longest_first)) + ")")
+
+    @abc.abstractmethod
+    def _encode(self, text: str) -> np.ndarray:
+        """The ids, in `dtype`, of well-formed text in which nothing is special. Raises TokenizerError."""
+
+    @abc.abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs besides the special tokens, as plain JSON values."""
+
+    def encode(self, text: str, allow_special: bool = False) -> list[int]:
+        """The ids of a text. `<|endoftext|>` written in it is ordinary text unless `allow_special` says otherwise.
+
+        With `allow_special`, special tokens are found first, the longest that fits at each place, and the text between
+        them is encoded on its own. Raises TokenizerError for text that the tokenizer does not cover.
+        """
+        text = well_formed(text)
+        if not allow_special:
+            return self._encode(text).tolist()
+        ids: list[int] = []
+        for i, part in enumerate(self._special_pattern.split(text)):
+            ids.extend((self.special[part],) if i % 2 else self._encode(part).tolist())
+        return ids
+
+    def encode_array(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """For each text its ids as a 1-D array of `dtype`: the fast way to encode a corpus. Nothing in it is special."""
+        for text in texts:
+            yield self._encode(well_formed(text))
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The bytes of some ids; a special token gives its name. Raises TokenizerError for an id that no token has."""
+        try:
+            return b"".join(map(self._bytes.__getitem__, ids))
+        except KeyError as error:
+            raise self._no_such(error.args[0]) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of some ids. Bytes that are not valid UTF-8, such as half a character, become U+FFFD."""
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def stream(self) -> "TextStream":
+        """A decoder for ids that arrive one by one."""
+        return TextStream(self)
+
+    def _no_such(self, id: Any) -> TokenizerError:
+        return TokenizerError(
+            f"no token has the id {id} (this vocabulary has {self.vocab_size} ids): use the tokenizer that was saved with "
+            "the model"
+        )
+
+    def _tree(self) -> dict[str, Any]:
+        return {**_file.HEADER, "name": self.name, "special": self.special, **self.state()}
+
+    def to_json(self) -> str:
+        """The whole tokenizer as JSON that a person can read."""
+        return _file.to_json(self._tree())
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical JSON: equal for two tokenizers exactly when they give every text the same ids."""
+        return hashlib.sha256(json.dumps(self._tree(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON file, atomically. Raises GlassError if the system refuses."""
+        write_atomic(Path(path), self.to_json())
+
+    @staticmethod
+    def from_json(text: str, recipe: type[TokenizerRecipe] | None = None) -> "Tokenizer":
+        """The tokenizer that `to_json` wrote. Raises TokenizerError; nothing in the text is ever executed or imported.
+
+        `recipe` is needed only for a variant in a file of your own, since a tokenizer's file may not name code to run.
+        """
+        tree = _file.parse_tokenizer(text)
+        name, special = tree.pop("name"), tree.pop("special")
+        if recipe is None:
+            known = variants(TokenizerRecipe)
+            if name not in known:
+                raise TokenizerError(f"'{name[:80]}' is not a kind of tokenizer; {suggestion(name[:80], known)}")
+            recipe = variant_class(TokenizerRecipe, name)
+        return recipe.restore(special, tree)
+
+
+def load(path: str | Path, recipe: type[TokenizerRecipe] | None = None) -> Tokenizer:
+    """Read a tokenizer's file. Raises TokenizerError, naming the path, for a file that is missing, damaged or hostile."""
+    try:
+        return Tokenizer.from_json(_file.read(path), recipe)
+    except TokenizerError as error:
+        raise TokenizerError(f"{path}: {error}; restore the file or train the tokenizer again") from None
+
+
+class TextStream:
+    """Ids in, text out, never half a character: bytes wait until the character they belong to is complete.
+
+    >>> stream = tokenizer.stream()
+    >>> for id in ids: print(stream.push(id), end="")
+    >>> print(stream.flush())
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def push(self, id: int) -> str:
+        """The text that this id completes; often all of its own, sometimes none yet."""
+        return self._decoder.decode(self._tokenizer.decode_bytes((id,)))
+
+    def flush(self) -> str:
+        """What is left at the end: empty, or U+FFFD for a character that never came whole."""
+        return self._decoder.decode(b"", final=True)
+
+
+def well_formed(text: str) -> str:
+    """The text with surrogate pairs joined and lone surrogates replaced by U+FFFD; other text is given back as it is."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _check_ids(ids: Sequence[int], special: dict[str, int]) -> None:
+    if END_OF_TEXT not in special:
+        raise TokenizerError(f"there is no {END_OF_TEXT} among the special tokens, and documents need it")
+    taken: set[int] = set()
+    for id in (*ids, *special.values()):
+        if not 0 <= id < LARGEST_VOCABULARY:
+            raise TokenizerError(f"the id {id} is outside 0 to {LARGEST_VOCABULARY - 1}")
+        if id in taken:
+            raise TokenizerError(f"two tokens have the id {id}")
+        taken.add(id)

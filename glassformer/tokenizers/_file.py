@@ -1,0 +1,103 @@
+"""The tokenizer's file: one JSON object, checked for shape before anything is built from it.
+
+A tokenizer travels with a model, so its file may come from a stranger. Reading it allocates no more than the file's own
+size and runs nothing: size first, then JSON (no repeated keys, no bottomless nesting), then types.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from glassformer.errors import TokenizerError
+
+HEADER = {"format": "glassformer tokenizer", "version": 1}
+LARGEST_FILE = 64 << 20  # bytes; GPT-2's tokenizer is 1 MB, the largest public ones are below 40
+
+
+def read(path: str | Path) -> str:
+    """The text of a file of at most LARGEST_FILE bytes. Raises TokenizerError (without the path, which `load` adds)."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise TokenizerError(f"the file cannot be read ({error.strerror or error})") from None
+    if len(data) > LARGEST_FILE:
+        raise TokenizerError(f"the file is larger than {LARGEST_FILE >> 20} MB, so it is not a tokenizer")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise TokenizerError("the file is not UTF-8 text") from None
+
+
+def parse(text: str) -> Any:
+    """The value of a JSON text. Raises TokenizerError."""
+    try:
+        return json.loads(text, object_pairs_hook=_no_repeats)
+    except json.JSONDecodeError as error:
+        raise TokenizerError(f"line {error.lineno} is not valid JSON ({error.msg})") from None
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; thousands of nested brackets
+        raise TokenizerError(f"the JSON is refused ({error})") from None
+
+
+def parse_tokenizer(text: str) -> dict[str, Any]:
+    """The tree that a Tokenizer wrote, without its header, with `name` a string and `special` a dict of str to int."""
+    tree = parse(text)
+    if not isinstance(tree, dict) or tree.get("format") != HEADER["format"]:
+        raise TokenizerError("this is not a Glassformer tokenizer")
+    if tree.get("version") != HEADER["version"]:
+        raise TokenizerError(f"its version is {str(tree.get('version'))[:20]}, and this Glassformer reads {HEADER['version']}")
+    if not isinstance(tree.get("name"), str):
+        raise TokenizerError("'name' must be the kind of tokenizer")
+    special = tree.get("special")
+    if not isinstance(special, dict) or not integers(list(special.values())):
+        raise TokenizerError("'special' must give an id for each special token")
+    if not all(name and is_well_formed(name) for name in special):
+        raise TokenizerError("a special token is empty or not valid Unicode")
+    return {key: value for key, value in tree.items() if key not in HEADER}
+
+
+def expect(state: dict[str, Any], *required: str, optional: tuple[str, ...] = ()) -> None:
+    """Raises TokenizerError unless `state` has all of the required keys and no others but the optional ones."""
+    for key in required:
+        if key not in state:
+            raise TokenizerError(f"'{key}' is missing")
+    for key in state:
+        if key not in required and key not in optional:
+            raise TokenizerError(f"'{key[:80]}' does not belong in this kind of tokenizer")
+
+
+def integers(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(item) is int for item in value)
+
+
+def strings(value: Any) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(type(item) is str for item in value)
+
+
+def is_well_formed(text: str) -> bool:
+    """Whether a JSON string could be written as UTF-8 (its escapes can spell half a surrogate pair)."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def to_json(tree: dict[str, Any]) -> str:
+    """One key a line; a list of strings one string a line; numbers side by side."""
+    return "{\n" + ",\n".join(f"{_compact(key)}: {_value(value)}" for key, value in tree.items()) + "\n}\n"
+
+
+def _value(value: Any) -> str:
+    if strings(value) and value:
+        return "[\n" + ",\n".join(map(_compact, value)) + "\n]"
+    return _compact(value)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    tree = dict(pairs)
+    if len(tree) != len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in tree if keys.count(key) > 1)
+        raise ValueError(f"'{repeated[:80]}' is there twice")
+    return tree

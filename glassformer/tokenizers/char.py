@@ -1,0 +1,66 @@
+"""Characters as tokens: the vocabulary is the set of characters in the training texts, in code point order.
+
+The tokenizer of first lessons: every id is a letter one can read. Unlike `byte` and `bpe` it covers only what it has seen;
+a new character is an error that names it, because replacing it silently would change the text.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from glassformer.errors import TokenizerError
+from glassformer.tokenizers import LARGEST_VOCABULARY, Tokenizer, TokenizerRecipe, _file, well_formed
+
+
+class Char(TokenizerRecipe):
+    """One token a character of the training texts."""
+
+    def train(self, texts: Iterable[str]) -> "CharTokenizer":
+        seen: set[str] = set()
+        for text in texts:
+            seen.update(well_formed(text))
+        characters = "".join(sorted(seen))
+        return CharTokenizer(characters, self.special_from(len(characters)))
+
+    @classmethod
+    def restore(cls, special: dict[str, int], state: dict[str, Any]) -> "CharTokenizer":
+        _file.expect(state, "characters")
+        characters = state["characters"]
+        if not isinstance(characters, str) or not _file.is_well_formed(characters):
+            raise TokenizerError("'characters' must be a string of valid Unicode")
+        if len(set(characters)) != len(characters):
+            raise TokenizerError("a character is there twice")
+        if len(characters) >= LARGEST_VOCABULARY:
+            raise TokenizerError(f"there are more than {LARGEST_VOCABULARY} characters")
+        return CharTokenizer(characters, special)
+
+
+class CharTokenizer(Tokenizer):
+    """Covers exactly the texts made of `characters`; id i is the i-th of them."""
+
+    def __init__(self, characters: str, special: dict[str, int]) -> None:
+        super().__init__(range(len(characters)), [character.encode() for character in characters], special)
+        self.characters = characters
+        code_points = _code_points(characters)
+        self._id_of = np.full(1 + max(code_points, default=0), -1, np.int32)  # indexed by code point; -1: not covered
+        self._id_of[code_points] = np.arange(len(characters))
+
+    def _encode(self, text: str) -> np.ndarray:
+        code_points = _code_points(text)
+        ids = self._id_of.take(code_points, mode="clip")
+        known = (ids >= 0) & (code_points < len(self._id_of))
+        if not known.all():
+            character = text[int(known.argmin())]
+            raise TokenizerError(
+                f"the character {character!r} (U+{ord(character):04X}) was not in the texts this char tokenizer was trained "
+                "on: train it on texts that have it, or choose the tokenizer 'byte' or 'bpe', which cover every text"
+            )
+        return ids.astype(self.dtype)
+
+    def state(self) -> dict[str, Any]:
+        return {"characters": self.characters}
+
+
+def _code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le"), "<u4")
