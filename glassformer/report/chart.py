@@ -1,0 +1,170 @@
+"""A line chart, worked out: where lines, ticks and labels lie. `page.html` draws it.
+
+The lines are SVG paths on a plane of 1000 x 1000 that is stretched to the page's width with strokes that do not scale;
+the labels are ordinary text beside it. So the same chart is sharp on a phone, a wide screen and paper, and takes its
+colours from the page's light or dark style. The legend shows each line's last value; `page.js` changes it to the
+values under the pointer.
+"""
+
+import math
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+MOST_POINTS = 2_000  # a line has no more; a screen shows no more either
+FAR = 4  # a highest value this many times the median one would flatten the rest of the line on a linear axis
+
+
+class Point(NamedTuple):
+    step: int
+    value: float
+
+
+class Line(NamedTuple):
+    """One curve. `style` is its CSS class: "train", "validation" or "plain"; `dots` draws each point as well."""
+
+    name: str
+    style: str
+    points: list[Point]
+    dots: bool = False
+
+
+class Axis(NamedTuple):
+    low: float
+    high: float
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """Where the value lies: 0 at `low`, 1 at `high`."""
+        if self.log:
+            return (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Four or so round values (place, label); a logarithmic axis takes the finest of three grids with room."""
+        if self.log:
+            powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            grids = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1]]
+            spaced = [[digit * 10.0**power for power in powers for digit in digits] for digits in grids]
+            spaced = [[value for value in values if self.low <= value <= self.high] for values in spaced]
+            values = next((values for values in spaced if len(values) <= 6), spaced[-1][:: len(spaced[-1]) // 5 or 1])
+        else:
+            rough = (self.high - self.low) / 4
+            unit = 10.0 ** math.floor(math.log10(rough))
+            gap = next(round_ * unit for round_ in (1, 2, 2.5, 5, 10) if round_ * unit >= rough)
+            values = [n * gap for n in range(math.ceil(self.low / gap), math.floor(self.high / gap) + 1)]
+        return [(self.at(value), short(value)) for value in values if self.low <= value <= self.high]
+
+
+def chart(
+    title: str,
+    meaning: str,
+    lines: list[Line],
+    last_step: int,
+    references: dict[str, float] | None = None,
+    resumed: Iterable[int] = (),
+    zero: bool = False,
+    log: bool = False,
+) -> dict[str, Any] | None:
+    """Everything `page.html` needs to draw one chart, None where no line has a finite point.
+
+    `references` are dashed horizontal lines with their names, `resumed` steps get a thin vertical line, `zero` begins
+    the axis at 0, `log` asks for a logarithmic axis (which a line with a far outlier gets anyway, where it can).
+    """
+    lines = [line._replace(points=thin(line.points)) for line in lines if line.points]
+    values = [point.value for line in lines for point in line.points if math.isfinite(point.value)]
+    if not values:
+        return None
+    references = references or {}
+    steps, axis = Axis(0, max(last_step, 1)), _axis(values + list(references.values()), zero, log)
+    return {
+        "title": title,
+        "meaning": meaning,
+        "log": axis.log,
+        "lines": [
+            {
+                "name": line.name,
+                "style": line.style,
+                "path": _path(line.points, steps, axis),
+                "dots": _dots(line.points, steps, axis) if line.dots or len(line.points) == 1 else "",
+                "broken": [1000 * steps.at(step) for step, value in line.points if not math.isfinite(value)],
+                "steps": [point.step for point in line.points],
+                "values": [exact(point.value) for point in line.points],
+            }
+            for line in lines
+        ],
+        "x_ticks": steps.ticks(),
+        "y_ticks": axis.ticks(),
+        "references": _labels(references, axis),
+        "resumed": sorted({1000 * steps.at(step) for step in resumed}),
+        "last_step": max(last_step, 1),
+    }
+
+
+def thin(points: list[Point], most: int = MOST_POINTS) -> list[Point]:
+    """At most `most` of the points: from each of equal slices the lowest, the highest and the first that is not finite,
+    and always the first and the last point of all.
+
+    >>> thin([Point(step, step % 7) for step in range(7_000)], 8)[1]
+    Point(step=6, value=6)
+    """
+    if len(points) <= most:
+        return points
+    slices = max(1, (most - 2) // 3)
+    kept = {points[0], points[-1]}
+    bounds = [len(points) * n // slices for n in range(slices + 1)]
+    for begin, end in pairwise(bounds):
+        finite = [point for point in points[begin:end] if math.isfinite(point.value)]
+        broken = [point for point in points[begin:end] if not math.isfinite(point.value)][:1]
+        extremes = [pick(finite, key=lambda point: point.value) for pick in (min, max)] if finite else []
+        kept.update(broken + extremes)
+    return sorted(kept, key=lambda point: point.step)
+
+
+def short(value: float) -> str:
+    """A tick's label: 0.0005, 2.5, 40k, 1.2M, 5e-06."""
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{letter}"
+    return f"{value:.4g}"
+
+
+def exact(value: float) -> str:
+    """A value under the pointer: whole numbers in full, others with a float32's seven digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.7g}"
+
+
+def _axis(values: list[float], zero: bool, log: bool) -> Axis:
+    low, high = min(values), max(values)
+    if low > 0 and (log or high > FAR * sorted(values)[len(values) // 2]):
+        return Axis(low / 1.1, high * 1.1, log=True)
+    room = 0.05 * (high - low) or 0.1 * abs(high) or 1.0
+    return Axis(min(0.0, low) if zero else low - room, high + room)
+
+
+def _path(points: list[Point], steps: Axis, axis: Axis) -> str:
+    """The SVG path: a new piece after each value that is not a number (or that a logarithm cannot show)."""
+    parts, move = [], "M"
+    for step, value in points:
+        if not math.isfinite(value):
+            move = "M"
+            continue
+        parts.append(f"{move}{1000 * steps.at(step):.1f} {1000 - 1000 * axis.at(value):.1f}")
+        move = "L"
+    return "".join(parts)
+
+
+def _dots(points: list[Point], steps: Axis, axis: Axis) -> str:
+    """Pieces of no length: with round ends each shows as a dot that stretching does not deform."""
+    return "".join(_path([point], steps, axis) + "h0" for point in points if math.isfinite(point.value))
+
+
+def _labels(references: dict[str, float], axis: Axis) -> list[dict[str, Any]]:
+    """Reference lines from the top down; a label that would lie on the one before moves to the left of it."""
+    placed: list[dict[str, Any]] = []
+    for name, value in sorted(references.items(), key=lambda item: -item[1]):
+        at = axis.at(value)
+        crowded = bool(placed) and placed[-1]["at"] - at < 0.12
+        column = 1 - placed[-1]["column"] if crowded else 0
+        placed.append({"name": name, "value": exact(value), "at": at, "below": at > 0.85, "column": column})
+    return placed
