@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from glassformer.errors import GlassError
 from glassformer.report import visible, write_report
-from glassformer.report.chart import Axis, Line, Point, chart, thin
+from glassformer.report.chart import Axis, Line, Point, chart, drawable, thin
 from glassformer.runs import Run
 
 RECIPE = json.dumps({"model": {"n_layer": 2, "position": {"name": "rope"}}, "train": {"steps": 40, "clip": 1.0}})
@@ -155,21 +155,21 @@ def test_visible_text_can_be_written_and_keeps_what_was_visible(text):
         assert visible(text) == text
 
 
-@given(st.lists(NUMBERS, min_size=1, max_size=60), st.sampled_from([True, False]), st.sampled_from([True, False]))
+@given(st.lists(NUMBERS, min_size=1, max_size=60), st.booleans(), st.booleans())
 def test_every_point_lies_inside_its_chart(values, zero, log):
     points = [Point(step, value) for step, value in enumerate(values)]
     drawn = chart("t", "m", [Line("a", "plain", points)], len(points), zero=zero, log=log)
-    finite = [value for value in values if math.isfinite(value)]
+    finite = [value for value in values if drawable(value)]
     assert (drawn is None) == (not finite)
     if drawn:
         numbers = [float(number) for number in re.findall(r"[-\d.]+", drawn["lines"][0]["path"])]
         assert len(numbers) == 2 * len(finite) and all(0 <= number <= 1000 for number in numbers)
-        assert len(drawn["y_ticks"]) <= 9 and all(0 <= at <= 1 for at, _ in drawn["y_ticks"])
+        assert 1 <= len(drawn["y_ticks"]) <= 7 and all(0 <= at <= 1 for at, _ in drawn["y_ticks"])
 
 
-@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
-def test_a_linear_axis_has_a_few_distinct_ticks(low, width):
-    ticks = Axis(low, low + width).ticks()
+@given(st.floats(1e-6, 1e6), st.floats(1.2, 1e6), st.booleans())
+def test_an_axis_has_a_few_distinct_ticks(low, ratio, log):
+    ticks = Axis(low, low * ratio, log).ticks()
     assert 2 <= len(ticks) <= 6 and [at for at, _ in ticks] == sorted({at for at, _ in ticks})
 
 
@@ -179,9 +179,9 @@ def test_thinning_keeps_ends_and_extremes(values, most):
     kept = thin(points, most)
     assert len(kept) <= max(most, 0) and kept == [point for point in points if point in kept]
     assert kept[:1] == points[:1] and kept[-1:] == points[-1:]
-    finite = [value for value in values if math.isfinite(value)]
+    finite = [value for value in values if drawable(value)]
     if finite:
-        shown = [point.value for point in kept if math.isfinite(point.value)]
+        shown = [point.value for point in kept if drawable(point.value)]
         assert (min(shown), max(shown)) == (min(finite), max(finite))
 
 

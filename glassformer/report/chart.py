@@ -41,18 +41,19 @@ class Axis(NamedTuple):
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Four or so round values (place, label); a logarithmic axis takes the finest of three grids with room."""
-        if self.log:
+        """A few round values (place, label); a logarithmic axis takes the finest of its grids that has room."""
+        rough = (self.high - self.low) / 4
+        unit = 10.0 ** math.floor(math.log10(rough))
+        gap = next(round_ * unit for round_ in (1, 2, 2.5, 5, 10) if round_ * unit >= rough)
+        values = [n * gap for n in range(math.ceil(self.low / gap), math.floor(self.high / gap) + 1)]
+        if self.log and self.high > 4 * self.low:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            grids = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1]]
-            spaced = [[digit * 10.0**power for power in powers for digit in digits] for digits in grids]
-            spaced = [[value for value in values if self.low <= value <= self.high] for values in spaced]
-            values = next((values for values in spaced if len(values) <= 6), spaced[-1][:: len(spaced[-1]) // 5 or 1])
-        else:
-            rough = (self.high - self.low) / 4
-            unit = 10.0 ** math.floor(math.log10(rough))
-            gap = next(round_ * unit for round_ in (1, 2, 2.5, 5, 10) if round_ * unit >= rough)
-            values = [n * gap for n in range(math.ceil(self.low / gap), math.floor(self.high / gap) + 1)]
+            for digits in ([1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1]):
+                values = [digit * 10.0**power for power in powers for digit in digits]
+                values = [value for value in values if self.low <= value <= self.high]
+                if len(values) <= 6:
+                    break
+            values = values[:: math.ceil(len(values) / 6)]
         return [(self.at(value), short(value)) for value in values if self.low <= value <= self.high]
 
 
@@ -72,7 +73,7 @@ def chart(
     the axis at 0, `log` asks for a logarithmic axis (which a line with a far outlier gets anyway, where it can).
     """
     lines = [line._replace(points=thin(line.points)) for line in lines if line.points]
-    values = [point.value for line in lines for point in line.points if math.isfinite(point.value)]
+    values = [point.value for line in lines for point in line.points if drawable(point.value)]
     if not values:
         return None
     references = references or {}
@@ -87,7 +88,7 @@ def chart(
                 "style": line.style,
                 "path": _path(line.points, steps, axis),
                 "dots": _dots(line.points, steps, axis) if line.dots or len(line.points) == 1 else "",
-                "broken": [1000 * steps.at(step) for step, value in line.points if not math.isfinite(value)],
+                "broken": [1000 * steps.at(step) for step, value in line.points if not drawable(value)],
                 "steps": [point.step for point in line.points],
                 "values": [exact(point.value) for point in line.points],
             }
@@ -114,8 +115,8 @@ def thin(points: list[Point], most: int = MOST_POINTS) -> list[Point]:
     kept = {points[0], points[-1]}
     bounds = [len(points) * n // slices for n in range(slices + 1)]
     for begin, end in pairwise(bounds):
-        finite = [point for point in points[begin:end] if math.isfinite(point.value)]
-        broken = [point for point in points[begin:end] if not math.isfinite(point.value)][:1]
+        finite = [point for point in points[begin:end] if drawable(point.value)]
+        broken = [point for point in points[begin:end] if not drawable(point.value)][:1]
         extremes = [pick(finite, key=lambda point: point.value) for pick in (min, max)] if finite else []
         kept.update(broken + extremes)
     return sorted(kept, key=lambda point: point.step)
@@ -134,11 +135,16 @@ def exact(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.7g}"
 
 
+def drawable(value: float) -> bool:
+    """Whether a chart can show it: a finite number, and none beyond what any tensor holds."""
+    return math.isfinite(value) and abs(value) < 1e100
+
+
 def _axis(values: list[float], zero: bool, log: bool) -> Axis:
     low, high = min(values), max(values)
-    if low > 0 and (log or high > FAR * sorted(values)[len(values) // 2]):
+    if low > 1e-100 and (log or high > FAR * sorted(values)[len(values) // 2]):
         return Axis(low / 1.1, high * 1.1, log=True)
-    room = 0.05 * (high - low) or 0.1 * abs(high) or 1.0
+    room = max(0.05 * (high - low), 0.001 * abs(high)) or 1.0
     return Axis(min(0.0, low) if zero else low - room, high + room)
 
 
@@ -146,7 +152,7 @@ def _path(points: list[Point], steps: Axis, axis: Axis) -> str:
     """The SVG path: a new piece after each value that is not a number (or that a logarithm cannot show)."""
     parts, move = [], "M"
     for step, value in points:
-        if not math.isfinite(value):
+        if not drawable(value):
             move = "M"
             continue
         parts.append(f"{move}{1000 * steps.at(step):.1f} {1000 - 1000 * axis.at(value):.1f}")
@@ -156,7 +162,7 @@ def _path(points: list[Point], steps: Axis, axis: Axis) -> str:
 
 def _dots(points: list[Point], steps: Axis, axis: Axis) -> str:
     """Pieces of no length: with round ends each shows as a dot that stretching does not deform."""
-    return "".join(_path([point], steps, axis) + "h0" for point in points if math.isfinite(point.value))
+    return "".join(_path([point], steps, axis) + "h0" for point in points if drawable(point.value))
 
 
 def _labels(references: dict[str, float], axis: Axis) -> list[dict[str, Any]]:

@@ -1,9 +1,8 @@
 """The report's curves: which of the logged values are drawn, and one sentence on what each shows and what is normal."""
 
-import math
 from typing import Any
 
-from glassformer.report.chart import Line, Point, chart
+from glassformer.report.chart import Line, Point, chart, drawable
 
 Row = dict[str, Any]
 
@@ -75,4 +74,4 @@ def points(rows: list[Row], key: str) -> list[Point]:
 
 def finite(value: Any) -> bool:
     """Whether the value is a number that can be drawn."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, (int, float)) and drawable(value)
