@@ -1,8 +1,8 @@
 """Configuration: frozen, complete, saved with the weights.
 
 A `Config` is a frozen pydantic model whose every field has a meaning (the string under it) and a default, so the saved
-JSON shows the whole truth. A `Variant` is a Config that fills a slot: **slot = folder, variant = file**. The slot's base
-class lives in the folder's `__init__.py`; each other file there defines one subclass, and the file's name is the
+JSON shows the whole truth. A `Variant` is a Config that fills a slot: **slot = folder, variant = file**. The slot's
+base class lives in the folder's `__init__.py`; each other file there defines one subclass, and the file's name is the
 variant's name. There is no registry to forget: adding a file adds a variant, and a path works where a name does.
 
 >>> recipe.override("model.mixer=./my_mixer.py", "model.mixer.window=128", "train.steps=500")
@@ -12,12 +12,14 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import json
 import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
@@ -39,15 +41,16 @@ class Config(BaseModel):
     """A frozen group of settings. Unknown names are refused with a suggestion."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, coerce_numbers_to_str=True
-    )
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+    )  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod
     def _known(cls, value: Any) -> Any:
         if isinstance(value, dict):
             for key in value:
-                if key not in cls.model_fields and key != "name":
+                if key not in cls.model_fields:
                     raise _unknown(str(key), list(cls.model_fields))
         return value
 
@@ -62,8 +65,8 @@ class Config(BaseModel):
     def override(self, *assignments: str) -> Self:
         """A copy with `path=value` assignments applied; all are merged before anything is validated.
 
-        Parents are applied before children, so the order in which they are written does not matter. A value is JSON if it
-        parses as JSON and text otherwise. Raises SettingError.
+        Parents are applied before children, so the order in which they are written does not matter. A value is JSON if
+        it parses as JSON and text otherwise. Raises SettingError.
         """
         tree = self.model_dump()
         for path, value in sorted(map(_assignment, assignments), key=lambda item: len(item[0])):
@@ -79,8 +82,8 @@ class Config(BaseModel):
         """The Config that `to_json` wrote. Raises SettingError."""
         try:
             return cls.parse(json.loads(text))
-        except json.JSONDecodeError as error:
-            raise SettingError(f"settings are not valid JSON (line {error.lineno}: {error.msg}); restore the file") from None
+        except (ValueError, RecursionError) as error:
+            raise SettingError(f"settings are not valid JSON ({error}); restore the file") from None
 
     def settings(self, prefix: str = "") -> Iterator[Setting]:
         """Every leaf and every slot below this Config, depth first."""
@@ -127,9 +130,12 @@ class Variant(Config):
         if not isinstance(value, dict):
             return handler(value)
         knobs = dict(value)
-        name = knobs.pop("name", cls.variant_name)
+        name = knobs.pop("name", None)
         if cls is not cls.slot():
             return handler(knobs)
+        if name is None:
+            message = f"say which variant with name=...; there is: {', '.join(variants(cls))}"
+            raise PydanticCustomError("variant", "{message}", {"message": message})
         return variant_class(cls, str(name)).model_validate(knobs)
 
     @model_serializer(mode="plain")
@@ -158,8 +164,12 @@ def variant_class(slot: type[Variant], name: str) -> type[Variant]:
     if len(found) != 1:
         message = f"{name} must define exactly one subclass of {slot.__name__}, and it defines {len(found)}"
         raise PydanticCustomError("variant", "{message}", {"message": message})
+    if inspect.isabstract(found[0]):
+        missing = " and ".join(sorted(found[0].__abstractmethods__))
+        message = f"{found[0].__name__} in {name} does not define {missing}; {slot.__name__} says what that must do"
+        raise PydanticCustomError("variant", "{message}", {"message": message})
     if name.endswith(".py"):
-        found[0].variant_name = str(Path(name).resolve())
+        found[0].variant_name = str(Path(name).expanduser().resolve())
     return found[0]
 
 
@@ -176,7 +186,7 @@ def _module_from_path(slot: type[Variant], path: Path) -> Any:
         sys.modules[module_name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[module_name]
             message = f"{path} could not be imported ({type(error).__name__}: {error}); run it with python to see where"
             raise PydanticCustomError("variant", "{message}", {"message": message}) from error
@@ -198,6 +208,10 @@ def _sentence(error: ValidationError) -> str:
     """The first problem as one sentence: path, what is wrong, remedy."""
     first = error.errors(include_url=False)[0]
     path = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
+    context = first.get("ctx", {})
+    if first["type"] == "unknown" and context["kind"] == "setting":
+        prefix = path + "." if path else ""
+        return f"unknown setting '{prefix}{context['word']}'; {context['hint']}"
     if first["type"] in ("unknown", "variant"):
         return f"{path + ': ' if path else ''}{first['msg']}"
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
@@ -212,7 +226,7 @@ def _assignment(text: str) -> tuple[list[str], Any]:
         raise SettingError(f"'{text}' is not a setting; write path=value, for example train.steps=500")
     try:
         return path.strip().split("."), json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return path.strip().split("."), value
 
 
@@ -228,4 +242,15 @@ def _assign(tree: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _type_name(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    kind, arguments = get_origin(annotation), get_args(annotation)
+    if kind is Annotated:
+        return _type_name(arguments[0])
+    if kind in (Union, UnionType):
+        return " or ".join(map(_type_name, arguments))
+    if kind is Literal:
+        return " or ".join(map(json.dumps, arguments))
+    if kind in (list, tuple):
+        return f"list of {_type_name(arguments[0])}"
+    if annotation is NoneType:
+        return "null"
+    return annotation.__name__ if isinstance(annotation, type) and not kind else str(annotation).replace("typing.", "")
