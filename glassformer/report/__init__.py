@@ -232,13 +232,15 @@ def _events(events: list[Row]) -> list[Row]:
 
 def duration(seconds: float) -> str:
     """
-    >>> duration(42.4), duration(200), duration(7_500)
-    ('42 s', '3 min 20 s', '2 h 5 min')
+    >>> duration(42.4), duration(200), duration(1_234), duration(7_500)
+    ('42 s', '3 min 20 s', '20 min', '2 h 5 min')
     """
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole < 600 else "")
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _nested(value: Any) -> bool:
@@ -246,20 +248,20 @@ def _nested(value: Any) -> bool:
     return isinstance(value, dict) and (len(value) > 6 or any(isinstance(item, dict) for item in value.values()))
 
 
-def _setting(value: Any) -> str:
-    """
+def _setting(value: Any, comma: str = "") -> str:
+    """A setting in a few words; `comma` separates thousands.
+
     >>> _setting({"name": "rope", "base": 10_000})
-    'rope · base 10,000'
+    'rope · base 10000'
     """
     if isinstance(value, dict):
-        return (
-            " · ".join(("" if key == "name" else f"{key} ") + _setting(item) for key, item in value.items()) or "none"
-        )
+        parts = [("" if key == "name" else f"{key} ") + _setting(item, comma) for key, item in value.items()]
+        return " · ".join(parts) or "none"
     if isinstance(value, list):
-        return ", ".join(_setting(item) for item in value) or "none"
+        return ", ".join(_setting(item, comma) for item in value) or "none"
     if value is None:
         return "none"
-    return value if isinstance(value, str) else f"{value:,}" if type(value) is int else json.dumps(value)
+    return value if isinstance(value, str) else f"{value:{comma}}" if type(value) is int else json.dumps(value)
 
 
 def _dig(value: Any, *keys: str) -> Any:

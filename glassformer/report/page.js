@@ -50,4 +50,4 @@ for (const chart of charts) {
     if (by) { event.preventDefault(); go(index + by); }
   });
 }
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(part => { part.open = true; }));
+addEventListener("beforeprint", () => document.querySelectorAll("details.group").forEach(part => { part.open = true; }));
