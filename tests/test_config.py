@@ -1,3 +1,4 @@
+import contextlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -280,7 +281,5 @@ def test_the_first_parse_of_a_default_is_checked_too():
 )
 def test_any_json_tree_is_refused_or_accepted_never_a_traceback(tree):
     for value in (tree, {"inner": tree}, {"inner": {"model": {"mixer": tree}}}):
-        try:
+        with contextlib.suppress(SettingError):
             Recipe.parse(value)
-        except SettingError:
-            pass
