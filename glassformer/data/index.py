@@ -1,0 +1,106 @@
+"""`index.json`: what a prepared dataset is, where it came from, and how to tell that it is whole.
+
+A person reads it to learn what happened to the text (`cleaning`, `skipped`, `split_rule`); `shards` reads it to open
+the files. It carries a checksum of itself, so a changed digit is found before anything is believed.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from glassformer.config import Config
+from glassformer.data.clean import StepReport
+from glassformer.errors import DatasetError, GlassError
+from glassformer.files import write_atomic
+from glassformer.tokenizers import LARGEST_VOCABULARY
+
+FORMAT = "glassformer dataset 1"
+LARGEST_INDEX = 64 << 20  # bytes
+
+
+class Shard(Config):
+    """One file of ids."""
+
+    tokens: int = Field(ge=1)
+    sha256: str
+
+
+class SplitIndex(Config):
+    """The train or the validation part."""
+
+    documents: int = Field(ge=1)
+    tokens: int = Field(ge=1)
+    """Ids, the one before each document included."""
+    bytes: int = Field(ge=0)
+    """UTF-8 bytes of the text these ids stand for."""
+    shards: tuple[Shard, ...]
+    documents_sha256: str
+
+
+class Skip(Config):
+    """Sources that could not be read, for one reason."""
+
+    reason: str
+    count: int
+    example: str
+
+
+class Index(Config):
+    """`index.json`."""
+
+    format: str = FORMAT
+    fingerprint: str
+    """Hash of all that went in (corpus, settings, tokenizer): the same inputs are not prepared twice."""
+    source: dict[str, Any]
+    """The corpus and its knobs."""
+    split_rule: str
+    """How documents were divided, in words."""
+    tokenizer: str
+    """The tokenizer's fingerprint."""
+    vocab_size: int = Field(ge=1, le=LARGEST_VOCABULARY)
+    dtype: str = Field(pattern="^<u[24]$")
+    shard_tokens: int = Field(ge=1)
+    train: SplitIndex
+    validation: SplitIndex
+    cleaning: tuple[StepReport, ...]
+    skipped: tuple[Skip, ...]
+    """What was not text; the counts of `cleaning` and these add up to everything met."""
+
+    def save(self, path: Path) -> None:
+        """Write the JSON with a checksum of its own as the last key."""
+        tree = self.model_dump()
+        write_atomic(path, json.dumps({**tree, "sha256": checksum(tree)}, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "Index":
+        """Raises DatasetError when there is no such file, or not what `save` wrote."""
+        if not path.is_file():
+            raise DatasetError(f"there is no prepared dataset in {path.parent}; make one with `glass prepare`")
+        try:
+            if path.stat().st_size > LARGEST_INDEX:
+                raise damaged(f"{path} is too large to be an index")
+            tree = json.loads(path.read_bytes())
+            stored = tree.pop("sha256")
+        except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
+            raise damaged(f"{path} is not an index ({type(error).__name__})") from None
+        if tree.get("format") != FORMAT:
+            raise damaged(f"{path} is of another format than '{FORMAT}'")
+        if stored != checksum(tree):
+            raise damaged(f"{path} was changed after it was written")
+        try:
+            return cls.parse(tree)
+        except GlassError as error:
+            raise damaged(f"{path} is not an index ({error})") from None
+
+
+def checksum(tree: Any) -> str:
+    """SHA-256 of a tree of plain values, written as JSON in one canonical way."""
+    return hashlib.sha256(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def damaged(what: str) -> DatasetError:
+    """The error for a folder that is not as it was written."""
+    return DatasetError(f"{what}; delete the folder, or prepare it again with `glass prepare ... --fresh`")

@@ -1,0 +1,221 @@
+"""The dataset folder: token ids in memory-mapped files.
+
+    index.json                   what this is, with the size and checksum of every file (data/index.py)
+    tokenizer.json               the tokenizer whose ids these are
+    train-00000.bin ...          ids and nothing else: little-endian uint16 (uint32 for vocabularies over 65,536)
+    train-documents.bin          little-endian int64: where each document starts, and last, where the last one ends
+    validation-00000.bin ...     the same for the held-out split
+    validation-documents.bin
+
+A split is one long sequence of ids, cut into files ("shards") of `shard_tokens` ids wherever the cut happens to fall,
+so id i is in file i // shard_tokens. Every document begins with `<|endoftext|>`: given only that, a model starts one.
+
+Mapped files make opening 100 GB as quick as opening 1 MB, and only the pages that are read take memory. They are not
+trusted: sizes are compared on opening, ids on every read (one outside the vocabulary would crash the embedding, far
+from its cause), checksums when `verify` is asked.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glassformer.data.index import Index, Shard, SplitIndex, damaged
+from glassformer.errors import DatasetError, TokenizerError
+from glassformer.files import sha256
+from glassformer.tokenizers import TokenizerRecipe, load
+
+
+class SplitWriter:
+    """Appends documents to one split of a dataset that is being made."""
+
+    def __init__(self, folder: Path, name: str, dtype: np.dtype, end_of_text: int, shard_tokens: int) -> None:
+        self._folder, self._name, self._shard_tokens = folder, name, shard_tokens
+        self._separator = np.array([end_of_text], dtype.newbyteorder("<"))
+        self._waiting: list[np.ndarray] = []
+        self._n_waiting = self._n_bytes = 0
+        self._starts = array("q", [0])
+        self._shards: list[Shard] = []
+        self._start_shard()
+
+    def append(self, ids: np.ndarray, n_bytes: int) -> None:
+        """Add a document: its ids, and the number of UTF-8 bytes they stand for."""
+        self._waiting += [self._separator, ids]
+        self._n_waiting += 1 + len(ids)
+        self._n_bytes += n_bytes
+        self._starts.append(self._starts[-1] + 1 + len(ids))
+        if self._n_waiting >= 1 << 18:
+            self._write()
+
+    def close(self) -> SplitIndex:
+        """Write what is left; the split's part of the index."""
+        self._write()
+        self._end_shard()
+        starts = np.array(self._starts, "<i8").tobytes()
+        documents_file(self._folder, self._name).write_bytes(starts)
+        return SplitIndex(
+            documents=len(self._starts) - 1,
+            tokens=self._starts[-1],
+            bytes=self._n_bytes,
+            shards=tuple(self._shards),
+            documents_sha256=hashlib.sha256(starts).hexdigest(),
+        )
+
+    def _write(self) -> None:
+        ids = np.concatenate(self._waiting, dtype=self._separator.dtype) if self._waiting else self._separator[:0]
+        self._waiting, self._n_waiting = [], 0
+        while len(ids):
+            part = ids[: self._shard_tokens - self._in_shard]
+            with open(shard_file(self._folder, self._name, len(self._shards)), "ab") as file:
+                file.write(part.tobytes())
+            self._digest.update(part.tobytes())
+            self._in_shard += len(part)
+            if self._in_shard == self._shard_tokens:
+                self._end_shard()
+            ids = ids[len(part) :]
+
+    def _start_shard(self) -> None:
+        self._in_shard, self._digest = 0, hashlib.sha256()
+
+    def _end_shard(self) -> None:
+        if self._in_shard:
+            self._shards.append(Shard(tokens=self._in_shard, sha256=self._digest.hexdigest()))
+        self._start_shard()
+
+
+class Tokens:
+    """All ids of a split as one read-only sequence: `tokens[a:b]` is an array, also across the border of two shards."""
+
+    def __init__(self, shards: Sequence[np.ndarray], shard_tokens: int, vocab_size: int, where: str) -> None:
+        self._shards, self._shard_tokens = shards, shard_tokens
+        self._vocab_size, self._where = vocab_size, where
+        self._length = sum(map(len, shards))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, span: slice) -> np.ndarray:
+        """Ids in the split's own dtype; a view of the mapped file where that is possible. Raises DatasetError."""
+        start, stop, _ = span.indices(self._length)
+        ids = self._slice(start, stop)
+        if len(ids) and ids.max() >= self._vocab_size:
+            raise self._damage(start + int(np.argmax(ids >= self._vocab_size)))
+        return ids
+
+    def windows(self, starts: np.ndarray, length: int) -> np.ndarray:
+        """(n, length) int64: the ids from each of n starts. Raises DatasetError."""
+        windows = np.empty((len(starts), length), np.int64)
+        for row, start in zip(windows, starts.tolist()):
+            row[:] = self._slice(start, start + length)
+        if windows.size and windows.max() >= self._vocab_size:
+            row, column = np.argwhere(windows >= self._vocab_size)[0]
+            raise self._damage(int(starts[row]) + int(column))
+        return windows
+
+    def _slice(self, start: int, stop: int) -> np.ndarray:
+        if start >= stop:
+            return self._shards[0][:0]
+        number, begin = divmod(start, self._shard_tokens)
+        part = self._shards[number][begin : begin + stop - start]
+        rest = start + len(part)
+        return part if rest == stop else np.concatenate([part, self._slice(rest, stop)])
+
+    def _damage(self, position: int) -> DatasetError:
+        return damaged(f"{self._where}: id {position} is outside the vocabulary of {self._vocab_size}")
+
+
+class Split:
+    """The train or validation part of a dataset."""
+
+    def __init__(self, folder: Path, name: str, index: Index) -> None:
+        self.folder, self.name = folder, name
+        self.index: SplitIndex = getattr(index, name)
+        shards = [
+            _map(shard_file(folder, name, i), index.dtype, shard.tokens) for i, shard in enumerate(self.index.shards)
+        ]
+        full = [index.shard_tokens] * (len(shards) - 1)
+        if [len(shard) for shard in shards[:-1]] != full or sum(map(len, shards)) != self.index.tokens:
+            raise damaged(f"{folder}: the shards of the {name} split do not add up")
+        self.tokens = Tokens(shards, index.shard_tokens, index.vocab_size, f"{folder} ({name})")
+        self.documents = _map(documents_file(folder, name), "<i8", self.index.documents + 1)
+        """(n_documents + 1,) int64: document i is `tokens[documents[i] : documents[i + 1]]`, separator first."""
+
+    def __len__(self) -> int:
+        """Number of tokens."""
+        return len(self.tokens)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} split of {self.folder}: {len(self):,} tokens>"
+
+    def verify(self) -> None:
+        """Read everything and compare checksums. Raises DatasetError."""
+        files = {shard_file(self.folder, self.name, i): shard.sha256 for i, shard in enumerate(self.index.shards)}
+        files[documents_file(self.folder, self.name)] = self.index.documents_sha256
+        for path, expected in files.items():
+            if sha256(path) != expected:
+                raise damaged(f"{path} has changed since it was written (its checksum differs)")
+
+
+class Dataset:
+    """A prepared folder, opened. `data.prepare` makes one.
+
+    >>> dataset = Dataset.open("data/village")
+    >>> first, second = dataset.train.documents[:2]
+    >>> dataset.tokenizer.decode(dataset.train.tokens[first + 1 : second])
+    'Nora had a red kite. ...'
+    """
+
+    def __init__(self, folder: Path, recipe: type[TokenizerRecipe] | None = None) -> None:
+        self.folder = Path(folder)
+        self.index = Index.load(self.folder / "index.json")
+        try:
+            self.tokenizer = load(self.folder / "tokenizer.json", recipe)
+        except TokenizerError as error:
+            raise DatasetError(str(error)) from None
+        if (self.tokenizer.fingerprint(), self.tokenizer.vocab_size) != (self.index.tokenizer, self.index.vocab_size):
+            raise damaged(f"{self.folder / 'tokenizer.json'} is not the tokenizer these ids were made with")
+        self.train = Split(self.folder, "train", self.index)
+        self.validation = Split(self.folder, "validation", self.index)
+
+    @classmethod
+    def open(cls, folder: str | Path, recipe: type[TokenizerRecipe] | None = None) -> "Dataset":
+        """Open and check all sizes, without reading the ids. Raises DatasetError with the remedy.
+
+        `recipe` is the tokenizer's, needed only when it is a variant in a file of your own.
+        """
+        return cls(Path(folder), recipe)
+
+    def verify(self) -> None:
+        """Compare every byte with the checksums; about a second a gigabyte. Raises DatasetError."""
+        self.train.verify()
+        self.validation.verify()
+
+    def summary(self) -> dict[str, Any]:
+        """The facts a run keeps about its data, as plain JSON values."""
+        kept = {"fingerprint", "source", "split_rule", "tokenizer", "vocab_size"}
+        sizes = {name: {"documents", "tokens", "bytes"} for name in ("train", "validation")}
+        facts = self.index.model_dump(include=dict.fromkeys(kept, True) | sizes)
+        return {"folder": str(self.folder), **facts}
+
+
+def shard_file(folder: Path, split: str, number: int) -> Path:
+    return folder / f"{split}-{number:05d}.bin"
+
+
+def documents_file(folder: Path, split: str) -> Path:
+    return folder / f"{split}-documents.bin"
+
+
+def _map(path: Path, dtype: str, length: int) -> np.ndarray:
+    """A file of exactly `length` numbers, mapped and read-only."""
+    expected = length * np.dtype(dtype).itemsize
+    try:
+        size = path.stat().st_size
+        if size != expected:
+            raise damaged(f"{path} has {size:,} bytes instead of {expected:,}")
+        return np.asarray(np.memmap(path, dtype, mode="r"))
+    except OSError as error:
+        raise damaged(f"{path} cannot be read ({error.strerror or error})") from None
