@@ -1,0 +1,163 @@
+"""Imports point down: who may import whom, and what may not be imported at all (DESIGN.md, "Who may import whom")."""
+
+import ast
+import functools
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "glassformer"
+
+# A part may import those named here and whatever those may import.
+BELOW = {
+    "errors": [],
+    "files": ["errors"],
+    "machine": ["files"],
+    "runs": ["files"],
+    "report": ["runs"],
+    "config": ["errors"],
+    "kernels": ["config"],
+    "model": ["kernels"],
+    "tokenizers": ["config", "files"],
+    "corpora": ["config", "files"],
+    "data": ["tokenizers", "corpora"],
+    "parallel": ["model"],
+    "train": ["model", "data", "parallel", "runs", "machine"],
+    "generate": ["model", "tokenizers"],
+    "presets": ["train", "generate"],
+    "finetune": ["train", "generate"],
+    "compress": ["train", "generate"],
+    "retrieve": ["train", "generate"],
+    "vision": ["train", "generate"],
+    "lens": ["train", "generate"],
+    "export": ["train", "generate"],
+    "serve": ["presets", "report", "finetune", "compress", "retrieve", "vision", "lens", "export"],
+    "course": ["presets", "report", "finetune", "compress", "retrieve", "vision", "lens", "export"],
+    "cli": ["serve", "course"],
+}
+TORCH_FREE = ["errors", "files", "runs", "report", "config", "tokenizers", "corpora"]
+FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
+FORBIDDEN_NAMES = ["torch.load", "torch.save", "nn.MultiheadAttention", "nn.Transformer"]
+COMES_WITH = {"pydantic_core": "pydantic"}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    """The top-level part of the package that a file belongs to: "model" for glassformer/model/norm/rmsnorm.py."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@functools.cache
+def imports(path: Path) -> list[tuple[int, str]]:
+    """(line, absolute dotted name) of everything a file imports, wherever in the file the import stands."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                folder = ["glassformer", *path.relative_to(PACKAGE).parent.parts]
+                base = ".".join([*folder[: len(folder) - node.level + 1], *filter(None, [base])])
+            found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
+    return found
+
+
+@functools.cache
+def reachable(name: str) -> frozenset[str]:
+    return frozenset({name}.union(*(reachable(below) for below in BELOW[name])))
+
+
+def offences(paths: list[Path], is_wrong) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in paths
+        for line, name in imports(path)
+        if is_wrong(path, name)
+    ]
+
+
+def test_every_part_has_its_place_in_the_table():
+    unplaced = {part(path) for path in FILES} - set(BELOW) - {"__init__"}
+    assert not unplaced, f"say in BELOW what {sorted(unplaced)} may import"
+
+
+def test_imports_point_down():
+    def is_wrong(path, name):
+        words = name.split(".")
+        inside = words[0] == "glassformer" and len(words) > 1 and words[1] in BELOW
+        return inside and part(path) in BELOW and words[1] not in reachable(part(path))
+
+    assert not offences(FILES, is_wrong)
+
+
+def test_training_and_generation_do_not_know_each_other():
+    assert "train" not in reachable("generate") and "generate" not in reachable("train")
+
+
+def test_torch_is_only_where_there_are_tensors():
+    paths = [path for path in FILES if part(path) in TORCH_FREE or (part(path) == "data" and path.stem != "batches")]
+    assert not offences(paths, lambda path, name: name.split(".")[0] == "torch")
+
+
+def test_the_package_is_written_from_scratch_and_never_pickles():
+    assert not offences(FILES, lambda path, name: name.split(".")[0] in FORBIDDEN)
+    pattern = re.compile(r"\b(" + "|".join(FORBIDDEN_NAMES) + r")")
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} uses {ast.unparse(node)}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and pattern.search(ast.unparse(node))
+    ]
+    assert not found
+    assert not offences(FILES, lambda path, name: re.search(r"nn\.(\w+\.)*(MultiheadAttention|Transformer)", name))
+
+
+def test_no_forward_pass_reads_the_environment():
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in FILES
+        if part(path) in ("model", "kernels")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"))
+        or (isinstance(node, ast.ImportFrom) and node.module == "os")
+    ]
+    assert not found
+
+
+def test_dependencies_are_those_imported():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=~!\[; ]", line)[0] for line in project["dependencies"]}
+    imported = {name.split(".")[0] for path in FILES for _, name in imports(path)}
+    outside = {COMES_WITH.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"glassformer"}}
+    assert outside == declared
+
+
+@pytest.mark.parametrize("module", [*TORCH_FREE, "cli"])
+def test_torch_is_not_loaded_by(module):
+    code = f"import sys, glassformer.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("model/block.py", "from glassformer.kernels import softmax", ["glassformer.kernels.softmax"]),
+        ("model/block.py", "from .norm import x", ["glassformer.model.norm.x"]),
+        ("model/norm/rmsnorm.py", "from ... import train", ["glassformer.train"]),
+        ("model/norm/rmsnorm.py", "def f():\n    from ..gpt import GPT", ["glassformer.model.gpt.GPT"]),
+        ("cli.py", "import torch.nn as nn, os", ["torch.nn", "os"]),
+    ],
+)
+def test_the_reader_of_imports_sees(tmp_path, monkeypatch, file, text, expected):
+    monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    assert [name for _, name in imports(path)] == expected
