@@ -1,0 +1,139 @@
+"""The stage a plot plays on: its cast, what is near, and the things every plot needs done.
+
+The world knows more than the story has told: where the lost thing lies, who took it. A plot asks the stage for people,
+places and things nobody has used yet, and the stage keeps time, weather and whereabouts fit for what comes next.
+"""
+
+from random import Random
+
+from .grammar import Grammar
+from .lexicon import BOYS, CREATURES, GIRLS, KINDS_OF_THINGS, PETS, PLACES, PRONOUN, ROLES
+from .teller import Teller
+from .world import PHASES
+
+PLACE_LIST = sorted(PLACES)
+ROLE_LIST = sorted(ROLES)
+PET_LIST = sorted(PETS)
+
+
+class Stage(Teller):
+    def __init__(self, rng: Random, grammar: Grammar, hero: str, setting: str) -> None:
+        super().__init__(rng, grammar)
+        self.hero, self.setting = hero, setting
+        self.used: set[str] = {hero, setting}
+        self.company: list[str] = []  # children the story has met, friends of the hero
+        self.pet: str | None = None
+        self.world.where[hero] = setting
+
+    # choosing
+
+    def one_of(self, options):
+        return options[int(self.random() * len(options))]
+
+    def chance(self, p: float) -> bool:
+        return self.random() < p
+
+    def unused(self, options) -> str:
+        """One of `options` that the story has not used; it is used from now on."""
+        used = self.used
+        for _ in range(50):
+            choice = self.one_of(options)
+            if choice not in used:
+                used.add(choice)
+                return choice
+        choice = next((x for x in options if x not in used), options[0])
+        used.add(choice)
+        return choice
+
+    def thing(self, kind: str, holder: str | None = None, owner: str | None = None) -> str:
+        thing = self.unused(KINDS_OF_THINGS[kind])
+        if holder is not None:
+            self.world.where[thing] = holder
+        if owner is not None:
+            self.world.owner[thing] = owner
+        return thing
+
+    def somewhere(self, *but: str) -> str:
+        """A place the story has not been to."""
+        return self.unused(PLACE_LIST)
+
+    def child(self, of: str | None = None) -> str:
+        """A new child, mostly a girl for a boy and a boy for a girl: then "he" and "she" are never in doubt."""
+        girl = PRONOUN[of or self.hero] == "he"
+        if self.chance(0.2):
+            girl = not girl
+        return self.unused(GIRLS if girl else BOYS)
+
+    def role(self, *choices: str) -> str:
+        return self.unused(choices or ROLE_LIST)
+
+    def creature(self) -> str:
+        return self.unused(CREATURES)
+
+    # bringing about
+
+    def place_of(self, a: str) -> str:
+        return self.world.place(a)
+
+    def together(self, a: str, b: str) -> bool:
+        return self.world.place(a) == self.world.place(b)
+
+    def friend(self) -> str:
+        """A friend of the hero, who is there: an old one or, if there is none yet, a new one."""
+        hero = self.hero
+        if self.company:
+            friend = self.company[0]
+            if not self.together(friend, hero):
+                self.world.where[friend] = "home:" + friend
+                self("comes", friend, hero)
+            return friend
+        friend = self.child()
+        self.company.append(friend)
+        if self.chance(0.5):
+            self.world.where[friend] = self.place_of(hero)
+            self("friend-here", friend, hero)
+        else:
+            self("friend-comes", friend, hero)
+        return friend
+
+    def newcomer(self) -> str:
+        """Another child, who comes by."""
+        child = self.child()
+        self.company.append(child)
+        self("child-comes", child, self.hero)
+        return child
+
+    def bring(self, b: str, a: str | None = None) -> None:
+        """b comes to a (to the hero), unless b is there."""
+        a = a or self.hero
+        if self.world.where.get(b) is None or not self.together(a, b):
+            self("comes", b, a)
+
+    def go(self, a, place: str) -> None:
+        first = a[0] if type(a) is tuple else a
+        if self.place_of(first) != place:
+            self("go-fun" if self.chance(0.15) else "go", a, place)
+
+    def daylight(self) -> None:
+        """Make it day, going on to the next morning if need be."""
+        world = self.world
+        if world.phase is None:
+            world.phase = 1
+        if PHASES[world.phase] in ("evening", "night"):
+            self.paragraph()
+            self.opener("next-morning")
+        elif PHASES[world.phase] == "dawn":
+            world.phase = 1
+
+    def later(self) -> None:
+        """Some time passes, within the day."""
+        phase = self.world.phase or 1
+        if phase < 3:
+            self.opener("noon" if phase == 1 and self.chance(0.3) else "afternoon")
+        elif phase == 3:
+            self.opener("evening")
+
+    def clear(self) -> None:
+        """The weather is nothing to speak of."""
+        if self.world.weather_now in ("rain", "storm"):
+            self("rain-stops")
