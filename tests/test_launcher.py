@@ -208,6 +208,17 @@ def test_a_venv_made_by_hand_is_kept(launcher, monkeypatch):
     assert machine.pip_arguments == [[launcher.ROOT]] and launcher.is_ready([])
 
 
+def test_a_borrowed_torch_that_is_gone_is_noticed(launcher, monkeypatch):
+    Machine(launcher, monkeypatch, borrowed=CPU)
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    launcher.install([])
+    Path(launcher.STAMP).write_text(json.dumps(stamp(launcher) | {"torch": "/nowhere/torch/__init__.py"}))
+    assert not launcher.is_ready([])
+    machine = Machine(launcher, monkeypatch)
+    launcher.install([])
+    assert launcher.is_ready([]) and machine.pip_arguments[0][0] == launcher.CPU_WHEEL
+
+
 def break_python(launcher):
     os.remove(launcher.PYTHON)
     os.symlink("/nowhere/python3", launcher.PYTHON)
