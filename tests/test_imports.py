@@ -30,14 +30,15 @@ BELOW = {
     "train": ["model", "data", "parallel", "runs", "machine"],
     "generate": ["model", "tokenizers"],
     "presets": ["train", "generate"],
+    "pipeline": ["presets", "report"],
     "finetune": ["train", "generate"],
     "compress": ["train", "generate"],
     "retrieve": ["train", "generate"],
     "vision": ["train", "generate"],
     "lens": ["train", "generate"],
     "export": ["train", "generate"],
-    "serve": ["presets", "report", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "course": ["presets", "report", "finetune", "compress", "retrieve", "vision", "lens", "export"],
+    "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
+    "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "cli": ["serve", "course"],
 }
 TORCH_FREE = ["errors", "files", "runs", "report", "config", "tokenizers", "corpora"]
