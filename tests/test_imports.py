@@ -31,6 +31,9 @@ BELOW = {
     "generate": ["model", "tokenizers"],
     "presets": ["train", "generate"],
     "pipeline": ["presets", "report"],
+    "listing": ["presets"],
+    "judge": ["pipeline"],
+    "demo": ["judge"],
     "finetune": ["train", "generate"],
     "compress": ["train", "generate"],
     "retrieve": ["train", "generate"],
@@ -39,7 +42,7 @@ BELOW = {
     "export": ["train", "generate"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["serve", "course"],
+    "cli": ["listing", "demo", "serve", "course"],
 }
 TORCH_FREE = ["errors", "files", "runs", "report", "config", "tokenizers", "corpora"]
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
