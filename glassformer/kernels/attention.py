@@ -1,4 +1,4 @@
-"""Scaled dot-product attention (Vaswani et al., 2017, eq. 1), causal, with grouped key/value heads (Ainslie et al., 2023).
+"""Scaled dot-product attention (Vaswani et al., 2017, eq. 1), causal, with grouped key heads (Ainslie et al., 2023).
 
     y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys s that t may see
 
@@ -25,7 +25,7 @@ def causal(T: int, S: int, device: torch.device) -> Tensor:
 def plain(
     q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
 ) -> Tensor:
-    """q (B, H, T, D), k and v (B, G, S, D), visible booleans and bias numbers that broadcast to (B, H, T, S) -> (B, H, T, D).
+    """q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D); `visible` (booleans) and `bias` broadcast to (B, H, T, S).
 
     `dropout` is the probability with which a weight is dropped; pass 0 outside training.
     """

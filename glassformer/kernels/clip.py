@@ -14,7 +14,8 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 def plain(weights: list[Tensor], limit: float) -> Tensor:
     """Scale the `.grad` of `weights` in place; returns the norm before clipping, a scalar."""
     gradients = [w.grad for w in weights if w.grad is not None]
-    norm = torch.stack([(g.float() * g.float()).sum() for g in gradients]).sum().sqrt()
+    wide = [g if g.dtype == torch.float64 else g.float() for g in gradients]
+    norm = torch.stack([(g * g).sum() for g in wide]).sum().sqrt()
     for g in gradients:
         g.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
     return norm

@@ -16,8 +16,8 @@ IGNORED = -100
 def plain(logits: Tensor, targets: Tensor) -> Tensor:
     """logits (N, V), targets (N,) ids or -100 -> (N,) nats in float32 or wider."""
     z = logits if logits.dtype == torch.float64 else logits.float()
-    m = z.amax(-1, keepdim=True)
-    log_sum = (z - m).exp().sum(-1).log() + m.squeeze(-1)
+    z = z - z.amax(-1, keepdim=True)  # changes nothing in exact arithmetic; exp cannot overflow, log_sum stays small
+    log_sum = z.exp().sum(-1).log()
     counted = targets != IGNORED
     z_target = z.gather(-1, targets.where(counted, 0).unsqueeze(-1)).squeeze(-1)
     return (log_sum - z_target) * counted

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 def plain(gate: Tensor, up: Tensor) -> Tensor:
     """gate (...), up (...) -> the same shape."""
-    return gate / (1 + (-gate).exp()) * up
+    return gate * gate.sigmoid() * up  # exp(-gate) itself would overflow below -88, and its gradient be NaN
 
 
 def fused(gate: Tensor, up: Tensor) -> Tensor:

@@ -1,0 +1,153 @@
+"""Random inputs for every formula that maps tensors to tensors, and how close is close enough.
+
+`FORMULAS` holds one strategy per field of Kernels; a new kernel needs one here and is then tested like the others.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+from glassformer import kernels
+from glassformer.kernels import rope
+from glassformer.kernels.cross_entropy import IGNORED
+
+PLAIN, FUSED = kernels.plain(), kernels.fused()
+BOTH = pytest.mark.parametrize("maths", [PLAIN, FUSED], ids=["plain", "fused"])
+INF, NAN = math.inf, math.nan
+SIZE = st.integers(1, 6)
+
+
+@dataclass
+class Case:
+    """The tensors to differentiate by (float64), how to call a twin, and sizes that errors are relative to."""
+
+    tensors: list[Tensor]
+    call: Callable[..., Tensor | tuple[Tensor, ...]]
+    gradient_size: float = 1.0
+    value_size: float = 1.0
+
+    def run(self, twin: Callable, dtype: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
+        """Values, and the gradients of their sum weighted by fixed random numbers."""
+        leaves = [t.to(dtype).requires_grad_() for t in self.tensors]
+        out = self.call(twin, *leaves)
+        values = list(out) if isinstance(out, tuple) else [out]
+        weights = torch.Generator().manual_seed(0)
+        total = sum((v.double() * torch.randn(v.shape, generator=weights, dtype=torch.float64)).sum() for v in values)
+        assert isinstance(total, Tensor)
+        return [v.detach() for v in values], list(torch.autograd.grad(total, leaves))
+
+
+@st.composite
+def numbers(draw, *shape: int, magnitudes=(1e-3, 1.0, 30.0)):
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    return torch.randn(shape, generator=generator, dtype=torch.float64) * draw(st.sampled_from(magnitudes))
+
+
+@st.composite
+def leading(draw, *last: int, magnitudes=(1e-3, 1.0, 30.0)):
+    """Numbers of shape (..., *last) with zero to two leading dimensions."""
+    return draw(numbers(*draw(st.lists(SIZE, max_size=2)), *last, magnitudes=magnitudes))
+
+
+@st.composite
+def embedding_case(draw):
+    V, ids = draw(SIZE), draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=9))
+    index = torch.tensor(ids) % V
+    return Case([draw(numbers(V, draw(SIZE)))], lambda f, weight: f(index, weight))
+
+
+@st.composite
+def linear_case(draw):
+    N, M = draw(SIZE), draw(SIZE)
+    bias = [draw(numbers(M))] if draw(st.booleans()) else []
+    return Case([draw(leading(N)), draw(numbers(M, N)), *bias], lambda f, *t: f(*t), gradient_size=30)
+
+
+@st.composite
+def softmax_case(draw):
+    x = draw(leading(draw(SIZE), draw(SIZE)))
+    dim = draw(st.integers(-x.ndim, x.ndim - 1))
+    return Case([x], lambda f, x: f(x, dim))
+
+
+@st.composite
+def cross_entropy_case(draw):
+    N, V = draw(SIZE), draw(st.integers(1, 40))
+    targets = torch.tensor(draw(st.lists(st.sampled_from([IGNORED, *range(V)]), min_size=N, max_size=N)))
+    return Case([draw(numbers(N, V))], lambda f, z: f(z, targets))
+
+
+@st.composite
+def layer_norm_case(draw):
+    C, eps = draw(SIZE), draw(st.sampled_from([1e-5, 1e-6, 1e-12]))
+    x = draw(leading(C))
+    x = x + x.abs().max() * draw(st.sampled_from([0, 3]))
+    bias = [draw(numbers(C))] if draw(st.booleans()) else []
+    steepest = 30 / (x.var(-1, correction=0).min().item() + eps) ** 0.5
+    lost = max(1.0, steepest * x.abs().max().item())  # what subtracting the mean magnifies rounding by
+    return Case([x, draw(numbers(C)), *bias], lambda f, x, w, b=None: f(x, w, b, eps), steepest * lost, lost)
+
+
+@st.composite
+def rms_norm_case(draw):
+    C, eps = draw(SIZE), draw(st.sampled_from([1e-5, 1e-6, 1e-12]))
+    x = draw(leading(C))
+    steepest = 30 / ((x * x).mean(-1).min().item() + eps) ** 0.5
+    return Case([x, draw(numbers(C))], lambda f, x, w: f(x, w, eps), steepest)
+
+
+@st.composite
+def rope_case(draw):
+    B, H, G, T, D = (draw(SIZE) for _ in range(5))
+    ragged = draw(st.booleans())
+    index = torch.tensor(draw(st.lists(st.integers(0, 5000), min_size=B * T, max_size=B * T))).view(B, T)
+    angle = rope.angles(index if ragged else index[0], 2 * D, 10_000.0)
+    q, k = draw(numbers(B, H, T, 2 * D)), draw(numbers(B, G, T, 2 * D))
+    return Case([q, k], lambda f, q, k: f(q, k, angle[:, None] if ragged else angle))
+
+
+@st.composite
+def attention_case(draw):
+    B, G, repeat, T, D = (draw(SIZE) for _ in range(5))
+    H, S = G * repeat, T + draw(st.sampled_from([0, 1, 5]))
+    q, k, v = (draw(numbers(B, heads, n, D, magnitudes=(1e-3, 1.0, 3.0))) for heads, n in ((H, T), (G, S), (G, S)))
+    visible = None
+    if draw(st.booleans()):
+        generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+        shape = draw(st.sampled_from([(T, S), (B, 1, T, S), (B, H, T, S), (1, 1, T, S)]))
+        visible = torch.rand(shape, generator=generator) < 0.5
+        visible[..., 0] = True  # a query that may see nothing has no answer
+    shapes = [(T, S), (1, H, 1, S), (1, H, T, S), (B, 1, T, S), (B, H, T, S)]
+    bias = [draw(numbers(*draw(st.sampled_from(shapes)), magnitudes=(1.0, 5.0)))] if draw(st.booleans()) else []
+    return Case([q, k, v, *bias], lambda f, q, k, v, bias=None: f(q, k, v, visible=visible, bias=bias), 10)
+
+
+FORMULAS = {
+    "embedding": embedding_case(),
+    "linear": linear_case(),
+    "softmax": softmax_case(),
+    "cross_entropy": cross_entropy_case(),
+    "layer_norm": layer_norm_case(),
+    "rms_norm": rms_norm_case(),
+    "relu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
+    "gelu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
+    "swiglu": leading(2, 3).map(lambda x: Case([x[..., 0, :], x[..., 1, :]], lambda f, g, u: f(g, u))),
+    "rope": rope_case(),
+    "attention": attention_case(),
+}
+IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout"}
+EVERY_FORMULA = pytest.mark.parametrize("name", FORMULAS)
+
+
+def check_close(actual: list[Tensor], expected: list[Tensor], tolerance: float, size: float, what: str) -> None:
+    """|actual - expected| <= tolerance * the larger of `size` and the largest expected number."""
+    for i, (a, e) in enumerate(zip(actual, expected, strict=True)):
+        assert a.shape == e.shape, f"{what} {i}: shape {tuple(a.shape)} instead of {tuple(e.shape)}"
+        limit = tolerance * max(size, e.double().abs().max().item())
+        off = (a.double() - e.double()).abs().max().item()
+        assert off <= limit, f"{what} {i} of shape {tuple(a.shape)}: off by {off:.3g}, allowed {limit:.3g}"
