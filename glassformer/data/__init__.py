@@ -2,7 +2,7 @@
 
 Read in this order: `clean` (one function a step, and its report), `prepare` (corpus in, dataset folder out), `shards`
 (that folder: memory-mapped ids), `batches` (windows of ids as tensors; the only file here that imports torch). `index`,
-`holdout`, `spool` and `folder` are parts of the first two. `ngram` is the yardstick: how well counting alone predicts.
+`holdout` and `spool` are parts of the first two. `ngram` is the yardstick: how well counting alone predicts.
 """
 
 from pydantic import Field, field_validator

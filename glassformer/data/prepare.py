@@ -13,7 +13,7 @@ from glassformer.corpora import Corpus
 from glassformer.corpora.files import Skipped
 from glassformer.data import DataConfig
 from glassformer.data.clean import Cleaner, StepReport
-from glassformer.data.folder import all_or_nothing, one_at_a_time
+from glassformer.folders import all_or_nothing, one_at_a_time
 from glassformer.data.holdout import SPLITS, HoldOut
 from glassformer.data.index import FORMAT, Index, Skip, SplitIndex, checksum
 from glassformer.data.shards import Dataset, SplitWriter
@@ -41,11 +41,11 @@ def prepare(
     """
     folder = Path(folder)
     recipe = type(tokenizer) if isinstance(tokenizer, TokenizerRecipe) else None
-    fingerprint = _fingerprint(corpus, tokenizer, config)
+    key = fingerprint(corpus, tokenizer, config)
     with one_at_a_time(folder):
         _refuse_to_replace_other_things(folder)
         index_file = folder / "index.json"
-        if not fresh and index_file.exists() and Index.load(index_file).fingerprint == fingerprint:
+        if not fresh and index_file.exists() and Index.load(index_file).fingerprint == key:
             return Dataset.open(folder, recipe)
         with all_or_nothing(folder) as growing:
             spool = Spool(growing / "spool")
@@ -56,7 +56,7 @@ def prepare(
                 tokenizer = tokenizer.train(_told(sample, "training the tokenizer", progress))
             tokenizer.save(growing / "tokenizer.json")
             index = Index(
-                fingerprint=fingerprint,
+                fingerprint=key,
                 source=corpus.model_dump(),
                 split_rule=held_out.rule,
                 tokenizer=tokenizer.fingerprint(),
@@ -138,7 +138,8 @@ def _cleaning(cleaner: Cleaner, spool: Spool, held_out: HoldOut) -> tuple[StepRe
     return tuple(cleaner.report(int(repeated.sum()), int(spool.characters[repeated].sum())))
 
 
-def _fingerprint(corpus: Corpus, tokenizer: TokenizerRecipe | Tokenizer, config: DataConfig) -> str:
+def fingerprint(corpus: Corpus, tokenizer: TokenizerRecipe | Tokenizer, config: DataConfig) -> str:
+    """A hash of all that goes into a dataset: the same inputs have the same one, and need not be prepared twice."""
     tokens = tokenizer.model_dump() if isinstance(tokenizer, TokenizerRecipe) else tokenizer.fingerprint()
     return checksum([FORMAT, corpus.name, corpus.fingerprint(), tokens, config.model_dump()])
 

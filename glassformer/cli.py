@@ -1,0 +1,259 @@
+"""The command line: verbs only. Each parses, imports what it needs (torch only then), and calls one function."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from glassformer.presets import Recipe
+
+app = typer.Typer(
+    name="glass",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="[bold]Glassformer[/]: a language model you can see through.\n\nStart with [cyan]glass demo[/]: from nothing "
+    "to a model that writes stories, in five minutes. Then [cyan]glass train your.txt[/], and [cyan]glass settings[/] to "
+    "see everything you can change.",
+)
+
+
+def _argument(help: str, **kwargs: Any) -> Any:
+    return typer.Argument(help=help, show_default=False, **kwargs)
+
+
+def _option(*names: str, help: str, **kwargs: Any) -> Any:
+    return typer.Option(*names, help=help, show_default=False, **kwargs)
+
+
+Source = Annotated[str | None, _argument("village, python, or a path to your own text (file or folder).")]
+Settings = Annotated[
+    list[str] | None, _argument("Any setting of the recipe, e.g. train.steps=500.", metavar="[SETTING=VALUE]...")
+]
+RecipeName = Annotated[
+    str, typer.Option("--recipe", "-r", help="The recipe to start from; see [cyan]glass settings[/].")
+]
+RunFolder = Annotated[Path, _argument("A run folder such as runs/demo, or one of its checkpoints.")]
+Name = Annotated[str | None, _option("--name", help="Name of the run folder below runs/.")]
+Minutes = Annotated[
+    float | None, _option("--minutes", help="Choose the steps so that it takes about this long.", min=0.05)
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Prepare again even if it is there.")]
+Prompts = Annotated[list[str] | None, _argument("Texts to continue; none starts a new one.")]
+Knobs = Annotated[
+    list[str] | None,
+    _option("--set", "-s", help="A sampling setting, e.g. temperature=0.7, top_k=50, seed=1.", metavar="SETTING=VALUE"),
+]
+Count = Annotated[int, typer.Option("--count", "-n", help="How many continuations of each.", min=1)]
+Stories = Annotated[int, typer.Option(help="Stories to write and check, if it learned from the village.", min=1)]
+
+
+@app.command()
+def demo(
+    minutes: Annotated[float, typer.Option(help="How long to train; more is better.", min=0.05)] = 3.0,
+    name: Name = None,
+) -> None:
+    """From nothing to a model that writes stories: text, tokens, training, score, report."""
+    from glassformer.demo import demo
+
+    demo(_console(), minutes, name, _watching, _progress)
+
+
+@app.command()
+def prepare(
+    source: Source = None, settings: Settings = None, recipe: RecipeName = "mini", fresh: Fresh = False
+) -> None:
+    """Clean a text, train its tokenizer and store it as a dataset, ready for training."""
+    from glassformer.pipeline import dataset
+
+    with _progress() as progress:
+        data = dataset(_recipe(recipe, source, settings), progress, fresh)
+    _describe(data)
+
+
+@app.command()
+def train(
+    source: Source = None,
+    settings: Settings = None,
+    recipe: RecipeName = "mini",
+    name: Name = None,
+    minutes: Minutes = None,
+) -> None:
+    """Train a model on a text. Ctrl-C saves; [cyan]glass resume[/] continues."""
+    from glassformer import pipeline
+    from glassformer.report import write_report
+
+    chosen = _recipe(recipe, source, settings)
+    folder = pipeline.new_run(name, pipeline.stem(chosen))
+    pipeline.check_free(folder)
+    with _progress() as progress:
+        data = pipeline.dataset(chosen, progress)
+    _describe(data)
+    outcome = pipeline.train(chosen, data, folder, say=_say, watching=_watching, minutes=minutes)
+    _finished(folder, outcome, write_report(folder))
+
+
+@app.command()
+def resume(folder: RunFolder) -> None:
+    """Continue a run that was interrupted, exactly where it was."""
+    from glassformer import pipeline
+    from glassformer.report import write_report
+
+    with _progress() as progress:
+        outcome = pipeline.resume(folder, say=_say, progress=progress, watching=_watching)
+    _finished(folder, outcome, write_report(folder))
+
+
+@app.command()
+def generate(folder: RunFolder, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
+    """Let a trained model write."""
+    from glassformer.pipeline import write_texts
+
+    write_texts(folder, prompt or [""], knobs or [], count, _console())
+
+
+@app.command("eval")
+def evaluate(folder: RunFolder, stories: Stories = 40) -> None:
+    """Judge a model on text it has never seen, beside a 5-gram and beside its own untrained self."""
+    from glassformer.judge import judge
+
+    judge(folder, stories, _console())
+
+
+@app.command()
+def settings(
+    recipe: Annotated[str | None, _argument("A recipe; without one, all recipes are listed.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Every setting with its value, type, meaning and variants."""
+    from glassformer.listing import list_recipes, list_settings
+
+    if recipe is None:
+        list_recipes(_console())
+    else:
+        list_settings(_recipe(recipe, None, settings), _console())
+
+
+@app.command("import")
+def import_(folder: Annotated[Path, _argument("A folder in Hugging Face GPT-2 layout.")], name: Name = None) -> None:
+    """Bring GPT-2 weights and their tokenizer in."""
+    from glassformer.export.huggingface import import_gpt2
+    from glassformer.pipeline import check_free, new_run
+
+    target = new_run(name, folder.resolve().name)
+    check_free(target)
+    saved = import_gpt2(folder, target)
+    _say(f'saved as {saved}; try: glass generate {target} "Once upon a time"')
+
+
+@app.command()
+def report(folder: RunFolder) -> None:
+    """Write a run's report.html anew; a run in progress has one too."""
+    from glassformer.report import write_report
+
+    _say(f"open {write_report(folder)}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def test(context: typer.Context) -> None:
+    """Run the tests; what follows goes to pytest."""
+    root = Path(__file__).resolve().parents[1]
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *context.args])
+
+
+def main() -> None:
+    """Run the command line. What a user can cause is one sentence on stderr and exit code 2."""
+    from glassformer.errors import GlassError
+
+    try:
+        app()
+    except GlassError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}; free space or check the path and its permissions, then try again")
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def _fail(sentence: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]glass:[/] {escape(sentence)}", highlight=False)
+    sys.exit(2)
+
+
+def _recipe(name: str, source: str | None, settings: list[str] | None) -> "Recipe":
+    """The recipe `name` reading `source`, with settings applied. A first word with `=` is a setting, not a source."""
+    from glassformer.corpora import corpus
+    from glassformer.presets import named
+
+    assignments = list(settings or [])
+    if source is not None and "=" in source and not Path(source).exists():
+        assignments.insert(0, source)
+        source = None
+    recipe = named(name)
+    if source is not None:
+        recipe = recipe.model_copy(update={"corpus": corpus(source)})
+    return recipe.override(*assignments)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _say(line: str) -> None:
+    _console().print(line, markup=False, soft_wrap=True)
+
+
+def _watching(steps: int, done: int) -> Any:
+    from glassformer.train.display import Display
+
+    return Display(_console(), steps, done)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Any]:
+    """Shows what `data.prepare` is doing, one line for each stage."""
+    console = _console()
+    stages: dict[str, int] = {}
+
+    with console.status("") as status:
+
+        def progress(stage: str, done: int, total: int | None) -> None:
+            stages[stage] = done
+            if total is None:
+                status.update(f"{stage}  {done / 1e6:.1f} MB")
+            else:
+                console.print(f"{stage}  {done / 1e6:.1f} MB", style="dim")
+
+        yield progress
+
+
+def _describe(data: Any) -> None:
+    index = data.index
+    _say(
+        f"{data.folder}: {index.train.documents:,} documents, {index.train.tokens:,} tokens to learn from, "
+        f"{index.validation.tokens:,} held out ({index.split_rule}), vocabulary {index.vocab_size:,}"
+    )
+    for skip in index.skipped:
+        _say(f"  left out: {skip.count} {skip.reason}, for example {skip.example}")
+
+
+def _finished(folder: Path, outcome: str, report: Path) -> None:
+    if outcome == "interrupted":
+        _say(f"saved; continue with: glass resume {folder}")
+    else:
+        _say(f"done. Look: {report}   Write: glass generate {folder}   Judge: glass eval {folder}")

@@ -1,0 +1,218 @@
+"""From a recipe to a run, and from a run folder back to a model. The verbs of the command line are these functions."""
+
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import glassformer
+from glassformer.corpora.files import Files
+from glassformer.data.batches import Batch, Windows, sequential
+from glassformer.data.prepare import Progress, fingerprint, prepare
+from glassformer.data.shards import Dataset
+from glassformer.errors import CheckpointError, DatasetError, SettingError
+from glassformer.generate.text import complete, stream
+from glassformer.machine import machine_facts
+from glassformer.model.cost import parameters
+from glassformer.model.gpt import GPT
+from glassformer.presets import Recipe
+from glassformer.runs import Run
+from glassformer.train import checkpoint
+from glassformer.train.loss import next_token
+from glassformer.train.precision import Precision, choose
+from glassformer.train.trainer import Trainer
+
+Say = Callable[[str], None]
+"""Tells a person one line about what is going on."""
+Watch = Callable[[dict[str, Any]], None]
+"""Sees each line that a run logs."""
+
+
+def dataset(recipe: Recipe, progress: Progress, fresh: bool = False) -> Dataset:
+    """The prepared dataset of a recipe, below `data/`; made now unless it is there."""
+    folder = Path("data") / f"{stem(recipe)}-{fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)[:8]}"
+    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh)
+
+
+def stem(recipe: Recipe) -> str:
+    """A name for what a recipe reads: the corpus, or the file or folder given."""
+    return (
+        Path(recipe.corpus.path).resolve().stem if isinstance(recipe.corpus, Files) else Path(recipe.corpus.name).stem
+    )
+
+
+def device_of(name: str) -> torch.device:
+    """The device that a recipe asks for. Raises SettingError when it is not there."""
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device("cuda" if present["cuda"] else "cpu")
+    if not present[name]:
+        raise SettingError(f"train.device={name}: torch sees no such device here; use auto or cpu")
+    return torch.device(name)
+
+
+def train(
+    recipe: Recipe,
+    data: Dataset,
+    folder: Path,
+    *,
+    say: Say,
+    watching: Callable[[int, int], Any],
+    minutes: float | None = None,
+) -> str:
+    """Train a new model in the run folder `folder`; returns "done" or "interrupted".
+
+    With `minutes`, the number of steps is chosen after measuring a step so that the run takes about that long.
+    `watching(steps, done)` is a context that gives a Watch.
+    """
+    recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
+    device = device_of(recipe.train.device)
+    model = GPT(recipe.model, seed=recipe.train.seed).to(device)
+    batches = Windows(data.train, recipe.model.context_length, recipe.train.batch_size, recipe.train.seed)
+    trial = _trial(model, batches(0), recipe)
+    precision, why = choose(recipe.train.precision, device, trial)
+    if minutes is not None:
+        recipe = _fit(recipe, trial, Precision(precision, device), minutes * 60, say)
+    n = parameters(model)
+    say(f"a model of {n:,} parameters on {device}, in {precision} ({why})")
+    facts = {
+        "command": shlex.join(["glass", *sys.argv[1:]]), "argv": sys.argv[1:],
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"), "glassformer": glassformer.__version__,
+        "git": _git_commit(), "torch": torch.__version__, "threads": torch.get_num_threads(),
+        "machine": machine_facts(),
+        "parameters": n, "precision": {"chosen": precision, "why": why}, "dataset": data.summary(),
+    }  # fmt: skip
+    run = Run.create(folder, recipe.to_json(), facts)
+    run.log("event", 0, what="start", detail=facts["command"])
+    return _run(recipe, data, model, run, precision, watching)
+
+
+def resume(folder: Path, *, say: Say, progress: Progress, watching: Callable[[int, int], Any]) -> str:
+    """Continue a run from its newest checkpoint, exactly as if it had never stopped."""
+    run = Run.open(folder)
+    recipe, facts = Recipe.parse(run.recipe()), run.facts()
+    data = dataset(recipe, progress)
+    if data.index.fingerprint != facts["dataset"]["fingerprint"]:
+        raise DatasetError(
+            f"the text of {folder} has changed since it was started; bring back the old text or start a new run"
+        )
+    device = device_of(recipe.train.device)
+    if checkpoint.newest(folder) is None:
+        say("the run was stopped before its first checkpoint; starting from the beginning")
+        run.log("event", 0, what="resume", detail="from the beginning")
+        model = GPT(recipe.model, seed=recipe.train.seed).to(device)
+        return _run(recipe, data, model, run, facts["precision"]["chosen"], watching)
+    saved = checkpoint.load(folder)
+    if saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():
+        raise CheckpointError(
+            f"{saved.folder} and {data.folder} have different tokenizers; delete the dataset's folder"
+        )
+    if saved.step >= recipe.train.steps:
+        say(f"{folder} is complete at step {saved.step}; nothing to resume")
+        return "done"
+    say(f"continuing {folder} from step {saved.step} of {recipe.train.steps}")
+    run.log("event", saved.step, what="resume", detail=saved.folder.name)
+    return _run(recipe, data, saved.model(device=device), run, saved.state["precision"], watching, saved)
+
+
+def _run(
+    recipe: Recipe, data: Dataset, model: GPT, run: Run, precision: str, watching: Callable[[int, int], Any],
+    saved: checkpoint.Checkpoint | None = None,
+) -> str:  # fmt: skip
+    config, T = recipe.train, recipe.model.context_length
+
+    def sample(model: GPT) -> tuple[str, str]:
+        return recipe.sample.prompt, complete(model, data.tokenizer, [recipe.sample.prompt], recipe.sample)[0]
+
+    with watching(config.steps, saved.step if saved else 0) as watch:
+        trainer = Trainer(
+            model.train(), data.tokenizer,
+            batches=Windows(data.train, T, config.batch_size, config.seed),
+            held_out=lambda: sequential(data.validation, T, config.micro_batch_size, config.eval_tokens),
+            config=config, run=run, recipe_json=recipe.to_json(), precision=precision, sample=sample, watch=watch,
+        )  # fmt: skip
+        if saved is not None:
+            trainer.restore(saved)
+        return trainer.train()
+
+
+def _trial(model: GPT, batch: Batch, recipe: Recipe) -> Callable[[Precision], None]:
+    """One forward and backward pass of a micro-batch, leaving no gradient behind."""
+
+    def run(precision: Precision) -> None:
+        micro = Batch(*(t[: recipe.train.micro_batch_size].to(precision.device) for t in batch))
+        with precision.autocast():
+            loss = next_token(model, micro).mean()
+        loss.backward()
+        model.zero_grad(set_to_none=True)
+
+    return run
+
+
+def _fit(recipe: Recipe, trial: Callable[[Precision], None], precision: Precision, seconds: float, say: Say) -> Recipe:
+    """Choose the number of steps that fit into `seconds`, from the measured speed of this machine."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        trial(precision)
+        times.append(time.perf_counter() - start)
+    a_step = sorted(times)[2] * recipe.train.grad_accumulation * 1.15  # the optimizer, evaluations and samples
+    steps = max(20, round(seconds / a_step))
+    say(f"{1000 * a_step:.0f} ms a step: {steps:,} steps fit into {seconds / 60:.1f} minutes")
+    every = max(1, steps // 6)
+    return recipe.override(
+        f"train.steps={steps}", f"train.eval_every={every}", f"train.sample_every={every}",
+        f"train.checkpoint_every={every}",
+    )  # fmt: skip
+
+
+def new_run(name: str | None, stem: str) -> Path:
+    """`runs/<name>`, or the first free of `runs/<stem>`, `runs/<stem>-2`, ..."""
+    if name is not None:
+        return Path("runs") / name
+    candidates = (Path("runs") / (stem if i == 1 else f"{stem}-{i}") for i in range(1, 100_000))
+    return next(path for path in candidates if not path.exists())
+
+
+def _git_commit() -> str | None:
+    try:
+        root = Path(glassformer.__file__).parent
+        return (
+            subprocess.run(
+                ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=5
+            ).stdout.strip()
+            or None
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def check_free(folder: Path) -> None:
+    """Raise before any work is done if `folder` already holds a run."""
+    if (folder / "run.json").exists():
+        raise SettingError(
+            f"{folder} already holds a run; continue it with `glass resume {folder}` or choose another --name"
+        )
+
+
+def write_texts(folder: Path, prompts: list[str], settings: list[str], count: int, console: Any) -> None:
+    """Continue each prompt `count` times, on the terminal: a single text streams, several come when done."""
+    saved = checkpoint.load(folder)
+    config = Recipe.parse(saved.recipe).sample.override(*settings)
+    model, tokenizer = saved.model(device=device_of("auto")), saved.tokenizer()
+    wanted = [prompt for prompt in prompts for _ in range(count)]
+    if len(wanted) == 1:
+        console.print(wanted[0], end="", markup=False, soft_wrap=True)
+        for piece in stream(model, tokenizer, wanted[0], config):
+            console.print(piece, end="", markup=False, soft_wrap=True)
+        console.print()
+        return
+    for prompt, text in zip(wanted, complete(model, tokenizer, wanted, config)):
+        console.print(prompt + text, markup=False, soft_wrap=True)
+        console.rule(style="dim")

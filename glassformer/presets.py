@@ -1,0 +1,147 @@
+"""Recipes: everything a run needs, in one tree of settings. A preset is a function that returns one.
+
+>>> recipe = mini().override("model.position=learned", "train.steps=500")
+
+Read this file first: it names every part of the machine. `glass settings mini` prints a recipe with all its defaults.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+
+from pydantic import Field
+
+from glassformer.config import Config, suggestion
+from glassformer.corpora import Corpus
+from glassformer.data import DataConfig
+from glassformer.errors import SettingError
+from glassformer.generate.sampling import SamplingConfig
+from glassformer.model.gpt import GPTConfig
+from glassformer.tokenizers import TokenizerRecipe
+from glassformer.train.trainer import TrainConfig
+
+
+class Sample(SamplingConfig):
+    """What the model is asked to write while it trains."""
+
+    prompt: str = ""
+    """The text to continue; empty starts a new document."""
+
+
+class Recipe(Config):
+    """Text, tokens, batches, model, training and samples of one run. Saved with the weights."""
+
+    corpus: Corpus = Field("village")
+    """Where the text comes from."""
+    data: DataConfig = DataConfig()
+    """How documents become a dataset."""
+    tokenizer: TokenizerRecipe = Field("bpe")
+    """How text becomes ids."""
+    model: GPTConfig = GPTConfig()
+    """The transformer."""
+    train: TrainConfig = TrainConfig()
+    """How it is trained."""
+    sample: Sample = Sample()
+    """What it writes on the way."""
+
+
+def mini() -> Recipe:
+    """3.6M parameters, modern parts: learns to tell village stories in minutes on two CPU cores."""
+    return Recipe().override(
+        "tokenizer.vocab_size=2048",
+        *_shape(layers=4, heads=4, width=256, context=256),
+        "train.steps=1500", "train.micro_batch_size=16", "train.learning_rate=3e-3",
+        "sample.temperature=0.7", "sample.max_new_tokens=200",
+    )  # fmt: skip
+
+
+def stories() -> Recipe:
+    """19M parameters for a night on a CPU or minutes on a GPU: longer memory, steadier stories."""
+    return Recipe().override(
+        "corpus.megabytes=200", "tokenizer.vocab_size=4096",
+        *_shape(layers=8, heads=6, width=384, context=512),
+        "train.steps=10000", "train.micro_batch_size=16", "train.learning_rate=1e-3",
+    )  # fmt: skip
+
+
+def python() -> Recipe:
+    """15M parameters on the source of Python's standard library, which is on every machine."""
+    return Recipe().override(
+        "corpus=python", "tokenizer.vocab_size=8192",
+        *_shape(layers=6, heads=6, width=384, context=512),
+        "train.steps=5000", "train.micro_batch_size=8", "train.grad_accumulation=2", "train.learning_rate=1e-3",
+    )  # fmt: skip
+
+
+def shakespeare() -> Recipe:
+    """10M parameters by character with dropout: nanoGPT's well-known shape for tinyshakespeare (bring the file)."""
+    return Recipe().override(
+        "tokenizer=char", *_shape(layers=6, heads=6, width=384, context=256), "model.dropout=0.2",
+        "train.steps=5000", "train.micro_batch_size=64", "train.learning_rate=1e-3", "train.optimizer.beta2=0.99",
+    )  # fmt: skip
+
+
+def gpt2() -> Recipe:
+    """GPT-2 small, 124M parameters, with the parts of 2019 (Radford et al., 2019)."""
+    return Recipe().override(
+        "tokenizer.vocab_size=50257", "tokenizer.pattern=gpt2",
+        *_shape(layers=12, heads=12, width=768, context=1024),
+        "model.bias=true", "model.position=learned", "model.norm=layernorm", "model.mlp=gelu",
+        "train.steps=600000", "train.micro_batch_size=12", "train.grad_accumulation=40", "train.learning_rate=6e-4",
+        "train.schedule.warmup_steps=2000",
+    )  # fmt: skip
+
+
+def gpt2_medium() -> Recipe:
+    """GPT-2 medium, 355M parameters."""
+    return gpt2().override(*_shape(layers=24, heads=16, width=1024, context=1024), "train.learning_rate=3e-4")
+
+
+def gpt2_large() -> Recipe:
+    """GPT-2 large, 774M parameters."""
+    return gpt2().override(*_shape(layers=36, heads=20, width=1280, context=1024), "train.learning_rate=2.5e-4")
+
+
+def gpt2_xl() -> Recipe:
+    """GPT-2 XL, 1.56B parameters."""
+    return gpt2().override(*_shape(layers=48, heads=25, width=1600, context=1024), "train.learning_rate=2e-4")
+
+
+def gpt2_5() -> Recipe:
+    """About 230M parameters, between GPT-2 and GPT-3, with today's parts: RoPE, RMSNorm, SwiGLU, grouped keys."""
+    return Recipe().override(
+        "tokenizer.vocab_size=32768",
+        *_shape(layers=16, heads=16, width=1024, context=2048), "model.n_kv_head=4",
+        "train.steps=100000", "train.micro_batch_size=8", "train.grad_accumulation=32", "train.learning_rate=6e-4",
+        "train.schedule.warmup_steps=1000",
+    )  # fmt: skip
+
+
+def gpt3() -> Recipe:
+    """GPT-3, 175B parameters (Brown et al., 2020, table 2.1): a plan to look at; training it takes a cluster."""
+    return gpt2().override(
+        *_shape(layers=96, heads=96, width=12288, context=2048),
+        "train.learning_rate=6e-5", "train.steps=93750", "train.micro_batch_size=1", "train.grad_accumulation=1600",
+    )  # fmt: skip
+
+
+def _shape(layers: int, heads: int, width: int, context: int) -> tuple[str, ...]:
+    return (
+        f"model.n_layer={layers}", f"model.n_head={heads}", f"model.n_embd={width}", f"model.context_length={context}"
+    )  # fmt: skip
+
+
+def presets() -> dict[str, Callable[[], Recipe]]:
+    """Every preset of this file by name, smallest first."""
+    functions = inspect.getmembers(sys.modules[__name__], inspect.isfunction)
+    made = {n: f for n, f in functions if f.__module__ == __name__ and inspect.signature(f).return_annotation is Recipe}
+    return dict(
+        sorted(((n, f) for n, f in made.items() if n != "named"), key=lambda item: item[1].__code__.co_firstlineno)
+    )
+
+
+def named(name: str) -> Recipe:
+    """The recipe called `name`. Raises SettingError with a suggestion."""
+    if name not in presets():
+        raise SettingError(f"there is no recipe '{name}'; {suggestion(name, list(presets()))}")
+    return presets()[name]()

@@ -1,0 +1,70 @@
+"""What a person sees while a model trains: a bar with the numbers that matter, and samples above it.
+
+It is told each line that is logged and computes nothing of its own. In a terminal it is a live bar; in a pipe or a log
+file it is one plain line at a time.
+"""
+
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+
+class Display:
+    """Use as a context, and hand it to a Trainer as `watch`."""
+
+    def __init__(self, console: Console, steps: int, done: int = 0):
+        self.console, self.steps, self.start = console, steps, done
+        self.numbers: dict[str, str] = {}
+        self.progress = Progress(
+            SpinnerColumn(), MofNCompleteColumn(), BarColumn(bar_width=24), TimeRemainingColumn(),
+            TextColumn("{task.description}"), console=console, transient=True, disable=not console.is_terminal,
+        )  # fmt: skip
+        self.task = self.progress.add_task("starting", total=steps, completed=done)
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.progress.stop()
+
+    def __call__(self, line: dict[str, Any]) -> None:
+        """Show one logged line."""
+        match line["kind"]:
+            case "train":
+                self._train(line)
+            case "eval":
+                self.numbers["bits/byte"] = f"{line['bpb']:.3f}"
+                self.console.print(
+                    f"[dim]step {line['step']:>5}[/]  held-out loss [bold]{line['loss']:.3f}[/] nats a token, "
+                    f"[bold]{line['bpb']:.3f}[/] bits a byte"
+                )
+            case "sample":
+                title = f"step {line['step']}: " + (
+                    f"continuing “{escape(line['prompt'])}”" if line["prompt"] else "a story"
+                )
+                text = escape(_printable(line["text"]))
+                self.console.print(
+                    Panel(
+                        text, title=title, title_align="left", border_style="cyan", width=min(100, self.console.width)
+                    )
+                )
+            case "event" if line["what"] in ("nan", "interrupted"):
+                self.console.print(f"[yellow]step {line['step']}: {line['what']} ({escape(line['detail'])})[/]")
+
+    def _train(self, line: dict[str, Any]) -> None:
+        self.numbers |= {"loss": f"{line['loss']:.3f}", "tokens/s": f"{line['tokens_per_s']:,.0f}"}
+        if line["memory_gb"] is not None:
+            self.numbers["GiB"] = f"{line['memory_gb']:.1f}"
+        summary = "  ".join(f"{name} {value}" for name, value in self.numbers.items())
+        self.progress.update(self.task, completed=line["step"], description=summary)
+        if not self.console.is_terminal and (line["step"] % 50 == 0 or line["step"] == self.steps):
+            self.console.print(f"step {line['step']}/{self.steps}  {summary}  {line['seconds']:.0f} s")
+
+
+def _printable(text: str) -> str:
+    """Control characters of an untrained model's output must not reach the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "·" for c in text)

@@ -1,0 +1,16 @@
+"""Warmup and linear decay (Devlin et al., 2019; to zero is best at a fixed budget: Bergsma et al., 2025)."""
+
+from pydantic import Field
+
+from glassformer.train.schedule import Schedule
+
+
+class Linear(Schedule):
+    """factor = 1 - (1 - final) progress."""
+
+    final: float = Field(0.0, ge=0, le=1)
+    """The factor at the end of the run."""
+
+    def after_warmup(self, progress: float) -> float:
+        """From 1 down to `final` along a line."""
+        return 1 - (1 - self.final) * progress
