@@ -1,6 +1,6 @@
 """One block: a mixer gathers, an MLP thinks, and both write into the residual stream.
 
-Where the norms stand is the choice of a `residual/` variant, which is a subclass that writes `forward` as two sentences.
+Where the norms stand is the choice of a `residual/` variant, which is a subclass with two sentences in `forward`.
 """
 
 from collections.abc import Callable

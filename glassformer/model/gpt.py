@@ -8,9 +8,9 @@ Every part is a slot: `GPTConfig(mixer="full", position="rope", norm="rmsnorm", 
 """
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
+from glassformer.config import slot
 from glassformer.kernels import Kernels, fused
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed
@@ -28,19 +28,19 @@ from glassformer.model.shapes import Shapes
 class GPTConfig(Shapes):
     """Shapes, and which variant fills each slot."""
 
-    embed: Embed = Field("token")
+    embed: Embed = slot("token")
     """How ids enter the stream."""
-    position: Position = Field("rope")
+    position: Position = slot("rope")
     """How order is told."""
-    mixer: Mixer = Field("full")
+    mixer: Mixer = slot("full")
     """How a token gathers from those before it."""
-    mlp: MLP = Field("swiglu")
+    mlp: MLP = slot("swiglu")
     """What a token does by itself."""
-    norm: Norm = Field("rmsnorm")
+    norm: Norm = slot("rmsnorm")
     """How the size of numbers is kept steady."""
-    residual: Residual = Field("pre")
+    residual: Residual = slot("pre")
     """Where the norms stand."""
-    head: Head = Field("tied")
+    head: Head = slot("tied")
     """How the stream becomes scores."""
 
 

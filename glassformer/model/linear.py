@@ -7,7 +7,7 @@ from glassformer.kernels import Kernels
 
 
 class Linear(nn.Module):
-    """y = x W^T + b. A projection that writes into the residual stream is called `o_proj` or `down_proj` by its owner."""
+    """y = x W^T + b. A projection that writes into the stream is called `o_proj` or `down_proj` by its owner."""
 
     def __init__(self, n_in: int, n_out: int, bias: bool, kernels: Kernels):
         super().__init__()

@@ -42,7 +42,8 @@ class Shapes(Config):
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd={self.n_embd} must be a multiple of n_head={self.n_head}; change one of them")
         if self.n_head % self.key_heads:
-            raise ValueError(f"n_head={self.n_head} must be a multiple of n_kv_head={self.n_kv_head}; change one of them")
+            message = f"n_head={self.n_head} must be a multiple of n_kv_head={self.n_kv_head}; change one of them"
+            raise ValueError(message)
         if self.dropout >= 1:
             raise ValueError(f"dropout={self.dropout} must be below 1; 0.1 to 0.2 is usual on small data")
         return self

@@ -44,7 +44,8 @@ class Attention(nn.Module):
         k_index = torch.arange(k.shape[2], device=x.device)
         y = self.kernels.attention(
             q, k, v,
-            visible=self.mask(positions, k_index), bias=positions.bias(k_index), dropout=self.pattern_dropout.probability,
+            visible=self.mask(positions, k_index), bias=positions.bias(k_index),
+            dropout=self.pattern_dropout.probability,
         )  # (B, H, T, D)  # fmt: skip
         return self.o_proj(y.transpose(1, 2).flatten(2))
 

@@ -1,4 +1,4 @@
-"""The gated MLP of Llama (Shazeer, 2020, eq. 6): three projections instead of two, a third narrower to cost the same."""
+"""The gated MLP of Llama (Shazeer, 2020, eq. 6): three projections for two, a third narrower to cost the same."""
 
 from torch import Tensor, nn
 

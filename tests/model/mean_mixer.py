@@ -1,0 +1,34 @@
+"""A mixer as a user writes one, outside the package: the mean of everything so far, in place of attention."""
+
+import torch
+from torch import nn
+
+from glassformer.model.cache import KVCache
+from glassformer.model.linear import Linear
+from glassformer.model.mixer import Mixer
+
+
+class Mean(Mixer):
+    decay: float = 0.0
+    """How much less a token counts for each step that it lies back; 0 is the plain mean."""
+
+    def build(self, shapes, kernels):
+        return RunningMean(shapes.n_embd, self.decay, kernels)
+
+
+class RunningMean(nn.Module):
+    def __init__(self, n_embd, decay, kernels):
+        super().__init__()
+        self.decay = decay
+        self.v_proj, self.o_proj = (Linear(n_embd, n_embd, False, kernels) for _ in range(2))
+
+    def forward(self, x, positions, cache=None):
+        v = self.v_proj(x)[:, None]  # (B, 1, T, C)
+        if cache is not None:
+            v, _ = cache.append(v, v, positions)
+        distance = positions.index[..., None] - torch.arange(v.shape[2], device=x.device)  # (T, S) or (B, T, S)
+        weight = torch.where(distance < 0, 0.0, torch.exp(-self.decay * distance.clamp(min=0)))
+        return self.o_proj((weight / weight.sum(-1, keepdim=True)).to(v.dtype) @ v[:, 0])
+
+    def make_cache(self, batch, length):
+        return KVCache(length)
