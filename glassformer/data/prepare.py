@@ -13,12 +13,12 @@ from glassformer.corpora import Corpus
 from glassformer.corpora.files import Skipped
 from glassformer.data import DataConfig
 from glassformer.data.clean import Cleaner, StepReport
-from glassformer.folders import all_or_nothing, one_at_a_time
 from glassformer.data.holdout import SPLITS, HoldOut
 from glassformer.data.index import FORMAT, Index, Skip, SplitIndex, checksum
 from glassformer.data.shards import Dataset, SplitWriter
 from glassformer.data.spool import Spool
 from glassformer.errors import DatasetError
+from glassformer.folders import all_or_nothing, one_at_a_time
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, well_formed
 
 Progress = Callable[[str, int, int | None], None]

@@ -174,7 +174,7 @@ class Dataset:
         try:
             self.tokenizer = load(self.folder / "tokenizer.json", recipe)
         except TokenizerError as error:
-            raise DatasetError(str(error)) from None
+            raise damaged(f"{self.folder / 'tokenizer.json'} is missing or damaged") from error
         if (self.tokenizer.fingerprint(), self.tokenizer.vocab_size) != (self.index.tokenizer, self.index.vocab_size):
             raise damaged(f"{self.folder / 'tokenizer.json'} is not the tokenizer these ids were made with")
         self.train = Split(self.folder, "train", self.index)

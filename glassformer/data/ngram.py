@@ -1,0 +1,145 @@
+"""The n-gram model: how well counting alone predicts the next token. The yardstick beside every trained model.
+
+Interpolated modified Kneser-Ney smoothing, the best of its kind (Kneser and Ney 1995; Chen and Goodman 1998).
+With h the k - 1 tokens before w, and h' the same without its first:
+
+    p_k(w | h) = (c(hw) - D(c(hw))) / c(h) + gamma(h) p_{k-1}(w | h'),        c(h) = sum over w of c(hw)
+    gamma(h)   = (D1 N1(h) + D2 N2(h) + D3 N3+(h)) / c(h)                     the mass that the discounts have freed
+    D1 = 1 - 2Y n2/n1,  D2 = 2 - 3Y n3/n2,  D3+ = 3 - 4Y n4/n3,  Y = n1 / (n1 + 2 n2)
+
+N_r(h) is how many w follow h exactly r times, n_r how many k-grams occur r times. At the highest order c counts
+occurrences; below, it counts the different tokens seen before the k-gram ("Francisco" is frequent, but it only follows
+"San"). Below k = 1 every token has 1/V. A document's end is a token like any other: contexts run on across it.
+
+There is no loop over tokens. The distinct k-grams are numbered in the order of (number of their first k - 1 tokens,
+last token): one sort a level numbers them all, what follows a context lies side by side, a lookup is a binary search.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+UNSEEN_DISCOUNTS = (0.5, 1.0, 1.5)
+"""For a level whose counts of counts give none: too little data, or a vocabulary where nothing is rare."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """The distinct k-grams of one k."""
+
+    keys: np.ndarray
+    """(n,) int64, sorted: number of the first k - 1 tokens among the (k-1)-grams, times V, plus the last token."""
+    share: np.ndarray
+    """(n,) float64: (c(hw) - D(c(hw))) / c(h)."""
+    gamma: np.ndarray
+    """(number of (k-1)-grams,) float64: what each context leaves to the shorter one."""
+
+    def find(self, keys: np.ndarray) -> np.ndarray:
+        """The number of each key, or -1."""
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[places] == keys, places, -1)
+
+
+class NGram:
+    """A trained n-gram model over ids 0 to vocab_size - 1.
+
+    >>> yardstick = NGram.fit(dataset.train.tokens[:], order=5, vocab_size=dataset.index.vocab_size)
+    >>> yardstick.bits_per_byte(dataset.validation.tokens[:], dataset.tokenizer.token_bytes)
+    1.02
+    """
+
+    def __init__(self, levels: list[Level], vocab_size: int) -> None:
+        self.levels, self.vocab_size = levels, vocab_size
+        self.order = len(levels)
+
+    @classmethod
+    def fit(cls, tokens: np.ndarray, order: int = 5, vocab_size: int | None = None) -> Self:
+        """Count every k-gram of `tokens` (1-D integers, at least one), k up to `order`."""
+        tokens = np.asarray(tokens, np.int64)
+        vocab_size = int(vocab_size or tokens.max() + 1)
+        assert order >= 1 and len(tokens) and tokens.max() < vocab_size
+        keys, counts = np.arange(vocab_size), np.bincount(tokens, minlength=vocab_size)
+        numbers = tokens  # of the k-gram that starts at each place
+        levels, n_contexts = [], 1
+        for k in range(1, order + 1):
+            if k == order or len(numbers) < 2:
+                levels.append(_level(keys, counts, n_contexts, vocab_size))
+                break
+            longer = numbers[:-1] * vocab_size + tokens[k:]
+            longer_keys, places, longer_numbers, longer_counts = np.unique(longer, True, True, True)
+            continuations = np.bincount(numbers[places + 1], minlength=len(keys))
+            levels.append(_level(keys, continuations, n_contexts, vocab_size))
+            n_contexts, keys, counts, numbers = len(keys), longer_keys, longer_counts, longer_numbers
+        return cls(levels, vocab_size)
+
+    def nats(self, tokens: np.ndarray) -> np.ndarray:
+        """(n,) float64: -ln p of each token, given those before it (the first tokens have less context)."""
+        tokens = np.asarray(tokens, np.int64)
+        p = np.full(len(tokens), 1 / self.vocab_size)
+        contexts = np.zeros(len(tokens), np.int64)  # number of the (k-1)-gram that ends before each token
+        for k, level in enumerate(self.levels, start=1):
+            # tokens[k - 1 :] have k - 1 tokens before them; where those were never seen, the shorter context's p stays
+            keys = contexts * self.vocab_size + tokens[k - 1 :]
+            found = np.where(contexts >= 0, level.find(keys), -1)
+            gamma = np.where(contexts >= 0, level.gamma[contexts], 1.0)
+            p[k - 1 :] = gamma * p[k - 1 :] + np.where(found >= 0, level.share[found], 0.0)
+            contexts = found[:-1]  # the k-gram at a token is the context of the next
+        return -np.log(p)
+
+    def bits_per_byte(self, tokens: np.ndarray, token_bytes: list[bytes]) -> float:
+        """Bits per byte of text over all tokens but the first, as `train.evaluate` counts them for a model."""
+        n_bytes = np.array([len(piece) for piece in token_bytes])[tokens[1:]].sum()
+        return float(self.nats(tokens)[1:].sum() / np.log(2) / n_bytes)
+
+    def distribution(self, context: list[int]) -> np.ndarray:
+        """(V,) float64: the probability of every next token."""
+        p, number = np.full(self.vocab_size, 1 / self.vocab_size), 0
+        for k, level in enumerate(self.levels, start=1):
+            if k - 1 > len(context):
+                break
+            number = self._number(context[len(context) - k + 1 :])
+            if number < 0:
+                break
+            first, last = np.searchsorted(level.keys, [number * self.vocab_size, (number + 1) * self.vocab_size])
+            p *= level.gamma[number]
+            p[level.keys[first:last] - number * self.vocab_size] += level.share[first:last]
+        return p
+
+    def sample(self, rng: np.random.Generator, prompt: list[int], n: int) -> list[int]:
+        """n tokens that continue `prompt`, each drawn from the distribution after those before it."""
+        ids = list(prompt)
+        for _ in range(n):
+            cumulated = self.distribution(ids[len(ids) - self.order + 1 :] if self.order > 1 else []).cumsum()
+            ids.append(int(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right")))
+        return ids[len(prompt) :]
+
+    def _number(self, gram: list[int]) -> int:
+        """The number of a k-gram among those of its length, or -1."""
+        number = 0
+        for level, token in zip(self.levels, gram):
+            number = int(level.find(np.array([number * self.vocab_size + token]))[0])
+            if number < 0:
+                break
+        return number
+
+
+def _level(keys: np.ndarray, counts: np.ndarray, n_contexts: int, vocab_size: int) -> Level:
+    """The formulas of the docstring, given c(hw) of each k-gram."""
+    discount = np.array([0.0, *_discounts(counts)])[np.minimum(counts, 3)]
+    contexts = keys // vocab_size
+    totals = np.bincount(contexts, counts, n_contexts)
+    freed = np.bincount(contexts, discount, n_contexts)
+    seen = totals > 0
+    gamma = np.divide(freed, totals, out=np.ones(n_contexts), where=seen)
+    share = np.divide(counts - discount, totals[contexts], out=np.zeros(len(keys)), where=seen[contexts])
+    return Level(keys, share, gamma)
+
+
+def _discounts(counts: np.ndarray) -> tuple[float, ...]:
+    n1, n2, n3, n4 = (int((counts == r).sum()) for r in range(1, 5))
+    if not (n1 and n2 and n3 and n4):
+        return UNSEEN_DISCOUNTS
+    y = n1 / (n1 + 2 * n2)
+    discounts = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
+    return discounts if all(0 <= d <= r for r, d in enumerate(discounts, start=1)) else UNSEEN_DISCOUNTS

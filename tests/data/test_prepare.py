@@ -1,0 +1,310 @@
+import errno
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glassformer.corpora.files import Files
+from glassformer.data import DataConfig, shards
+from glassformer.data.prepare import evenly, prepare
+from glassformer.data.shards import Dataset
+from glassformer.errors import CorpusError, DatasetError, GlassError, TokenizerError
+from glassformer.tokenizers import TokenizerRecipe
+
+from .examples import BYTE, Written, dataset, sentences, texts_of, written
+
+ROOT = Path(__file__).parents[2]
+
+
+def both(prepared: Dataset) -> tuple[list[str], list[str]]:
+    return texts_of(prepared.train, prepared.tokenizer), texts_of(prepared.validation, prepared.tokenizer)
+
+
+def everything(prepared: Dataset) -> list[str]:
+    train, validation = both(prepared)
+    return train + validation
+
+
+def test_nothing_is_lost_and_the_counts_say_so(tmp_path):
+    texts = sentences(300)
+    prepared = dataset(tmp_path / "set", [*texts, texts[3], " \n", "", texts[5]], shard_tokens=777)
+    train, validation = both(prepared)
+    assert sorted(train + validation) == sorted(texts)
+    assert train == [text for text in texts if text in set(train)]  # the corpus's order
+    assert 10 < len(validation) < 60
+    for split, found in ((prepared.train, train), (prepared.validation, validation)):
+        assert split.index.documents == len(found)
+        assert split.index.bytes == sum(len(text.encode()) for text in found) == split.index.tokens - len(found)
+    counts = {line.step: line for line in prepared.index.cleaning}
+    assert counts["newlines"].documents_before == 304
+    assert counts["blank_documents"].changed == counts["repeated_documents"].changed == 2
+    last = prepared.index.cleaning[-1]
+    assert (last.documents_after, last.characters_after) == (300, sum(map(len, texts)))
+    assert prepared.index.split_rule.startswith("hash: for validation are 10% of")
+
+
+def test_a_document_stays_on_its_side_when_others_come(tmp_path):
+    texts = sentences(400)
+    few = both(dataset(tmp_path / "few", texts[:200]))[1]
+    assert set(few) == set(both(dataset(tmp_path / "many", texts))[1]) & set(texts[:200])
+
+
+def test_the_corpus_may_say_the_split(tmp_path):
+    given = Written(pairs=(("one", "train"), ("two", "validation"), ("three", "train")))
+    prepared = prepare(given, BYTE, DataConfig(), tmp_path / "set")
+    assert both(prepared) == (["one", "three"], ["two"])
+    assert prepared.index.split_rule.startswith("given:")
+    some = Written(pairs=(*given.pairs, *((text, "") for text in sentences(100))))
+    prepared = prepare(some, BYTE, DataConfig(), tmp_path / "set")
+    train, validation = both(prepared)
+    assert "two" in validation and {"one", "three"} <= set(train) and 2 < len(validation) < 30
+    assert "others" in prepared.index.split_rule
+
+
+@pytest.mark.parametrize("split", ["", "train", "validation"])
+def test_of_few_documents_and_of_those_all_on_one_side_the_tails_are_held_out(tmp_path, split):
+    prepared = prepare(written("a" * 99 + "b", "c" * 50, split=split), BYTE, DataConfig(), tmp_path / "set")
+    assert both(prepared) == (["a" * 90, "c" * 45], ["a" * 9 + "b", "c" * 5])
+    assert prepared.index.split_rule.startswith("tail: the last 10%")
+
+
+def test_tinyshakespeare_is_cut_as_nanogpt_cuts_it(tmp_path):
+    """Of its 1,115,394 characters, 1,003,854 are for training: here a text of the same length and alphabet size."""
+    text = "".join(itertools.islice(itertools.cycle("".join(map(chr, range(64, 127))) + "\n "), 1_115_394))
+    (tmp_path / "input.txt").write_bytes(text.encode())
+    source = Files(path=str(tmp_path / "input.txt"))
+    prepared = prepare(source, TokenizerRecipe.named("char"), DataConfig(), tmp_path / "set")
+    assert prepared.index.train.bytes == 1_003_854 and prepared.index.validation.bytes == 111_540
+    assert prepared.tokenizer.vocab_size == 65 + 1
+    assert "".join(everything(prepared)) == text
+
+
+def test_the_tokenizer_never_sees_validation_text(tmp_path):
+    corpus = Written(pairs=(("abc" * 10, "train"), ("cba" * 10 + "!", "validation")))
+    with pytest.raises(TokenizerError, match="'!'"):
+        prepare(corpus, TokenizerRecipe.named("char"), DataConfig(), tmp_path / "set")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("most", [1, 100, 3000, 50_000, 10**9])
+def test_a_sample_is_spread_evenly_and_bounded(most):
+    texts = [f"{i:05d}" + "x" * (i % 90) for i in range(2000)]
+    n_bytes = sum(map(len, texts))
+    taken = list(evenly(texts, n_bytes, most))
+    assert sum(map(len, taken)) <= most + max(1, most // 64) or taken == texts
+    if 3000 <= most < n_bytes:
+        assert sum(map(len, taken)) > most * 0.9
+        places = np.array([int(text[:5]) for text in taken])
+        assert abs(np.median(places) - 1000) < 150 and places[0] < 100 and places[-1] > 1900
+
+
+def test_a_trained_tokenizer_is_used_as_it_is(tmp_path):
+    bpe = TokenizerRecipe.named("bpe", vocab_size=300).train(sentences(50))
+    prepared = dataset(tmp_path / "set", sentences(60, seed=1), tokenizer=bpe)
+    assert prepared.index.tokenizer == bpe.fingerprint()
+    assert sorted(everything(prepared)) == sorted(sentences(60, seed=1))
+
+
+def test_large_vocabularies_take_four_bytes_an_id(tmp_path):
+    many = "".join(map(chr, [*range(32, 0xD800), *range(0x10000, 0x14000)]))
+    char = TokenizerRecipe.named("char").train([many])
+    assert char.vocab_size > 1 << 16
+    prepared = dataset(tmp_path / "set", ["\U00013fff " * 50, "abc" * 30], tokenizer=char)
+    assert prepared.index.dtype == "<u4" and prepared.train.tokens[1:2] == char.encode("\U00013fff")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_same_inputs_give_the_same_bytes_and_are_not_prepared_twice(tmp_path, monkeypatch):
+    recipe = TokenizerRecipe.named("bpe", vocab_size=300)
+    first = dataset(tmp_path / "first", sentences(100), recipe)
+    assert contents(dataset(tmp_path / "second", sentences(100), recipe).folder) == contents(first.folder)
+    inode = first.folder.stat().st_ino
+    monkeypatch.setattr(Written, "documents", None)
+    dataset(first.folder, sentences(100), recipe)
+    monkeypatch.undo()
+    assert first.folder.stat().st_ino == inode
+    prepare(written(*sentences(100)), recipe, DataConfig(), first.folder, fresh=True)
+    assert first.folder.stat().st_ino != inode
+    for change in ({"texts": sentences(101)}, {"tokenizer": BYTE}, {"validation_fraction": 0.2}, {"steps": []}):
+        arguments = {"texts": sentences(100), "tokenizer": recipe} | change
+        assert dataset(first.folder, **arguments).index.fingerprint != first.index.fingerprint
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
+
+
+def test_a_damaged_dataset_is_refused_until_it_is_asked_for_anew(tmp_path):
+    prepared = dataset(tmp_path / "set", sentences(50))
+    (prepared.folder / "index.json").write_text("{")
+    with pytest.raises(DatasetError, match="--fresh"):
+        dataset(prepared.folder, sentences(50))
+    again = prepare(written(*sentences(50)), BYTE, DataConfig(), prepared.folder, fresh=True)
+    assert again.index == prepared.index
+
+
+def test_a_folder_with_other_things_is_never_replaced(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
+    (tmp_path / "letter").write_text("dear")
+    for name, words in (("photos", "cat.jpg"), ("letter", "is a file")):
+        with pytest.raises(DatasetError, match=f"{words}.*another folder"):
+            prepare(written(*sentences(50)), BYTE, DataConfig(), tmp_path / name, fresh=True)
+    assert (tmp_path / "photos" / "cat.jpg").read_bytes() == b"cat"
+    (tmp_path / "empty").mkdir()
+    dataset(tmp_path / "empty", sentences(50))
+
+
+@pytest.mark.parametrize("texts", [[], ["", " \n"], ["a"], ["a\0"]])
+def test_too_little_text_is_refused(tmp_path, texts):
+    with pytest.raises(DatasetError, match="give (more text|another source)"):
+        dataset(tmp_path / "set", texts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_read_is_counted_in_the_index(tmp_path):
+    (tmp_path / "text").mkdir()
+    files = {"a.txt": b"good text " * 9, "b.txt": b"\xff", "c.png": b"\0", "d.png": b"\0\0", ".e": b""}
+    for name, data in files.items():
+        (tmp_path / "text" / name).write_bytes(data)
+    skipped = prepare(Files(path=str(tmp_path / "text")), BYTE, DataConfig(), tmp_path / "set").index.skipped
+    counts = {skip.reason: skip.count for skip in skipped}
+    assert counts == {"is binary, not text": 2, "is not UTF-8": 1, "is hidden": 1}
+    assert "b.txt" in next(skip.example for skip in skipped if skip.reason == "is not UTF-8")
+    with pytest.raises(CorpusError, match="line 1, byte 0"):
+        prepare(Files(path=str(tmp_path / "text" / "b.txt")), BYTE, DataConfig(), tmp_path / "set")
+    assert Dataset.open(tmp_path / "set").index.skipped == skipped  # the refused attempt left it alone
+
+
+def test_lone_surrogates_become_replacement_characters(tmp_path):
+    assert "".join(everything(dataset(tmp_path / "set", ["a\ud800b" * 10]))) == "a\ufffdb" * 10
+
+
+def test_progress_is_told_stage_by_stage(tmp_path):
+    told = []
+    bpe, corpus = TokenizerRecipe.named("bpe", vocab_size=300), written("x " * 300_000, "y " * 300_000)
+    prepare(corpus, bpe, DataConfig(), tmp_path / "set", lambda *now: told.append(now))
+    stages = [stage for stage, _ in itertools.groupby(stage for stage, _, _ in told)]
+    assert stages == ["reading", "training the tokenizer", "encoding train", "encoding validation"]
+    for stage in stages:
+        done = [now for name, now, _ in told if name == stage]
+        assert done == sorted(done) and done[-1] > 0
+
+
+@pytest.mark.parametrize("place", ["append", "close", "save"])
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, place):
+    old = dataset(tmp_path / "set", sentences(50)).index
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    owner = shards.SplitWriter if place != "save" else os
+    monkeypatch.setattr(owner, place if place != "save" else "fsync", full)
+    for name in ("set", "new"):
+        with pytest.raises(GlassError, match="No space left.*free space"):
+            dataset(tmp_path / name, sentences(60))
+    monkeypatch.undo()
+    assert Dataset.open(tmp_path / "set").index == old
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_really_full_disk(tmp_path):
+    """A file system of 256 KB, where this machine lets us make one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        old = dataset(disk / "set", sentences(50)).index
+        for name in ("set", "new"):
+            with pytest.raises(GlassError, match="No space left"):
+                dataset(disk / name, sentences(10_000))
+        assert Dataset.open(disk / "set").index == old
+        assert [path.name for path in disk.iterdir()] == ["set"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+PREPARE = """
+import sys, random
+from glassformer.corpora.files import Files
+from glassformer.data import DataConfig
+from glassformer.data.prepare import prepare
+from glassformer.tokenizers import TokenizerRecipe
+print("ready", flush=True)
+prepare(Files(path=sys.argv[1]), TokenizerRecipe.named("byte"), DataConfig(shard_tokens=10_000), sys.argv[2])
+print("done", flush=True)
+"""
+
+
+def start(source: Path, folder: Path) -> subprocess.Popen:
+    command = [sys.executable, "-c", PREPARE, str(source), str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_killed_at_any_moment_it_leaves_a_whole_dataset_or_none(tmp_path):
+    source, folder = tmp_path / "lines.jsonl", tmp_path / "sets" / "set"
+    source.write_text("".join(json.dumps(text) + "\n" for text in sentences(10_000)))
+    process = start(source, folder)
+    begun = time.perf_counter()
+    process.wait()
+    seconds = time.perf_counter() - begun
+    expected = contents(folder)
+    for share in np.linspace(0.1, 0.95, 4):
+        os.utime(source)  # a new time: the dataset that is there is out of date
+        process = start(source, folder)
+        time.sleep(seconds * share)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if folder.exists():  # not so for the microsecond between the old one's leaving and the new one's coming
+            Dataset.open(folder).verify()
+    shutil.rmtree(folder, ignore_errors=True)
+    process = start(source, folder)
+    time.sleep(seconds / 2)
+    process.kill()
+    process.wait()
+    assert not folder.exists()
+    with pytest.raises(DatasetError, match="no prepared dataset"):
+        Dataset.open(folder)
+    assert start(source, folder).wait() == 0
+    assert [path.name for path in folder.parent.iterdir()] == ["set"]
+    found = contents(folder)
+    assert {name: data for name, data in found.items() if name != "index.json"} == {
+        name: data for name, data in expected.items() if name != "index.json"
+    }
+
+
+def test_two_at_once_prepare_it_once(tmp_path, monkeypatch):
+    calls, real = [], Written.documents
+
+    def slow(self):
+        calls.append(1)
+        time.sleep(0.2)
+        return real(self)
+
+    monkeypatch.setattr(Written, "documents", slow)
+    found = []
+
+    def work():
+        found.append(dataset(tmp_path / "set", sentences(50)).index)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1 and found == [found[0]] * 3
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
