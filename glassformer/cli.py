@@ -1,7 +1,7 @@
 """The command line: verbs only. Each parses, imports what it needs (torch only then), and calls one function."""
 
 import contextlib
-import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,8 +164,7 @@ def report(folder: RunFolder) -> None:
 def test(context: typer.Context) -> None:
     """Run the tests; what follows goes to pytest."""
     root = Path(__file__).resolve().parents[1]
-    os.chdir(root)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *context.args])
+    sys.exit(subprocess.run([sys.executable, "-m", "pytest", *context.args], cwd=root).returncode)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from glassformer.errors import SettingError
@@ -141,6 +141,11 @@ class Variant(Config):
     @model_serializer(mode="plain")
     def _with_name(self) -> dict[str, Any]:
         return {"name": self.name, **{field: getattr(self, field) for field in type(self).model_fields}}
+
+
+def slot(name: str) -> Any:
+    """The default of a field that is a slot: `mixer: Mixer = slot("full")`."""
+    return Field(default=name)
 
 
 def variants(slot: type[Variant]) -> list[str]:

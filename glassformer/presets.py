@@ -9,9 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable
 
-from pydantic import Field
-
-from glassformer.config import Config, suggestion
+from glassformer.config import Config, slot, suggestion
 from glassformer.corpora import Corpus
 from glassformer.data import DataConfig
 from glassformer.errors import SettingError
@@ -31,11 +29,11 @@ class Sample(SamplingConfig):
 class Recipe(Config):
     """Text, tokens, batches, model, training and samples of one run. Saved with the weights."""
 
-    corpus: Corpus = Field("village")
+    corpus: Corpus = slot("village")
     """Where the text comes from."""
     data: DataConfig = DataConfig()
     """How documents become a dataset."""
-    tokenizer: TokenizerRecipe = Field("bpe")
+    tokenizer: TokenizerRecipe = slot("bpe")
     """How text becomes ids."""
     model: GPTConfig = GPTConfig()
     """The transformer."""

@@ -31,9 +31,9 @@ class SamplingConfig(Config):
     """What scores are divided by: below 1 is bolder, above 1 wilder; 0 always takes the most likely token."""
     top_k: NonNegativeInt = 0
     """Choose among this many most likely tokens; 0 means all."""
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     """Choose among the fewest tokens that together have this probability; 1 means all."""
-    min_p: float = Field(0.0, ge=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, le=1)
     """Choose among tokens at least this probable relative to the most likely one; 0 means all."""
     repetition_penalty: PositiveFloat = 1.0
     """Make tokens that are already in the text less likely: 1 does nothing, 1.1 to 1.3 is usual."""

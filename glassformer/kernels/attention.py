@@ -47,9 +47,10 @@ def fused(
     square = visible is None and bias is None and T == S
     if visible is None and not square and T > 1:
         visible = causal(T, S, q.device)
-    mask = visible if bias is None else bias.to(q.dtype)
-    if bias is not None and visible is not None:
-        mask = mask.masked_fill(~visible, float("-inf"))
+    mask = visible
+    if bias is not None:
+        bias = bias.to(q.dtype)
+        mask = bias if visible is None else bias.masked_fill(~visible, float("-inf"))
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=square, enable_gqa=k.shape[1] != q.shape[1]
     )

@@ -20,7 +20,7 @@ def parameters(model: nn.Module) -> int:
 def matmul_parameters(model: GPT) -> int:
     """N: the weights of every Linear, and the head's."""
     inside = sum(m.weight.numel() for m in model.modules() if isinstance(m, Linear))
-    return inside if any(True for _ in model.head.parameters()) else inside + model.embed.weight.numel()
+    return inside if any(True for _ in model.head.parameters()) else inside + model.config.vocab_size * model.config.n_embd
 
 
 def flops_per_token(model: GPT, length: int) -> int:

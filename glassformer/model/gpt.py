@@ -7,6 +7,8 @@
 Every part is a slot: `GPTConfig(mixer="full", position="rope", norm="rmsnorm", mlp="swiglu", residual="pre")`.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -97,4 +99,5 @@ class GPT(nn.Module):
 
     def make_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` rows of at most `length` tokens."""
-        return Cache([block.mixer.make_cache(batch, length) for block in self.blocks], batch, length)
+        mixers: list[Any] = [block.mixer for block in self.blocks]
+        return Cache([mixer.make_cache(batch, length) for mixer in mixers], batch, length)

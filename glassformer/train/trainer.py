@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from glassformer.config import Config
+from glassformer.config import Config, slot
 from glassformer.data.batches import Batch
 from glassformer.errors import GlassError
 from glassformer.kernels.cross_entropy import IGNORED
@@ -47,9 +47,9 @@ class TrainConfig(Config):
     """Forward passes per update; the batch is micro_batch_size times this."""
     learning_rate: PositiveFloat = 1e-3
     """The peak; larger models want less (GPT-2 124M: 6e-4)."""
-    optimizer: Optimizer = Field("adamw")
+    optimizer: Optimizer = slot("adamw")
     """How a gradient becomes a step."""
-    schedule: Schedule = Field("cosine")
+    schedule: Schedule = slot("cosine")
     """How the learning rate changes over the run."""
     clip: PositiveFloat = 1.0
     """The longest gradient (global norm) that is used as it is."""

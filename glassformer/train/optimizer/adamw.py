@@ -16,9 +16,9 @@ from glassformer.train.optimizer import Optimizer, Updater
 class AdamW(Optimizer):
     """Two running means per weight: 8 bytes each on top of the weight's 4."""
 
-    beta1: float = Field(0.9, ge=0, lt=1)
+    beta1: float = Field(default=0.9, ge=0, lt=1)
     """Memory of the gradient: about 1 / (1 - beta1) steps."""
-    beta2: float = Field(0.95, ge=0, lt=1)
+    beta2: float = Field(default=0.95, ge=0, lt=1)
     """Memory of its square; 0.95 to 0.99 for language models, 0.999 in the original."""
     eps: PositiveFloat = 1e-8
     """Keeps a weight whose gradient is nearly 0 from a wild step."""

@@ -10,7 +10,7 @@ from glassformer.train.schedule import Schedule
 class Cosine(Schedule):
     """factor = final + (1 - final) (1 + cos(pi progress)) / 2: slow at both ends, fast in the middle."""
 
-    final: float = Field(0.1, ge=0, le=1)
+    final: float = Field(default=0.1, ge=0, le=1)
     """The factor at the end of the run."""
 
     def after_warmup(self, progress: float) -> float:

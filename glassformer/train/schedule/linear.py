@@ -8,7 +8,7 @@ from glassformer.train.schedule import Schedule
 class Linear(Schedule):
     """factor = 1 - (1 - final) progress."""
 
-    final: float = Field(0.0, ge=0, le=1)
+    final: float = Field(default=0.0, ge=0, le=1)
     """The factor at the end of the run."""
 
     def after_warmup(self, progress: float) -> float:
