@@ -72,16 +72,22 @@ def sequential(split: Split, context_length: int, batch_size: int, limit: int | 
         raise DatasetError(
             f"the {split.name} split of {split.folder} has one token, too few to predict any; give more text"
         )
-    starts = np.arange(0, len(split) - 1, context_length)
-    if limit is not None and limit < len(split) - 1:
-        n_windows = max(1, limit // context_length)
-        starts = starts[np.arange(n_windows) * len(starts) // n_windows]
+    starts = evaluation_starts(len(split), context_length, limit)
     for first in range(0, len(starts), batch_size):
         windows = np.full((batch_size, context_length + 1), IGNORED, np.int64)
         for row, start in zip(windows, starts[first : first + batch_size].tolist()):
             ids = split.tokens[start : start + context_length + 1]
             row[: len(ids)] = ids
         yield _batch(windows)
+
+
+def evaluation_starts(n_tokens: int, context_length: int, limit: int | None = None) -> np.ndarray:
+    """(n,) int64: where the windows of `sequential` begin in a split of `n_tokens`."""
+    starts = np.arange(0, n_tokens - 1, context_length)
+    if limit is None or limit >= n_tokens - 1:
+        return starts
+    n_windows = max(1, limit // context_length)
+    return starts[np.arange(n_windows) * len(starts) // n_windows]
 
 
 def _batch(windows: np.ndarray) -> Batch:
