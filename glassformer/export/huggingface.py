@@ -1,0 +1,207 @@
+"""Hugging Face: a folder in GPT-2's layout becomes a Glassformer model, number by number.
+
+    wte, wpe                 the embeddings of tokens and places
+    h.i.ln_1, attn, ln_2     block i: norm, attention with q, k and v in one matrix, norm
+    h.i.mlp                  c_fc up, c_proj down
+    ln_f                     the last norm; the head is wte again unless `tie_word_embeddings` is false
+
+Their linear layers are "Conv1D": weights stored input-first, the transpose of everybody else's. Shapes are compared
+with config.json before anything large is read, so a wrong or damaged folder is refused at once.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glassformer.errors import CheckpointError, SettingError, TokenizerError
+from glassformer.export.tensors import AGAIN, Stored, open_tensors, read_json
+from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.tokenizers import Tokenizer
+from glassformer.tokenizers.bpe import from_gpt2
+from glassformer.train import checkpoint
+
+LAYER = {
+    "ln_1": ["mixer_norm"],
+    "attn.c_attn": ["mixer.q_proj", "mixer.k_proj", "mixer.v_proj"],
+    "attn.c_proj": ["mixer.o_proj"],
+    "ln_2": ["mlp_norm"],
+    "mlp.c_fc": ["mlp.up_proj"],
+    "mlp.c_proj": ["mlp.down_proj"],
+}
+"""Their parts of a block, and ours. Several of ours stand side by side in one of theirs."""
+
+MASKS = (".attn.bias", ".attn.masked_bias")
+"""Old files carry the causal mask as if it were a weight."""
+
+
+def import_gpt2(folder: Path, run: Path) -> Path:
+    """Read a GPT-2 folder and save it as step 0 of a run folder, in float32; returns the checkpoint's path.
+
+    Raises CheckpointError or TokenizerError for a folder that cannot be imported, GlassError when it cannot be written.
+    """
+    config, weights, tokenizer = read_gpt2(folder)
+    with torch.device("meta"):
+        model = GPT(config)
+    model.load_state_dict(weights, assign=True)
+    # What an import knows of a recipe; `Recipe.parse` fills in the rest.
+    recipe = {
+        "tokenizer": {"name": "bpe", "vocab_size": tokenizer.vocab_size, "pattern": "gpt2"},
+        "model": json.loads(config.to_json()),
+    }
+    state = {"step": 0, "tokens": 0, "seconds": 0.0, "imported": str(Path(folder).resolve())}
+    return checkpoint.save(Path(run) / "checkpoints", model, {}, state, json.dumps(recipe, indent=2) + "\n", tokenizer)
+
+
+def read_gpt2(folder: Path) -> tuple[GPTConfig, dict[str, Tensor], Tokenizer]:
+    """The config, the weights under our names in float32, and the tokenizer, of a folder that `save_pretrained` wrote.
+
+    Dropout is 0 in the config: it belongs to training and not to the weights. Raises CheckpointError, TokenizerError.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is not a folder; give the folder that holds config.json and the weights")
+    config = read_config(folder / "config.json")
+    tokenizer = read_tokenizer(folder)
+    if tokenizer.vocab_size > config.vocab_size:
+        raise CheckpointError(
+            f"{folder} has a tokenizer of {tokenizer.vocab_size} ids and a model of {config.vocab_size}; "
+            "put the tokenizer's files that belong to the model there"
+        )
+    return config, read_weights(folder, config), tokenizer
+
+
+def read_config(path: Path) -> GPTConfig:
+    """GPT-2's config.json as ours. Raises CheckpointError, naming what is not supported."""
+    tree = read_json(path)
+    for name, supported, default in (
+        ("model_type", "gpt2", None),
+        ("activation_function", "gelu_new", "gelu_new"),
+        ("scale_attn_weights", True, True),
+        ("scale_attn_by_inverse_layer_idx", False, False),
+        ("add_cross_attention", False, False),
+    ):
+        value = tree.get(name, default)
+        if value != supported:
+            raise CheckpointError(
+                f"{path}: {name} is {json.dumps(value)} and only {json.dumps(supported)} can be imported; "
+                "choose a GPT-2 model"
+            )
+    try:
+        return GPTConfig.parse({
+            "vocab_size": tree.get("vocab_size", 50257),
+            "context_length": tree.get("n_positions", tree.get("n_ctx", 1024)),
+            "n_layer": tree.get("n_layer", 12),
+            "n_head": tree.get("n_head", 12),
+            "n_embd": tree.get("n_embd", 768),
+            "bias": True,
+            "position": "learned",
+            "norm": {"name": "layernorm", "eps": tree.get("layer_norm_epsilon", 1e-5)},
+            "mlp": {"name": "gelu", "n_hidden": tree.get("n_inner")},
+            "head": "tied" if tree.get("tie_word_embeddings", True) else "untied",
+        })  # fmt: skip
+    except SettingError as error:
+        raise CheckpointError(f"{path} does not describe a GPT-2 ({error}); {AGAIN}") from None
+
+
+def read_weights(folder: Path, config: GPTConfig) -> dict[str, Tensor]:
+    """Every tensor under our names, float32. Raises CheckpointError before reading any if one does not fit."""
+    stored = {
+        name.removeprefix("transformer."): tensor
+        for name, tensor in open_tensors(folder).items()
+        if not name.endswith(MASKS)
+    }
+    if config.head.name == "tied":
+        stored.pop("lm_head.weight", None)
+    if config.n_layer > len(stored):
+        raise CheckpointError(f"{folder}: config.json says {config.n_layer} layers and the weights have fewer; {AGAIN}")
+    expected = list(layout(config))
+    _check(folder, stored, {name: shape for name, shape, _ in expected})
+    weights = {}
+    for name, _, ours in expected:
+        tensor = stored[name].read().float()
+        parts = (tensor.t() if ".c_" in name else tensor).chunk(len(ours))
+        weights |= {our_name: part.contiguous() for our_name, part in zip(ours, parts)}
+    return weights
+
+
+def layout(config: GPTConfig) -> Iterator[tuple[str, tuple[int, ...], list[str]]]:
+    """(their name, its shape, our names) of every tensor of a GPT-2 model."""
+    V, C = config.vocab_size, config.n_embd
+    F = getattr(config.mlp, "n_hidden", None) or 4 * C
+    shapes = {"attn.c_attn": (C, 3 * C), "attn.c_proj": (C, C), "mlp.c_fc": (C, F), "mlp.c_proj": (F, C)}
+    yield "wte.weight", (V, C), ["embed.weight"]
+    yield "wpe.weight", (config.context_length, C), ["position.table.weight"]
+    for i in range(config.n_layer):
+        for theirs, ours in LAYER.items():
+            shape = shapes.get(theirs, (C,))
+            yield f"h.{i}.{theirs}.weight", shape, [f"blocks.{i}.{name}.weight" for name in ours]
+            yield f"h.{i}.{theirs}.bias", shape[-1:], [f"blocks.{i}.{name}.bias" for name in ours]
+    yield "ln_f.weight", (C,), ["final_norm.weight"]
+    yield "ln_f.bias", (C,), ["final_norm.bias"]
+    if config.head.name == "untied":
+        yield "lm_head.weight", (V, C), ["head.lm_head.weight"]
+
+
+def _check(folder: Path, stored: dict[str, Stored], expected: dict[str, tuple[int, ...]]) -> None:
+    for name, shape in expected.items():
+        if name not in stored:
+            raise CheckpointError(f"{folder} has no tensor {name}, which a GPT-2 of its config.json needs; {AGAIN}")
+        if stored[name].shape != shape:
+            raise CheckpointError(
+                f"{folder}: {name} has shape {stored[name].shape} and config.json asks for {shape}; "
+                "put the config.json that belongs to the weights there"
+            )
+    extra = sorted(stored.keys() - expected.keys())
+    if extra:
+        raise CheckpointError(
+            f"{folder} has a tensor {extra[0]}, which a GPT-2 of its config.json has not; save it as a GPT2LMHeadModel"
+        )
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """From vocab.json and merges.txt (and added_tokens.json), or tokenizer.json. Raises as `read_gpt2` does."""
+    vocab, merges, added, whole = (
+        folder / name for name in ("vocab.json", "merges.txt", "added_tokens.json", "tokenizer.json")
+    )
+    if vocab.exists() and merges.exists():
+        if not added.exists():
+            return from_gpt2(vocab, merges)
+        return _from_parts(
+            read_json(vocab) | read_json(added), merges.read_text(encoding="utf-8", errors="replace"), vocab
+        )
+    if whole.exists():
+        return _from_parts(*_tokenizer_json(whole), whole)
+    raise CheckpointError(
+        f"{folder} has no vocab.json with merges.txt and no tokenizer.json; put the tokenizer's files there"
+    )
+
+
+def _tokenizer_json(path: Path) -> tuple[dict[str, Any], str]:
+    """The vocabulary and the lines of merges of a "fast" tokenizer's file, if it is GPT-2's kind."""
+    tree = read_json(path)
+    try:
+        model, cut = tree["model"], tree["pre_tokenizer"]
+        plain = (model["type"], cut["type"], cut["add_prefix_space"], tree.get("normalizer"))
+        vocabulary = model["vocab"] | {token["content"]: token["id"] for token in tree.get("added_tokens", [])}
+        merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    except (KeyError, TypeError) as error:
+        raise TokenizerError(f"{path} is not a GPT-2 tokenizer ({error!r} in it); {AGAIN}") from None
+    if plain != ("BPE", "ByteLevel", False, None):
+        raise TokenizerError(f"{path} does not cut text as GPT-2 does; bring GPT-2's own vocab.json and merges.txt")
+    return vocabulary, "\n".join(merges)
+
+
+def _from_parts(vocabulary: dict[str, Any], merges: str, path: Path) -> Tokenizer:
+    with TemporaryDirectory() as temporary:
+        files = Path(temporary) / "vocab.json", Path(temporary) / "merges.txt"
+        files[0].write_text(json.dumps(vocabulary), encoding="utf-8")
+        files[1].write_text(merges, encoding="utf-8")
+        try:
+            return from_gpt2(*files)
+        except TokenizerError as error:
+            raise TokenizerError(str(error).replace(f"{files[0]} and {files[1]}", str(path))) from None
