@@ -28,4 +28,4 @@ def initialise(model: nn.Module, n_layer: int, seed: int) -> None:
         if isinstance(module, Linear | Embedding) and not module.weight.is_meta:
             writes = name.endswith(WRITES_TO_STREAM)
             std = STD / math.sqrt(2 * n_layer) if writes else STD
-            module.weight.copy_(torch.empty(module.weight.shape).normal_(0, std, generator=generator))
+            module.weight.copy_(torch.empty(module.weight.shape, device="cpu").normal_(0, std, generator=generator))

@@ -3,6 +3,7 @@
 from pydantic import PositiveFloat
 from torch import Tensor
 
+from glassformer.errors import SettingError
 from glassformer.kernels import Kernels
 from glassformer.kernels.rope import angles
 from glassformer.model.position import Position, Scheme
@@ -16,9 +17,9 @@ class RoPE(Position):
     """The slowest pair turns once in about 2 pi base tokens; longer contexts use a larger base."""
 
     def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
-        """No parameters. Raises ValueError if head_dim is odd."""
+        """No parameters. Raises SettingError if head_dim is odd."""
         if shapes.head_dim % 2:
-            raise ValueError(f"rope turns pairs, so head_dim={shapes.head_dim} must be even; change n_embd or n_head")
+            raise SettingError(f"rope turns pairs, so head_dim={shapes.head_dim} must be even; change n_embd or n_head")
         return RoPEScheme(shapes.head_dim, self.base, kernels)
 
 
