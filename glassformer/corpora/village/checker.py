@@ -15,7 +15,7 @@ from .discourse import Discourse, Entity
 from .grammar import Grammar
 from .lexicon import CHILDREN, CREATURES, KIN, PETS, PRONOUN, ROLES, THINGS
 from .reading import Sentence, Unit, read
-from .world import World, each
+from .world import GONE, World, each
 
 SPEECH = ("speech", "after", "before")
 
@@ -231,11 +231,8 @@ class Reader:
             entity, adjective = ref[1], ref[2]
             if what == "new":
                 world.claims += 1
-                if (
-                    entity in talk.known
-                    and case in ("new", "an")
-                    and not (entity in THINGS and case == "an" and world.where.get(entity) == "-")
-                ):
+                placed = entity not in THINGS or world.where.get(entity) not in (None, GONE)
+                if case != "bare" and entity in talk.known and placed:
                     world.fault(entity, "is introduced a second time")
                 talk.known.add(entity)
                 if case == "new":

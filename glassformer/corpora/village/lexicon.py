@@ -98,6 +98,13 @@ for _thing, (_tags, _) in THINGS.items():
     for _tag in _tags.split():
         KINDS_OF_THINGS.setdefault(_tag, []).append(_thing)
 
+KINDS_OF_THINGS |= {
+    "kite-like": ["kite"],
+    "map-like": ["map", "letter"],
+    "chest-like": ["box", "chest", "barrel", "clay pot"],
+}
+KINDS_OF_THINGS["long-tool"] = ["ladder", "rake", "fishing net", "oar", "rope", "broom"]
+
 FORMS = {  # pronoun: by the case a template asks for
     "he": {"": "he", "him": "him", "his": "his", "himself": "himself", "was": "was"},
     "she": {"": "she", "him": "her", "his": "her", "himself": "herself", "was": "was"},

@@ -9,6 +9,7 @@ from random import Random
 from .grammar import Grammar
 from .lexicon import BOYS, CREATURES, GIRLS, KINDS_OF_THINGS, PETS, PLACES, PRONOUN, ROLES
 from .teller import Teller
+from .words import WORDS
 from .world import PHASES
 
 PLACE_LIST = sorted(PLACES)
@@ -23,6 +24,7 @@ class Stage(Teller):
         self.used: set[str] = {hero, setting}
         self.company: list[str] = []  # children the story has met, friends of the hero
         self.pet: str | None = None
+        self.keepsake: str | None = None
         self.world.where[hero] = setting
 
     # choosing
@@ -84,8 +86,7 @@ class Stage(Teller):
         if self.company:
             friend = self.company[0]
             if not self.together(friend, hero):
-                self.world.where[friend] = "home:" + friend
-                self("comes", friend, hero)
+                self.come(friend)
             return friend
         friend = self.child()
         self.company.append(friend)
@@ -93,21 +94,50 @@ class Stage(Teller):
             self.world.where[friend] = self.place_of(hero)
             self("friend-here", friend, hero)
         else:
-            self("friend-comes", friend, hero)
+            self.come(friend, "friend-")
         return friend
 
-    def newcomer(self) -> str:
-        """Another child, who comes by."""
-        child = self.child()
-        self.company.append(child)
-        self("child-comes", child, self.hero)
-        return child
+    def elder(self) -> str:
+        """A grown-up of the village or of the family, who is there."""
+        e = self.role() if self.chance(0.7) else self.unused(("Mama", "Papa", "Grandma", "Grandpa"))
+        self.come(e)
+        return e
 
-    def bring(self, b: str, a: str | None = None) -> None:
-        """b comes to a (to the hero), unless b is there."""
-        a = a or self.hero
-        if self.world.where.get(b) is None or not self.together(a, b):
-            self("comes", b, a)
+    def animal(self) -> str:
+        """The hero's pet, who is there."""
+        hero = self.hero
+        if self.pet is None:
+            self.pet = self.unused(PET_LIST)
+            self.world.owner[self.pet] = hero
+            self.world.where[self.pet] = self.place_of(hero)
+            self("pet-with", self.pet, hero)
+        elif not self.together(self.pet, hero):
+            self.come(self.pet)
+        return self.pet
+
+    def parent(self) -> str:
+        """Mama or Papa, who is at home with the hero."""
+        fresh = [p for p in ("Mama", "Papa") if p not in self.used]
+        p = self.one_of(fresh or ("Mama", "Papa"))
+        if fresh:
+            self.used.add(p)
+            self.world.where[p] = self.world.home(self.hero)
+        elif not self.together(p, self.hero):
+            self("come-home", p)
+        return p
+
+    def keep(self, thing: str) -> str:
+        """The story may come back to `thing` at its end."""
+        self.keepsake = thing
+        return thing
+
+    def word(self, klass: str) -> str:
+        return self.one_of(WORDS[klass])
+
+    def come(self, b: str, how: str = "") -> None:
+        """b comes to the hero; the hero is named if somebody else acted last elsewhere."""
+        at_hero = self.world.scene is not None and self.together(self.world.scene, self.hero)
+        self(how + ("comes" if at_hero else "comes-to"), b, self.hero)
 
     def go(self, a, place: str) -> None:
         first = a[0] if type(a) is tuple else a
@@ -120,10 +150,53 @@ class Stage(Teller):
         if world.phase is None:
             world.phase = 1
         if PHASES[world.phase] in ("evening", "night"):
-            self.paragraph()
-            self.opener("next-morning")
+            self.fresh_day()
         elif PHASES[world.phase] == "dawn":
             world.phase = 1
+
+    def fresh_day(self) -> None:
+        """The next morning, unless the day has hardly begun."""
+        world = self.world
+        if world.phase in (None, 1) and world.weather_now is None:
+            world.phase = 1
+            return
+        hero = self.hero
+        if self.place_of(hero) != world.home(hero):
+            self.evening()
+            self("bed", hero)
+        self.paragraph()
+        self.opener("next-morning")
+        self("get-up", hero)
+
+    def outside(self) -> None:
+        """By day, and not at home."""
+        self.daylight()
+        self.clear()
+        hero = self.hero
+        if self.place_of(hero).startswith("home:"):
+            self("go", hero, self.setting if self.chance(0.5) else self.somewhere())
+
+    def visit(self, b: str) -> None:
+        """The hero comes to b's house."""
+        self.daylight()
+        hero, world = self.hero, self.world
+        self.used.add(b)
+        house = world.home(b) if b != "baker" else "bakery"
+        world.where[b] = house
+        if self.place_of(hero) != house:
+            self("go", hero, house)
+        if house != world.home(hero):
+            self("meet", hero, b)
+
+    def evening(self, home: bool = True) -> None:
+        """Evening comes, and the hero goes home."""
+        world, hero = self.world, self.hero
+        if world.flags.get((hero, "asleep")):
+            self.fresh_day()
+        if world.phase is None or PHASES[world.phase] not in ("evening", "night"):
+            self.opener("evening")
+        if home and self.place_of(hero) != world.home(hero):
+            self("come-home", hero)
 
     def later(self) -> None:
         """Some time passes, within the day."""

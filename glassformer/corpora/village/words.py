@@ -31,6 +31,26 @@ dream: flying over the hills | talking bears | a ship made of sugar | an orchard
 hiding: a heap of leaves | a bramble bush | a pile of logs | an old bench | a clump of ferns | a flat stone | a row of flowerpots | a stack of hay | a broken cart | a hollow log
 rain-shelter: a thick bush | a wide tree | the roof of a shed | an upturned boat | a wooden porch | a stone arch
 spider: sleepy spider | fat snail | row of ants | rusty nail | heap of dust | very cross beetle | grey cobweb | family of woodlice
+deed: feed the hens | water the tulips | sweep the yard | milk the cow | stack the firewood | paint the fence | brush the pony | pick the cherries | wash the windows | mend the fishing nets | carry the milk to the dairy | close the shutters | shell the peas | polish the spoons | look after the goslings | turn the hay | light the stove
+skill: whistle with two fingers | walk on stilts | skip a stone seven times | stand on both hands | juggle with pine cones | row a boat | ride a pony | tie a sailor's knot | swim like an otter | carve a duck out of wood | read the stars | dance a jig | turn a cartwheel | spin wool
+building: birdhouse | raft | tree house | rabbit hutch | bench | doghouse | little bridge | swing | seesaw | hedgehog house | windmill made of paper | soapbox cart | stage for puppets
+bloom: sunflowers | tulips | beans as long as a flute | pumpkins as big as drums | roses | sweet peas | marigolds | hollyhocks taller than the gate | strawberries
+trap: a deep bucket | the mud | an old net | a hole in the ice | a drainpipe | a thorn hedge | a tall chimney | a rolled-up carpet | a watering trough | a wobbly tower of crates
+snow: a carrot | a pine cone | a potato | a clothes peg | a parsnip | an icicle | a red pepper
+snow-folk: man | giant | king | queen | bear | pirate
+ledge: the windowsill | the garden wall | a flat stone | the doorstep | an upturned pail | a tree stump | the edge of the table
+passing: a swarm of swallows | a wagon full of hay | a very small cloud | two geese quarrelling | a butterfly with blue wings | a chimney sweep on a bicycle | the clock strike three | a beetle pushing a ball
+pet-fun: chewing on somebody's sock | asleep in a heap of hay | covered with flour | drinking from a puddle | chasing a feather | eating somebody's picnic | wearing a flowerpot like a hat | rolling in the daisies
+pet-sound: made a small happy noise | blinked as if nothing had happened | sneezed | looked very pleased | shook from head to tail | wriggled with joy | turned around three times
+soft: soft | fluffy | warm | shivering | round
+thunder: crash | bang | boom | crack | rumble | thump
+obstacle: a fallen tree | a flock of two hundred sheep | a broken bridge | a puddle as wide as a pond | a cart without a wheel | a gate with a rusty lock | a grumpy ram | a landslide
+water: a roaring brook | a broken footbridge | a row of wet stepping stones | a fallen log over deep water | a swaying rope bridge
+tall: the top of a poplar | the church steeple | the tallest chimney | the branches of a chestnut tree | the arms of a scarecrow | the weathercock
+wonder: a nest with five blue eggs | a family of baby hedgehogs | a tiny waterfall behind a curtain of ivy | a newborn foal on wobbly legs | a hollow tree as big as a room | a mother cat with six kittens | a ring of red mushrooms | a swing that hung from the sky
+scraped: knee | elbow | chin | hand | shin
+munch: munching | rustling | crunching | scraping | giggling | smacking | snuffling | rattling
+porridge: honey | raisins | cream | blackberry jam | nuts | a baked apple
 body: nose | left ear | chin | elbow | knee | forehead | big toe | cheek
 """
 WORDS: dict[str, list[str]] = {

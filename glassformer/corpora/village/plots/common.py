@@ -223,15 +223,22 @@ friend-here b a | at b place(a)
     {a his} friend {b new} {b was} there too
     with {a him} was {a his} best friend {b new}
     {b new}, {a his} friend, sat close by
-friend-comes b a | ~ joins b
+friend-comes b a | ~joins b
     {a his} friend {b new} came [running|skipping|hopping] along
     along came {a his} friend {b new}
     {b new}, who lived next door, came by
-child-comes b a | ~ joins b
+child-comes b a | ~joins b
     a {b child} named {b new} came along the path
     a {b child} called {b new} came walking up
     there came a {b child} whose name was {b new}
-comes b a | ~ joins b
+friend-comes-to b a | ~with a b
+    {a his} friend {b new} came to see {a him}
+child-comes-to b a | ~with a b
+    a {b child} named {b new} came up to {a name}
+comes-to b a | ~with a b
+    {b name} came to join {a him}
+    {b name} came looking for {a him}
+comes b a | ~joins b
     {b} came along
     {b} came [walking|hurrying|strolling] up
     along came {b name}
@@ -239,7 +246,7 @@ pet-with b a | at b place(a), owns a b
     with {a him} was {a his} {b species}, {b new}
     {a his} {b species} {b new} trotted beside {a him}
     {a his} {b species} {b new} was never far away
-creature-here b a | ~ joins b
+creature-here b a | ~joins b
     there was {b an} in the grass
     {b an} was sitting in the grass
     in the grass sat {b an}
@@ -305,6 +312,9 @@ put-in a o p | near a p, has a o, +within o p
 take-out a o p | near a p, within o p, +has a o
     {a} took {o} out of {p}
     {a} pulled {o} from {p}
+,with-young a b | here a b
+    with {b} in both arms
+    while {b} peeped out of {a his} jacket
 ,with-thing a o | has a o
     with {o} in one hand
     holding {o}
@@ -331,6 +341,23 @@ laugh a
     {a} laughed out loud
     {a} laughed until {a his} belly hurt
     {a} giggled
+hear a
+    {a} heard a strange <munch> noise
+    {a} pricked up {a his} ears, for somewhere there was a soft <munch>
+    there was a <munch> sound, and {a} turned around
+meet a b | here a b
+    {a} met {b name} there
+    {a} found {b name} hard at work
+    {a} ran into {b name}
+run-to a b | +at a place(b)
+    {a} ran to {b name} as fast as {a} could
+    {a} raced off to fetch {b name}
+sleepy-home a | +at a home(a)
+    {a} was at home and ready for bed
+    {a} put on a nightshirt at home and brushed {a his} teeth
+left-behind a o l | at o l
+    {a} had left {o an} {l at}
+    {a} had forgotten {o an} {l at}
 hug a b | here a b
     {a} hugged {b him}
     {a} gave {b him} a big hug
@@ -363,6 +390,11 @@ bed a | now evening night, +at a home(a)
     {a} went to bed
     {a} crept into bed
     {a} climbed into bed and pulled up the blanket
+get-up a | at a home(a)
+    {a} jumped out of bed
+    {a} was up before the rooster
+    {a} rubbed {a his} eyes and got dressed
+    {a} ate a bowl of porridge with <porridge>
 wake a | ~is a asleep, +not a asleep
     {a} woke up
     {a} opened {a his} eyes

@@ -34,6 +34,10 @@ end-happy a
     it was the <nice-day> day {a} had had in a long time
     {a} thought about it for a long time
     {a} smiled all the way through supper
+end-asleep a | ~is a asleep
+    outside, the moon kept watch over {a his} window
+    nothing in the world could have woken {a} now
+    {a} dreamed of <dream>
 end-both a b | here a b
     from that day on {ab} were the best of friends
     {ab} laughed about it for a long, long time
@@ -66,6 +70,9 @@ def end(s):
     f = s.company[0] if s.company else None
     keepsake = getattr(s, "keepsake", None)
     pick = s.random()
+    if s.world.flags.get((h, "asleep")):
+        s("end-asleep", h)
+        return
     if keepsake and s.world.where.get(keepsake) == h and pick < 0.4:
         s("end-thing", h, keepsake)
     elif f and s.together(f, h) and pick < 0.7:
