@@ -73,14 +73,12 @@ def generate(
     rows = [Row(i, [*p], len(p) + config.max_new_tokens, Random(config.seed + i)) for i, p in enumerate(prompts)]
     stages = pipeline(config)
     seen = _seen(model, rows, end_ids) if config.repetition_penalty != 1 else None
-    cache = ids = None
+    if not rows:
+        return
     with evaluation(model):
-        while rows:
-            if slide(rows, model.config.context_length) or cache is None or ids is None:
-                logits, cache = prefill(model, rows)  # (B, V)
-            else:
-                logits = decode(model, ids, cache)  # (B, V)
-            uniform = _throw(rows, logits) if config.temperature else None
+        logits, cache = prefill(model, rows)  # (B, V)
+        while True:
+            uniform = _throw(rows, logits.device) if config.temperature else None
             ids = choose(logits, stages, seen, uniform)  # (B,)
             logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(-1)
 
@@ -94,14 +92,17 @@ def generate(
                     unfinished.append(i)
                 yield Token(row.index, id, logprob, finish)
 
+            if not unfinished:
+                return
             if seen is not None:
-                seen.scatter_(1, ids[:, None], True)
+                seen = seen.scatter(1, ids[:, None], True)[unfinished]
             if len(unfinished) < len(rows):
-                rows = [rows[i] for i in unfinished]
-                if rows:
-                    cache.select(unfinished)
-                    ids = ids[unfinished]
-                    seen = None if seen is None else seen[unfinished]
+                rows, ids = [rows[i] for i in unfinished], ids[unfinished]
+                cache.select(unfinished)
+            if slide(rows, model.config.context_length):
+                logits, cache = prefill(model, rows)
+            else:
+                logits = decode(model, ids, cache)
 
 
 def prefill(model: GPT, rows: list[Row]) -> tuple[Tensor, Cache]:
@@ -146,9 +147,10 @@ def _device(model: GPT) -> torch.device:
     return next(model.parameters()).device
 
 
-def _throw(rows: list[Row], like: Tensor) -> Tensor:
-    """(B,) float64 in [0, 1): the next throw of each row's dice, where `like` lives."""
-    return torch.tensor([row.dice.random() for row in rows], dtype=torch.float64, device=like.device)
+def _throw(rows: list[Row], device: torch.device) -> Tensor:
+    """(B,) float64 in [0, 1): the next throw of each row's dice; on the CPU where the device has no float64."""
+    throws = torch.tensor([row.dice.random() for row in rows], dtype=torch.float64)
+    return throws if device.type == "mps" else throws.to(device)
 
 
 def _finish(row: Row, end_ids: Collection[int], stopped: Callable[[int, int], bool] | None) -> str:

@@ -163,6 +163,7 @@ def pick(probabilities: Tensor, uniform: Tensor) -> Tensor:
     gives 0, u = 0.2 gives 1, u = 0.9 gives 2. A pure function: the same numbers give the same ids. A probability of 0
     is never picked, which is why the sum is taken in float64.
     """
-    edges = probabilities.double().cumsum(-1)  # (B, V)
+    edges = probabilities.to(uniform.device).double().cumsum(-1)  # (B, V)
     u = uniform[:, None] * edges[:, -1:]
-    return torch.searchsorted(edges, u, right=True)[:, 0].clamp(max=edges.shape[-1] - 1)  # NaN points past the end
+    ids = torch.searchsorted(edges, u, right=True)[:, 0]
+    return ids.clamp(max=edges.shape[-1] - 1).to(probabilities.device)  # NaN would point past the end
