@@ -10,6 +10,7 @@ Slot `TokenizerRecipe`; variants are the files beside this one: `char` (one id a
 
 import abc
 import codecs
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +43,7 @@ class TokenizerRecipe(Variant):
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len({END_OF_TEXT, *names}) != 1 + len(names):
-            raise ValueError(f"special tokens must differ from each other and from {END_OF_TEXT}; remove the repeated one")
+            raise ValueError(f"special tokens must differ from each other and from {END_OF_TEXT}; remove the double")
         if not all(names) or any(name != well_formed(name) for name in names):
             raise ValueError("a special token must be at least one character of valid Unicode; rename it")
         return names
@@ -58,14 +59,14 @@ class TokenizerRecipe(Variant):
     @classmethod
     @abc.abstractmethod
     def restore(cls, special: dict[str, int], state: dict[str, Any]) -> "Tokenizer":
-        """The tokenizer whose `state()` is `state`, a tree read from a file nobody has checked. Raises TokenizerError."""
+        """The tokenizer whose `state()` is `state`, read from a file nobody has checked yet. Raises TokenizerError."""
 
 
 class Tokenizer(abc.ABC):
     """A bijection between text and ids: `decode(encode(text)) == text` for every text the tokenizer covers.
 
-    Text is Unicode. A lone surrogate (half a UTF-16 pair, which no UTF-8 file can hold) is read as U+FFFD, and two halves
-    that stand together as the character they mean: what tiktoken does. Everything else round-trips exactly.
+    Text is Unicode. A lone surrogate (half a UTF-16 pair, which no UTF-8 file can hold) is read as U+FFFD, and two
+    halves that stand together as the character they mean, as tiktoken does. Everything else round-trips exactly.
     """
 
     name: ClassVar[str]
@@ -81,14 +82,12 @@ class Tokenizer(abc.ABC):
         self.special = dict(special)
         self.end_of_text = special[END_OF_TEXT]
         self._bytes = dict(zip(ids, pieces, strict=True))
-        self.vocab_size = 1 + max(*self._bytes, *special.values())
+        self.vocab_size = 1 + max([*self._bytes, *special.values()])
         self.token_bytes = [self._bytes.get(id, b"") for id in range(self.vocab_size)]
         """The bytes each id stands for: empty for special tokens (and for ids that no token has)."""
         self.dtype = np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)
         """Of the arrays that `encode_array` gives."""
         self._bytes |= {id: name.encode() for name, id in special.items()}
-        longest_first = sorted(special, key=len, reverse=True)
-        self._special_pattern = regex.compile("(" + "|".join(map(regex.escape, longest_first)) + ")")
 
     @abc.abstractmethod
     def _encode(self, text: str) -> np.ndarray:
@@ -97,6 +96,11 @@ class Tokenizer(abc.ABC):
     @abc.abstractmethod
     def state(self) -> dict[str, Any]:
         """What `restore` needs besides the special tokens, as plain JSON values."""
+
+    @functools.cached_property
+    def _special_pattern(self) -> regex.Pattern:
+        longest_first = sorted(self.special, key=len, reverse=True)
+        return regex.compile("(" + "|".join(map(regex.escape, longest_first)) + ")")
 
     def encode(self, text: str, allow_special: bool = False) -> list[int]:
         """The ids of a text. `<|endoftext|>` written in it is ordinary text unless `allow_special` says otherwise.
@@ -113,7 +117,10 @@ class Tokenizer(abc.ABC):
         return ids
 
     def encode_array(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        """For each text its ids as a 1-D array of `dtype`: the fast way to encode a corpus. Nothing in it is special."""
+        """For each text its ids as a 1-D array of `dtype`: the fast way to encode a corpus. Nothing in it is special.
+
+        Arrays come one by one, as the texts do. Raises TokenizerError for text that the tokenizer does not cover.
+        """
         for text in texts:
             yield self._encode(well_formed(text))
 
@@ -134,8 +141,8 @@ class Tokenizer(abc.ABC):
 
     def _no_such(self, id: Any) -> TokenizerError:
         return TokenizerError(
-            f"no token has the id {id} (this vocabulary has {self.vocab_size} ids): use the tokenizer that was saved with "
-            "the model"
+            f"no token has the id {id} (this vocabulary has {self.vocab_size} ids): use the tokenizer that was saved "
+            "with the model"
         )
 
     def _tree(self) -> dict[str, Any]:
@@ -146,7 +153,7 @@ class Tokenizer(abc.ABC):
         return _file.to_json(self._tree())
 
     def fingerprint(self) -> str:
-        """SHA-256 of the canonical JSON: equal for two tokenizers exactly when they give every text the same ids."""
+        """SHA-256 of the canonical JSON: the same tokenizer has the same fingerprint on every machine."""
         return hashlib.sha256(json.dumps(self._tree(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def save(self, path: str | Path) -> None:
@@ -165,12 +172,14 @@ class Tokenizer(abc.ABC):
             known = variants(TokenizerRecipe)
             if name not in known:
                 raise TokenizerError(f"'{name[:80]}' is not a kind of tokenizer; {suggestion(name[:80], known)}")
-            recipe = variant_class(TokenizerRecipe, name)
+            found = variant_class(TokenizerRecipe, name)
+            assert issubclass(found, TokenizerRecipe)
+            recipe = found
         return recipe.restore(special, tree)
 
 
 def load(path: str | Path, recipe: type[TokenizerRecipe] | None = None) -> Tokenizer:
-    """Read a tokenizer's file. Raises TokenizerError, naming the path, for a file that is missing, damaged or hostile."""
+    """Read a tokenizer's file. Raises TokenizerError, naming the path, for one that is missing, damaged or hostile."""
     try:
         return Tokenizer.from_json(_file.read(path), recipe)
     except TokenizerError as error:
@@ -199,7 +208,7 @@ class TextStream:
 
 
 def well_formed(text: str) -> str:
-    """The text with surrogate pairs joined and lone surrogates replaced by U+FFFD; other text is given back as it is."""
+    """The text with surrogate pairs joined and lone surrogates replaced by U+FFFD; other text comes back as it is."""
     try:
         text.encode()
         return text

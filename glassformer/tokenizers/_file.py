@@ -45,7 +45,8 @@ def parse_tokenizer(text: str) -> dict[str, Any]:
     if not isinstance(tree, dict) or tree.get("format") != HEADER["format"]:
         raise TokenizerError("this is not a Glassformer tokenizer")
     if tree.get("version") != HEADER["version"]:
-        raise TokenizerError(f"its version is {str(tree.get('version'))[:20]}, and this Glassformer reads {HEADER['version']}")
+        version = str(tree.get("version"))[:20]
+        raise TokenizerError(f"its version is {version}, and this Glassformer reads version {HEADER['version']}")
     if not isinstance(tree.get("name"), str):
         raise TokenizerError("'name' must be the kind of tokenizer")
     special = tree.get("special")

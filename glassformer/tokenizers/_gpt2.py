@@ -1,8 +1,8 @@
 """GPT-2's two files, and its way of writing bytes: each of the 256 bytes has a printable character.
 
-Printable Latin-1 characters stand for themselves; the other 68 bytes (controls, space, ...) borrow the characters from U+0100
-on, so a space shows as `Ġ` and a line break as `Ċ` (Radford et al. 2019). Written so, a merge is two words with a space
-between, `Ġ t`, safe in any text file; our own tokenizer file uses the same lines.
+Printable Latin-1 characters stand for themselves; the other 68 bytes (controls, space, ...) borrow the characters from
+U+0100 on, so a space shows as `Ġ` and a line break as `Ċ` (Radford et al. 2019). Written so, a merge is two words with
+a space between, `Ġ t`, safe in any text file; our own tokenizer file uses the same lines.
 """
 
 from collections.abc import Iterable
@@ -48,24 +48,19 @@ def read_merges(lines: Iterable[str]) -> list[Merge]:
 
 
 def read_files(vocab_json: str | Path, merges_txt: str | Path) -> tuple[list[Merge], list[int], dict[str, int]]:
-    """(merges, the id of each byte and then of each merge, special tokens). Raises TokenizerError naming the file.
+    """(merges, the id of each byte and then of each merge, special tokens). Raises TokenizerError.
 
     What the vocabulary holds beyond bytes and merges is special, `<|endoftext|>` first of all.
     """
-    try:
-        lines = [line.rstrip("\r") for line in _file.read(merges_txt).split("\n")]
-        merges = read_merges(line for line in lines if line and not line.startswith("#version"))
-    except TokenizerError as error:
-        raise TokenizerError(f"{merges_txt}: {error}; download the file again") from None
-    try:
-        vocabulary = _file.parse(_file.read(vocab_json))
-        if not isinstance(vocabulary, dict) or not _file.integers(list(vocabulary.values())):
-            raise TokenizerError("it must give an integer id for each token")
-        names = [CHARACTER_OF[value] for value in range(256)] + [show(left + right) for left, right in merges]
-        for name in names:
-            if name not in vocabulary:
-                raise TokenizerError(f"the token {name!r:.80} of {Path(merges_txt).name} is missing")
-        ids = [vocabulary.pop(name) for name in names]
-    except TokenizerError as error:
-        raise TokenizerError(f"{vocab_json}: {error}; download the file again") from None
-    return merges, ids, vocabulary
+    lines = (line.rstrip("\r") for line in _file.read(merges_txt).split("\n"))
+    merges = read_merges(line for line in lines if line and not line.startswith("#version"))
+    vocabulary = _file.parse(_file.read(vocab_json))
+    if not isinstance(vocabulary, dict) or not _file.integers(list(vocabulary.values())):
+        raise TokenizerError("the vocabulary must give an integer id for each token")
+    names = [*map(show, (bytes([value]) for value in range(256))), *(show(left + right) for left, right in merges)]
+    for name in names:
+        if name not in vocabulary:
+            raise TokenizerError(f"the vocabulary has no {name!r:.80}")
+    ids = [vocabulary[name] for name in names]
+    made = set(names)
+    return merges, ids, {name: id for name, id in vocabulary.items() if name not in made}

@@ -1,12 +1,12 @@
-"""The two algorithms of byte-pair encoding, each as it is defined and as it is fast: learn the merges, apply the merges.
+"""The two algorithms of byte-pair encoding, each as it is defined and as it is fast: learn merges, apply merges.
 
-Definition (Sennrich et al. 2016, after Gage 1994). Every word starts as its bytes. Count all pairs of neighbours, each
-word weighted by how often it occurs; join the most frequent pair everywhere; repeat. The list of joined pairs, in order, is
-the whole tokenizer. Ties go to the lexicographically greater pair of byte strings, so the result never depends on the order
-of the texts. To encode a word, join the earliest-learnt pair in it, everywhere from left to right; repeat.
+Definition (Sennrich et al. 2016, after Gage 1994). Every word starts as its bytes. Count all pairs of neighbours, a
+word as often as it occurs; join the most frequent pair everywhere; repeat. The list of joined pairs, in order, is the
+whole tokenizer. Ties go to the lexicographically greater pair of byte strings, so the result never depends on the order
+of the texts. To encode a word, join the pair in it that was learnt earliest, everywhere from left to right; repeat.
 
-`plain_learn` and `plain_apply` are those sentences. `learn` and `apply` give the same answers (the tests compare them) by
-touching only what a merge changes. They speak in symbols: a byte is its value, the k-th merge's result is 256 + k.
+`plain_learn` and `plain_apply` are those sentences. `learn` and `apply` give the same answers (the tests compare them)
+by touching only what a merge changes. They speak in symbols: a byte is its value, the k-th merge's result is 256 + k.
 """
 
 import heapq
@@ -62,9 +62,9 @@ def _joined(parts: list[Token], pair: tuple[Token, Token], new: Token) -> list[T
 class _Learner:
     """Pair counts that follow the merges: each merge revisits only the words that hold its pair.
 
-    `where` lists, for a pair, the words it has appeared in (it may have left some since). The heap holds candidate pairs,
-    most frequent first. A count can only fall after its pair has been pushed, because every pair that a merge creates
-    contains the new symbol; so an entry is at worst too optimistic, and is pushed again with its true count when popped.
+    `where` lists, for a pair, the words it has appeared in (it may have left some since). The heap holds candidates,
+    the most frequent first. A count can only fall after its pair has been pushed, because every pair that a merge
+    creates contains the new symbol; so an entry is at worst too optimistic, and is corrected when it is popped.
     """
 
     def __init__(self, words: Mapping[bytes, int]) -> None:
@@ -77,9 +77,14 @@ class _Learner:
         for i, word in enumerate(self.words):
             for pair in zip(word, word[1:]):
                 self.counts[pair] += self.frequency[i]
-                self.where.setdefault(pair, []).append(i)
+                self.note(pair, i)
         self.heap = [self.candidate(pair) for pair in self.counts]
         heapq.heapify(self.heap)
+
+    def note(self, pair: Pair, word: int) -> None:
+        places = self.where.setdefault(pair, [])
+        if not places or places[-1] != word:  # once a word, however often the pair is in it
+            places.append(word)
 
     def candidate(self, pair: Pair) -> tuple[int, str, str, Pair]:
         return -self.counts[pair], self.order[pair[0]], self.order[pair[1]], pair
@@ -110,14 +115,14 @@ class _Learner:
                 self.counts[now] += n
                 if new in now:
                     created.add(now)
-                    self.where.setdefault(now, []).append(i)
+                    self.note(now, i)
         del self.counts[pair]
         for now in created:
             heapq.heappush(self.heap, self.candidate(now))
 
 
 def learn(words: Mapping[bytes, int], n_merges: int) -> list[Merge]:
-    """What `plain_learn` gives, in time proportional to the pairs that change. Memory is bounded by the unique words."""
+    """What `plain_learn` gives, in time that grows with the pairs that change. Memory grows with the unique words."""
     learner = _Learner(words)
     merges: list[Merge] = []
     while len(merges) < n_merges and (pair := learner.best()):
@@ -134,7 +139,7 @@ def _reversed_order(token: bytes) -> str:
 def apply(word: bytes, symbol_of: Mapping[Pair, int]) -> list[int]:
     """What `plain_apply` gives, in O(n log n): a heap of the pairs that can be merged, over a linked list of symbols.
 
-    The earliest merge is popped first, and of equal ones the leftmost; a pair whose symbols have changed since is skipped.
+    The earliest-learnt merge is popped first, of equals the leftmost; a pair that has changed since is skipped.
     """
     if len(word) < 2:
         return list(word)

@@ -1,13 +1,17 @@
 r"""Pre-tokenization: a regular expression cuts text into pieces, and merges never cross from one piece into the next.
 
-Without it the most frequent pairs would be word endings glued to spaces, and `dog.`, `dog!`, `dog?` would be three words.
-GPT-2's pattern (Radford et al. 2019) keeps a word with the space before it, and letters, digits and signs apart. GPT-4's
-(cl100k) also ends a number after three digits, keeps line breaks with the signs before them, and knows `'S` as it knows `'s`.
+Without it the most frequent pairs would glue word endings to spaces, and `dog.`, `dog!`, `dog?` would be three words.
+GPT-2's pattern (Radford et al. 2019) keeps a word with the space before it, and letters, digits and signs apart.
+GPT-4's (cl100k) also ends a number after three digits, keeps line breaks with the signs before them, and treats `'S` as
+it treats `'s`.
 
-    gpt2:  "It's 2024!\n\n  ok"  ->  It 's _2024 ! \n\n_ _ok         gpt4:  It 's _ 202 4 !\n\n _ _ok
+>>> list(Splitter("gpt2")("It's 2024!\n\n  ok"))
+['It', "'s", ' 2024', '!', '\n\n ', ' ok']
+>>> list(Splitter("gpt4")("It's 2024!\n\n  ok"))
+['It', "'s", ' ', '202', '4', '!\n\n', ' ', ' ok']
 
-Letters (`\p{L}`) and numbers (`\p{N}`) are those of the Unicode version that the `regex` package knows; characters younger
-than another library's tables may be cut differently there.
+Letters (`\p{L}`) and numbers (`\p{N}`) are those of the Unicode version that the `regex` package knows; a library with
+older tables cuts the youngest characters differently.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,9 +25,9 @@ PATTERNS = {
         r"|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
 }
-"""As published. Recent releases of tiktoken write cl100k in a way that keeps `\\n  ` whole at the very end of a text."""
+"""As published; recent releases of tiktoken write cl100k so that `\\n  ` stays whole at the very end of a text."""
 
-LONG = 1 << 20
+LONG = 1 << 22
 """Characters from which a text is cut lazily, so that the pieces of a huge document never stand in memory together."""
 
 

@@ -1,10 +1,14 @@
 """Byte-level BPE: frequent runs of bytes become tokens. The tokenizer of GPT-2, GPT-4, Llama 3 and most others.
 
 It starts from the 256 bytes, so no text is ever unknown, and learns *merges*: the most frequent pair of neighbouring
-tokens becomes one new token, again and again (Gage 1994; Sennrich et al. 2016; on bytes, Radford et al. 2019). A regular
-expression first cuts the text into pieces, roughly words (`_patterns`), and merges stay inside a piece (`_merge`).
+tokens becomes one new token, again and again (Gage 1994; Sennrich et al. 2016; on bytes, Radford et al. 2019). First a
+regular expression cuts the text into pieces, roughly words (`_patterns.py`); merges never leave a piece (`_merge.py`).
 
-    low lower lowest   ->   merges  l+o, lo+w, _+low, e+r ...   ->   low _low er _low e s t
+>>> tokenizer = BPE(vocab_size=257 + 5).train(["low lower lowest"])
+>>> tokenizer.merges
+[(b'o', b'w'), (b'l', b'ow'), (b'low', b'e'), (b' ', b'lowe'), (b's', b't')]
+>>> [tokenizer.token_bytes[id] for id in tokenizer.encode("low lower lowest")]
+[b'low', b' lowe', b'r', b' lowe', b'st']
 
 The ordered list of merges *is* the tokenizer: replay it and you see it learn. Ids are the bytes 0 to 255, then one id a
 merge in the order learnt, then the special tokens.
@@ -112,12 +116,15 @@ def from_gpt2(vocab_json: str | Path, merges_txt: str | Path) -> BPETokenizer:
     >>> from_gpt2("gpt2/vocab.json", "gpt2/merges.txt").encode("Hello world")
     [15496, 995]
     """
-    merges, ids, special = _gpt2.read_files(vocab_json, merges_txt)
-    return BPETokenizer(merges, "gpt2", special, ids)
+    try:
+        merges, ids, special = _gpt2.read_files(vocab_json, merges_txt)
+        return BPETokenizer(merges, "gpt2", special, ids)
+    except TokenizerError as error:
+        raise TokenizerError(f"{vocab_json} and {merges_txt}: {error}; download both files again") from None
 
 
 def _replay(merges: Sequence[Merge]) -> tuple[list[bytes], dict[Pair, int]]:
-    """Every token in the order of learning, and the symbol each pair becomes. Raises TokenizerError at a broken link."""
+    """Every token in the order of learning, and the symbol each pair becomes. Raises TokenizerError if it cannot be."""
     tokens = [bytes([value]) for value in range(256)]
     symbols = {token: symbol for symbol, token in enumerate(tokens)}
     symbol_of: dict[Pair, int] = {}

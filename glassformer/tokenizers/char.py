@@ -1,7 +1,7 @@
 """Characters as tokens: the vocabulary is the set of characters in the training texts, in code point order.
 
-The tokenizer of first lessons: every id is a letter one can read. Unlike `byte` and `bpe` it covers only what it has seen;
-a new character is an error that names it, because replacing it silently would change the text.
+The tokenizer of first lessons: every id is a letter one can read. Unlike `byte` and `bpe` it covers only what it has
+seen; a new character is an error that names it, because replacing it silently would change the text.
 """
 
 from collections.abc import Iterable
@@ -27,12 +27,10 @@ class Char(TokenizerRecipe):
     def restore(cls, special: dict[str, int], state: dict[str, Any]) -> "CharTokenizer":
         _file.expect(state, "characters")
         characters = state["characters"]
-        if not isinstance(characters, str) or not _file.is_well_formed(characters):
-            raise TokenizerError("'characters' must be a string of valid Unicode")
-        if len(set(characters)) != len(characters):
-            raise TokenizerError("a character is there twice")
-        if len(characters) >= LARGEST_VOCABULARY:
-            raise TokenizerError(f"there are more than {LARGEST_VOCABULARY} characters")
+        if not isinstance(characters, str) or len(characters) >= LARGEST_VOCABULARY:
+            raise TokenizerError(f"'characters' must be a string of fewer than {LARGEST_VOCABULARY} characters")
+        if not _file.is_well_formed(characters) or len(set(characters)) != len(characters):
+            raise TokenizerError("'characters' has one that is there twice or is not valid Unicode")
         return CharTokenizer(characters, special)
 
 
@@ -53,8 +51,8 @@ class CharTokenizer(Tokenizer):
         if not known.all():
             character = text[int(known.argmin())]
             raise TokenizerError(
-                f"the character {character!r} (U+{ord(character):04X}) was not in the texts this char tokenizer was trained "
-                "on: train it on texts that have it, or choose the tokenizer 'byte' or 'bpe', which cover every text"
+                f"the character {character!r} (U+{ord(character):04X}) was not in the texts this char tokenizer was "
+                "trained on: train it on texts that have it, or choose 'byte' or 'bpe', which cover every text"
             )
         return ids.astype(self.dtype)
 
