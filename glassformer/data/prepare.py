@@ -22,7 +22,7 @@ from glassformer.folders import all_or_nothing, one_at_a_time
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, well_formed
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, the bytes of text done, and the bytes in all (None while that is unknown)."""
+"""Called with what is being done, the text done (in bytes, about), and None; at a stage's end with the total twice."""
 
 
 def prepare(
@@ -42,10 +42,11 @@ def prepare(
     folder = Path(folder)
     recipe = type(tokenizer) if isinstance(tokenizer, TokenizerRecipe) else None
     key = fingerprint(corpus, tokenizer, config)
+    if not fresh and _holds(folder, key):
+        return Dataset.open(folder, recipe)
+    _refuse_to_replace_other_things(folder)
     with one_at_a_time(folder):
-        _refuse_to_replace_other_things(folder)
-        index_file = folder / "index.json"
-        if not fresh and index_file.exists() and Index.load(index_file).fingerprint == key:
+        if not fresh and _holds(folder, key):  # another process made it while we waited
             return Dataset.open(folder, recipe)
         with all_or_nothing(folder) as growing:
             spool = Spool(growing / "spool")
@@ -142,6 +143,11 @@ def fingerprint(corpus: Corpus, tokenizer: TokenizerRecipe | Tokenizer, config: 
     """A hash of all that goes into a dataset: the same inputs have the same one, and need not be prepared twice."""
     tokens = tokenizer.model_dump() if isinstance(tokenizer, TokenizerRecipe) else tokenizer.fingerprint()
     return checksum([FORMAT, corpus.name, corpus.fingerprint(), tokens, config.model_dump()])
+
+
+def _holds(folder: Path, key: str) -> bool:
+    """Whether the dataset with this fingerprint is there. Raises DatasetError for a damaged one."""
+    return (folder / "index.json").exists() and Index.load(folder / "index.json").fingerprint == key
 
 
 def _refuse_to_replace_other_things(folder: Path) -> None:
