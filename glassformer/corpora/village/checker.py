@@ -15,7 +15,7 @@ from .discourse import Discourse, Entity
 from .grammar import Grammar
 from .lexicon import CHILDREN, CREATURES, KIN, PETS, PRONOUN, ROLES, THINGS
 from .reading import Sentence, Unit, read
-from .world import GONE, World, each
+from .world import GONE, World, each, sentence
 
 SPEECH = ("speech", "after", "before")
 
@@ -62,8 +62,8 @@ class ReadersWorld(World):
         super().__init__()
         self.faults: list[str] = []
 
-    def fault(self, *words: str) -> None:
-        self.faults.append(" ".join(w.removeprefix("home:") for w in words))
+    def fault(self, *words) -> None:
+        self.faults.append(sentence(words))
 
 
 @cache
@@ -77,7 +77,7 @@ def grammar() -> Grammar:
 def check(text: str) -> Report:
     """Read and verify a story. Never raises; linear in the length of the text."""
     reader = Reader()
-    return Report([reader.verdict(sentence) for sentence in read(text, grammar())])
+    return Report([reader.verdict(found) for found in read(text, grammar())])
 
 
 class Reader:
@@ -90,23 +90,23 @@ class Reader:
         self.listener: Entity | None = None
         self.events: list[tuple[str, dict]] = []
 
-    def verdict(self, sentence: Sentence) -> Verdict:
+    def verdict(self, found: Sentence) -> Verdict:
         world = self.world
         world.faults, world.claims = [], 0
-        if sentence.units is None:
+        if found.units is None:
             self.speaker = None
-            return Verdict(sentence.text, False, 0, [])
-        spoken = [u for u in sentence.units if u.template.kind.form in SPEECH]
+            return Verdict(found.text, False, 0, [])
+        spoken = [u for u in found.units if u.template.kind.form in SPEECH]
         if spoken:
-            self._speech(spoken, sentence.starts_paragraph)
+            self._speech(spoken, found.starts_paragraph)
             subject = self.speaker
         else:
             self.speaker = subject = None
-        for unit in sentence.units:
+        for unit in found.units:
             if unit.template.kind.form not in SPEECH:
                 subject = self._unit(unit, subject)
         self.talk.sentence += 1
-        return Verdict(sentence.text, True, max(world.claims, len(world.faults)), world.faults)
+        return Verdict(found.text, True, max(world.claims, len(world.faults)), world.faults)
 
     def _unit(self, unit: Unit, subject: Entity | None) -> Entity | None:
         """Resolve the slots of a clause, then do what it says. Returns its subject."""

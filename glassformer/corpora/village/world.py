@@ -30,8 +30,8 @@ class World:
         self.scene: str | None = None  # who acted last
         self.claims = 0
 
-    def fault(self, *words: str) -> None:
-        raise Contradiction(" ".join(words))
+    def fault(self, *words) -> None:
+        raise Contradiction(sentence(words))
 
     # where everybody and everything is
 
@@ -369,10 +369,15 @@ class World:
             self.hero = a
 
 
+def sentence(words: tuple) -> str:
+    """The words of a fault as one line; two who are one word are "Mira and Tom"."""
+    return " ".join(" and ".join(w.removeprefix("home:") for w in each(word)) for word in words)
+
+
 def each(a) -> tuple:
     return a if type(a) is tuple else (a,)
 
 
-def pair(a: str, b: str) -> tuple:
+def pair(a, b) -> tuple:
     """The two as one key: flags of a pair do not depend on the order."""
-    return ((a, b) if a < b else (b, a),)
+    return (tuple(sorted({*each(a), *each(b)})),)
