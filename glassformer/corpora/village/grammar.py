@@ -30,7 +30,7 @@ PART = re.compile(r"\{(\w+)(?: (\w+))?\}|<([\w-]+)>|(a\(n\))")
 class Template:
     """One wording: `parts` for speaking it, tokens in the trie for reading it."""
 
-    __slots__ = ("ends", "kind", "leads", "parts", "vocative")
+    __slots__ = ("ends", "kind", "leads", "parts", "plain", "vocative")
 
     def __init__(self, kind: "Kind", wording: str) -> None:
         if wording[0].isupper() and TOKEN.findall(wording)[0] not in ("I", "I'll", "I'm"):
@@ -38,6 +38,7 @@ class Template:
         self.kind = kind
         self.ends = wording[-1] in ".!?"  # carries its own full stop
         self.leads = wording.startswith("{a}") and not self.ends  # can share its subject: "... and picked up the ball"
+        self.plain = "," not in wording and " and " not in wording
         self.vocative = "{b voc}" in wording
         parts, end = [], 0
         for m in PART.finditer(wording):

@@ -241,7 +241,7 @@ class Walk:
             return self._what(case, i)
         if role == WHITHER:
             return self._place(case, i)
-        if role == CLASS or role == BOUND:
+        if role in (CLASS, BOUND):
             return self._phrase(PHRASES[case], i)
         assert role == AN
         word = self.word(i)
@@ -336,7 +336,7 @@ class Walk:
                 for noun, adjective, j in self._noun(i + 1):
                     yield ("new", noun, adjective), j
         else:
-            if word == "it":
+            if word == "it" and case == "":
                 yield ("pronoun", "it"), i + 1
             if word == "the":
                 for noun, adjective, j in self._noun(i + 1):

@@ -123,7 +123,7 @@ class Stage(Teller):
             self.used.add(p)
             self.world.where[p] = self.world.home(self.hero)
         elif not self.together(p, self.hero):
-            self("come-home", p)
+            self("go", p, self.world.home(p))
         return p
 
     def keep(self, thing: str) -> str:
@@ -154,10 +154,10 @@ class Stage(Teller):
         elif PHASES[world.phase] == "dawn":
             world.phase = 1
 
-    def fresh_day(self) -> None:
+    def fresh_day(self, always: bool = False) -> None:
         """The next morning, unless the day has hardly begun."""
         world = self.world
-        if world.phase in (None, 1) and world.weather_now is None:
+        if not always and world.phase in (None, 1) and world.weather_now is None:
             world.phase = 1
             return
         hero = self.hero
@@ -196,7 +196,7 @@ class Stage(Teller):
         if world.phase is None or PHASES[world.phase] not in ("evening", "night"):
             self.opener("evening")
         if home and self.place_of(hero) != world.home(hero):
-            self("come-home", hero)
+            self("go", hero, world.home(hero))
 
     def later(self) -> None:
         """Some time passes, within the day."""

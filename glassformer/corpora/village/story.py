@@ -51,7 +51,7 @@ def tell(seed: int, split: str, i: int) -> Story:
             stage.paragraph()
         PLOTS[plot](stage)
         told.append(plot)
-    end(stage)
+    end(stage, told)
     return Story(stage.finish(), hero, setting, tuple(told), stage.events)
 
 

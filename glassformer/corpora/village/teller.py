@@ -40,7 +40,6 @@ class Teller:
         self.listener: Entity | None = None
         self.lead = ""  # words to come before the next clause
         self.turn: dict[str, int] = {}  # kind: which wording comes next
-        self.flat = False  # the next clause is not joined
         self.length = 0  # characters so far
 
     # telling
@@ -53,37 +52,41 @@ class Teller:
             env["ab"] = (env["a"], env["b"])
         template = self._wording(name)
         a = env.get("a") if template.leads else None
-        pieces = self.open
-        joined = False
-        if pieces and not template.ends and not self.lead and self.joins < 2 and not self.flat:
-            if a is not None and a == self.subject:
-                if join or self.random() < 0.42:
-                    word = {"but": " but", "then": ", then", "so": ", so"}.get(
-                        join, " and" if self.joins == 0 else ", then"
-                    )
-                    if word == ", so":
-                        pieces.append(", so ")
-                        joined = "clause"
-                    elif self.joins == 0 or word == ", then":
-                        pieces.append(word)
-                        joined = "verb"
-            elif join in ("so", "but") or join == "and" and self.joins == 0:
-                pieces.append({"so": ", so ", "but": ", but "}.get(join, ", and "))
-                joined = "clause"
+        joined = self._join(template, a, join)
         if joined:
             self.joins += 1
         else:
             self.stop()
-            pieces = self.open
             if self.lead:
-                pieces.append(self.lead)
+                self.open.append(self.lead)
                 self.lead = ""
-        self.flat = False
         self._clause(template, env, joined == "verb")
         self._happened(kind, env)
         self.subject = a if a is not None else None
         if template.ends:
             self.stop()
+
+    def _join(self, template: Template, a: Entity | None, join: str) -> str:
+        """Join the next clause to the open sentence: "verb" if it shares the subject, "clause" if not, "" not at all."""
+        pieces = self.open
+        if not pieces or template.ends or self.lead or self.joins == 2:
+            return ""
+        same = a is not None and a == self.subject
+        so_far = "".join(pieces)
+        plain = "," not in so_far and " and " not in so_far
+        if join in ("so", "but", "and"):
+            if same and plain and join != "so":
+                pieces.append(" " + join)
+                return "verb"
+            pieces.append(f", {join} ")
+            return "clause"
+        if same and plain and template.plain and self.random() < 0.5:
+            pieces.append(" and")
+            return "verb"
+        if same and self.joins == 1 and "," not in so_far and template.plain and self.random() < 0.3:
+            pieces.append(", then")
+            return "verb"
+        return ""
 
     def _clause(self, template: Template, env: dict, shared: bool) -> None:
         self.talk.subject = env["a"] if shared else None
@@ -300,7 +303,7 @@ class Teller:
         if found != e and not (type(e) is tuple and found is not None and set(found) == set(e)):
             return False
         e = found
-        own = case == "his" and talk.subject == e
+        own = talk.subject == e
         sentence, seen = talk.sentence, talk.seen
         if not own:
             if (
@@ -339,7 +342,7 @@ class Teller:
             talk.known.add(o)
             talk.mention(o)
             return word
-        if self._may_be_pronoun(o, ""):
+        if case == "" and self._may_be_pronoun(o, ""):
             talk.mention(o)
             return "it"
         subject = talk.subject

@@ -24,6 +24,7 @@ class World:
         self.look: dict[str, str] = {}  # thing: its adjective
         self.flags: dict[tuple, bool] = {}  # (who, "tired") or ((who, who), "cross"): True or False
         self.promises: dict[tuple[str, str], str] = {}  # (who, what): open, kept, broken
+        self.favourite: dict[str, str] = {}
         self.phase: int | None = None
         self.weather_now: str | None = None
         self.hero: str | None = None  # the first child of the story: Mama and Papa are theirs
@@ -363,6 +364,12 @@ class World:
         if self.weather_now == kind:
             self.fault("the weather is", kind, "already")
         self.weather_now = kind
+
+    def loves(self, a: str, what: str) -> None:
+        """What a loves most: one thing."""
+        self.claims += 1
+        if self.favourite.setdefault(a, what) != what:
+            self.fault(a, "loves", self.favourite[a], "and not", what)
 
     def name_hero(self, a: str) -> None:
         if self.hero is None and a in CHILDREN:

@@ -43,8 +43,8 @@ stuck a k:trap | ~joins a, +is a stuck
     Look, {c an}! It cannot get out!
     Listen! Do you hear that? There is {c an} in trouble!
 try-reach a b | is b stuck
-    {a} stretched out one arm as far as {a} could, but it was not long enough to reach {b}
-    {a} tried to coax {b} out with a blade of grass, but it did not work
+    {a} stretched out one arm as far as {a} could, but it was not long enough to reach {b him}
+    {a} tried to coax {b him} out with a blade of grass, but it did not work
     {a} pulled, but {b} was stuck fast
 "need-tool a b o
     We need {o an}!
@@ -58,7 +58,7 @@ tool-near a o | lacks a o, +has a o
     On three. One, two, three!
     Slowly now. Gently does it.
 free a b o | here a b, has a o, is b stuck, +not b stuck
-    with the help of {o}, {a} set {b} free
+    with the help of {o}, {a} set {b him} free
     {a} used {o} with great care, and {b} was free
     {a} worked with {o} until {b} was out at last
 thank-lick a b | here a b
@@ -76,22 +76,21 @@ young-one a | ~joins a
     Where is your mother, little one?
     Are you lost? Come, I will take you home.
 lift a b | here a b, +at b a
-    {a} lifted {b} up and wrapped it in {a his} jacket
-    {a} took {b} in both arms
-ask-way a b c
-    {a} showed {b} to {c name}
+    {a} lifted {b him} up and wrapped it in {a his} jacket
+    {a} took {b him} in both arms
 "know-mother a b l
     I heard somebody calling for her little one {l at}.
     Its mother lives {l at}, I believe.
 put-down a b | here a b, +at b place(a)
-    {a} put {b} down gently
-    {a} set {b} on the ground
+    {a} put {b him} down gently
+    {a} set {b him} on the ground
 mother-comes a
-    at once its mother came running and licked {a} from head to tail
+    at once its mother came running and licked {a him} from head to tail
     an answering cry came from the bushes, and {a} ran straight to its mother
 sound-pet a
     {a} <pet-sound>
 """
+YOUNG = ("lamb", "duckling", "kitten", "calf", "foal", "fawn", "piglet", "chick", "gosling", "otter")
 
 
 def sick_animal(s):
@@ -141,7 +140,7 @@ def rescue(s):
 def lost_young(s):
     h = s.hero
     s.outside()
-    c = s.creature()
+    c = s.unused(YOUNG)
     s("young-one", c)
     s.say("where-mother", h, c)
     s("lift", h, c)

@@ -25,8 +25,15 @@ SPEAKING = """
     {a} [cried|called|shouted]
     called {a name}
     {a} exclaimed
-    shouted {a name}, jumping up
+    shouted {a name}
+    burst out {a name}
+^joy a
     cried {a name}, clapping {a his} hands
+    shouted {a name}, jumping up and down
+    {a} cheered
+    called {a name} with shining eyes
+^joy-to a b
+    {a} called to {b him} with shining eyes
 ^e-to a b
     {a} called to {b him}
     {a} shouted to {b him}
@@ -196,18 +203,6 @@ run a l | away a l, +at a l
 lead a b l | here a b, away a l, +at a l, +at b l
     {a} led {b him} {l to}
     {a} took {b him} along {l to}
-come-home a | away a home(a), +at a home(a)
-    {a} went home
-    {a} walked home
-    {a} trotted home
-follow a b | +at a place(b)
-    {a} followed {b him}
-    {a} ran after {b him}
-    {a} came along behind {b him}
-arrive a b | apart a b, with a b
-    {a} met {b him} there
-    {a} saw {b him} coming along the path
-    {a} waved when {b him} came by
 sit a l | at a l
     {a} sat down {l at}
     {a} rested for a while {l at}
@@ -266,7 +261,7 @@ creature-here b a | ~joins b
     Yes, let's!
     Of course!
     With pleasure!
-    That is a <nice> idea!
+    That is a(n) <nice> idea!
     I would love to!
 "thanks a b
     Thank you so much!
@@ -290,6 +285,10 @@ own a o | owns a o, has a o
     {a} had {o an}
     {a} owned {o an}, and {a} looked after {o} every day
     {a his} greatest treasure was {o an}
+packed a o | has a o
+    {a} had {o an} in {a his} bag
+    {a} had brought {o an} for lunch
+    {a} pulled {o an} out of {a his} pocket
 carry a o | has a o
     {a} carried {o} under one arm
     {a} held {o} tightly
@@ -300,11 +299,12 @@ pick a o | near a o, lacks a o, +has a o
     {a} took {o}
 give a o b | here a b, has a o, +has b o
     {a} gave {o} to {b him}
-    {a} handed {b him} {o}
+    {a} held {o} out to {b him}, and {b} took it
+    {a} handed {o the} to {b him}
     {a} put {o} into {b his} hands
 give-back a o b | here a b, has a o, owns b o, +has b o
     {a} gave {o} back to {b him}
-    {a} gave {b him} back {o}
+    {a} handed {o the} back to {b him}
     {a} brought {o} back to {b him}
 put-in a o p | near a p, has a o, +within o p
     {a} put {o} into {p}
@@ -313,7 +313,7 @@ take-out a o p | near a p, within o p, +has a o
     {a} took {o} out of {p}
     {a} pulled {o} from {p}
 ,with-young a b | here a b
-    with {b} in both arms
+    with {b him} in both arms
     while {b} peeped out of {a his} jacket
 ,with-thing a o | has a o
     with {o} in one hand
@@ -339,12 +339,12 @@ glad a | is a sad, +not a sad
     {a} could smile again
 laugh a
     {a} laughed out loud
-    {a} laughed until {a his} belly hurt
+    {a} laughed until {a his} sides hurt
     {a} giggled
 hear a
     {a} heard a strange <munch> noise
     {a} pricked up {a his} ears, for somewhere there was a soft <munch>
-    there was a <munch> sound, and {a} turned around
+    there was a(n) <munch> sound, and {a} turned around
 meet a b | here a b
     {a} met {b name} there
     {a} found {b name} hard at work

@@ -81,7 +81,7 @@ giggle-heard a b | here a b, is b hidden
     It was my own sneeze that gave me away!
 set-down a o | has a o, drop o
     {a} set {o} down on <ledge>
-    {a} put {o} on <ledge> to cool
+    {a} put {o} on <ledge>
     {a} left {o} on <ledge> for a moment
 look-away a
     {a} turned around to watch <passing>
@@ -197,8 +197,8 @@ def mistaken_suspicion(s):
     h = s.hero
     s.outside()
     f = s.friend()
-    o = s.thing(s.one_of(("food", "treasure", "treat")), holder=h, owner=h)
-    s("own", h, o)
+    o = s.thing(s.one_of(("food", "treat", "food")), holder=h)
+    s("packed", h, o)
     s("set-down", h, o)
     s("look-away", h)
     s("vanish", h, o)

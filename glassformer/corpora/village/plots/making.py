@@ -29,9 +29,13 @@ eat-all a b o | here a b, near a o, +gone o
     It tastes like summer!
     May I have one more bite?
 start-build a k:building
-    {a} wanted to build a {k}
-    {a} dreamed of having a {k}
-    {a} drew a plan of a {k} in the sand
+    {a} wanted to build a(n) {k}
+    {a} dreamed of having a(n) {k}
+    {a} drew a plan of a(n) {k} in the sand
+"try-again a b
+    Never mind, let us try again.
+    Oh well. Even the tower of the church was not built in a day!
+    Now we know how not to do it. Once more!
 "help-build a b
     I am good with nails. I will help you.
     Two builders are faster than one!
@@ -51,7 +55,7 @@ built a k:building
     {a} put the last piece on top, and the {k} was done
     {a} hung a little flag on the {k}, for it was finished at last
 "admire a b k:building
-    What a <nice> {k}!
+    What a(n) <nice> {k}!
     That is the best {k} in the whole village!
 got-seed a o | +has a o
     {a} found {o an} in an old jar
@@ -100,7 +104,7 @@ practise a
     {a} practised behind the barn where nobody could see
     {a} did not give up and tried <twice>
 succeed a k:skill | +is a able
-    {a} could {k} at last
+    {a} could {k}
     {a} managed to {k} as if it were nothing
     {a} had learned to {k}
 "i-can a b k:skill | is a able
@@ -168,7 +172,7 @@ def building(s):
     if s.chance(0.6):
         s("collapse", h, k, join="but")
         s("sigh", h)
-        s.say("again", f, h)
+        s.say("try-again", f, h)
         s("build", (h, f))
     s.opener("at-last")
     s("built", (h, f), k)

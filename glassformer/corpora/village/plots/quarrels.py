@@ -64,8 +64,6 @@ share a b o | here a b, near a o
     I promise to {k}.
     I will {k}, I promise!
     You have my word, I promise to {k}.
-leave-place a l | away a l, +at a l
-    {a} waved goodbye and left for <far-place> {l past}
 tempt a
     {a} wanted to go swimming with the others
     {a} would rather have stayed in bed
@@ -126,7 +124,7 @@ forgive a b | here a b, +not a sad
     You will have {o} back before supper, I promise!
 use a o | has a o
     {a} used {o} all day long
-    {a} had a <nice> time with {o}
+    {a} had a(n) <nice> time with {o}
     {a} could hardly put {o} down
 dream-off a o | has a o, +is a asleep
     {a} sat down to rest and fell asleep with {o}
@@ -137,10 +135,10 @@ miss-thing a o | lacks a o
     {a} sat at home and wondered where {o} was
 late-back a b o | here a b, has a o, owns b o, +has b o, breach a o
     {a} gave {o} back to {b him}, a whole day late, and so the promise was broken
-    {a} gave {b him} back {o}, but too late to keep the promise
+    {a} brought {o} back to {b him}, but too late to keep the promise
 in-time a b o | here a b, has a o, owns b o, +has b o, keep a o
     {a} gave {o} back to {b him} before dark, just as promised
-    {a} gave {b him} back {o} and kept {a his} word
+    {a} brought {o} back to {b him} and kept {a his} word
 "late a b
     I am so late, and I am sorry.
     I fell asleep. Please forgive me.
@@ -148,12 +146,6 @@ in-time a b o | here a b, has a o, owns b o, +has b o, keep a o
     Next time I will tie a knot in my handkerchief.
     A promise weighs more than a sack of flour. I will remember that.
 """
-TEXT = TEXT.replace(
-    """leave-place a l | away a l, +at a l
-    {a} waved goodbye and left for <far-place> {l past}
-""",
-    "",
-)
 
 
 def quarrel(s):

@@ -5,17 +5,14 @@ TEXT = """
     Please take {o} for me. But do not stop on the way!
     Will you deliver {o}? You are my quickest messenger.
 send a b o c l | here a b, has a o, +has b o
-    {a} gave {b him} {o} to carry to {c name} {l at}
+    {a} gave {o} to {b him} to carry to {c name} {l at}
     {a} sent {b him} with {o} to {c name}, who was waiting {l at}
 blocked a k:obstacle
     the way was blocked by {k}, and {a} had to turn back
     {a} came to {k} and could go no further
 way-round a l | away a l, +at a l
-    {a} took the long way round and came {l past}
-    {a} had to make a detour {l past}
-friendly-goat a b
-    {a} met {b an} that wanted to come along
-    {b an} looked at {a} as if it knew a shortcut
+    {a} took the long way round and came {l to}
+    {a} had to make a detour {l to}
 onward a
     {a} walked on, <funny-thing>
     {a} went on and on until {a his} feet were sore
@@ -45,15 +42,15 @@ ahead a b
 trip a | +is a hurt
     {a} stumbled over a root and fell
     {a} slipped on the wet grass and scraped {a his} <scraped>
-win a b l | away a l, apart b l, +at a l, +is a first
+win a l | away a l, +at a l, +is a first
     {a} was the first to come {l to}
     {a} came {l to} first and had won the race
 second a l | away a l, +at a l
     {a} came {l to} a moment after
     {a} came limping {l to}
 turn-back a b | is b hurt
-    {a} heard the cry, turned around and ran back to {b}
-    {a} could have won, but {a} stopped to help {b}
+    {a} heard the cry, turned around and ran back to {b him}
+    {a} could have won, but {a} stopped to help {b him}
 help-up a b l | is b hurt, away a l, +not b hurt, +at a l, +at b l
     {a} helped {b him} up, and arm in arm they hobbled {l to}
     {a} took {b him} on {a his} back and carried {b him} {l to}
@@ -69,10 +66,10 @@ help-up a b l | is b hurt, away a l, +not b hurt, +at a l, +at b l
     That was close! Shall we race again?
 map-found a o | +has a o
     {a} found {o an} between the pages of an old calendar
-    an old sailor gave {a} {o an}
+    an old sailor gave {a him} {o an}
     under a loose board {a} discovered {o an}
 map-shows a o l | has a o
-    on {o} there was a red cross, and {a} knew that the place was {l place}
+    on {o} there was a red cross, right {l at}, as {a} saw at once
     {a} turned {o} around three times until it made sense: the cross was {l at}
 "treasure a b o
     A treasure! We are going to be rich!
@@ -102,7 +99,7 @@ bridge-gone a k:water
     Give me your hand. One step, then another.
     I will go first, and you hold on to my belt.
 cross a b l | here a b, away a l, +at a l, +at b l
-    {a} led {b him} across, step by step, as far as the meadow side, and on {l to}
+    {a} led {b him} across, step by step and on {l to}
     {a} helped {b him} across, and so they came {l to}
 "crossed a b
     We are across! We did it!
@@ -114,17 +111,12 @@ fog-lost a
     {a} could not see {a his} own hand
     {a} walked in a circle and came back to {a his} own footprints
     {a} did not know which way was which
-"anybody a b
-    Hello! Is anybody there?
-    Which way is the village?
 sound-guide a o | has a o
     somebody in the fog was playing {o an}, and it was {a}
     through the fog came the sound of {o an}, for {a} was playing it
-toward a b
-    {a} walked towards the sound, step by step
 guided a b | ~with a b
-    {a} followed the sound until {a} stood before {b}
-    {a} went after the sound, and it led {a him} to {b}
+    {a} followed the sound until {a} stood before {b him}
+    {a} went after the sound, and it led {a him} to {b him}
 "here-i-am a b
     I thought I would walk in circles forever!
     I have never been so glad to see anybody!
@@ -132,18 +124,6 @@ guided a b | ~with a b
     In the fog I always play a little. Somebody may be lost.
     I could not see you, but I knew you would hear me.
 """
-TEXT = (
-    TEXT.replace(
-        "friendly-goat a b\n    {a} met {b an} that wanted to come along\n    {b an} looked at {a} as if it knew a shortcut\n",
-        "",
-    )
-    .replace("toward a b\n    {a} walked towards the sound, step by step\n", "")
-    .replace('"anybody a b\n    Hello! Is anybody there?\n    Which way is the village?\n', "")
-    .replace("and {a} knew that the place was {l place}", "right {l at}, as {a} saw at once")
-    .replace("{l past}", "{l to}")
-    .replace(", as far as the meadow side,", "")
-    .replace("win a b l | away a l, apart b l,", "win a l | away a l,")
-)
 
 
 def errand(s):

@@ -25,7 +25,7 @@ wants a o | lacks a o
     {a} thought that {o} was the finest thing in the world
 "trade-offer a b o p | has a o, has b p
     Will you swap {p} for {o}?
-    If you give me {p}, I will give you {o}.
+    If you give me {p the}, I will give you {o the}.
     {o} for {p}. What do you say?
 "trade-yes a b
     It is a deal!
@@ -65,7 +65,7 @@ earn a o b | here a b, has b o, +has a o, +owns a o
     {a} got {o an} from {b name} as a reward
 wrap a o | has a o
     {a} wrapped {o} in a big green leaf
-    {a} tied a <colour> ribbon around {o}
+    {a} tied a(n) <colour> ribbon around {o}
     {a} hid {o} behind {a his} back
 "for-you a b o
     I have something for you. Close your eyes!
@@ -85,8 +85,6 @@ touched a o | has a o, owns a o
 "tell-nobody a b
     I will be as silent as a fish.
     Cross my heart. I will tell nobody.
-nosy a b
-    {a} asked {b him} what all the whispering was about
 "what-secret a b
     What were you two whispering about?
     You look like somebody with a secret. What is it?
@@ -135,7 +133,7 @@ shy a
 "new-answer a b
     I come from the other side of the mountains. I know nobody here.
     We used to live by the sea. I miss the gulls.
-"show-you a b l
+"show-you a b
     Come, I will show you around.
     Then you need somebody who knows every tree in the village!
 show-around a b l | here a b, away a l, +at a l, +at b l
@@ -146,19 +144,13 @@ show-around a b l | here a b, away a l, +at a l, +at b l
     I think I am going to like it here.
     Tomorrow I will show you how to find north by the moss!
 """
-TEXT = TEXT.replace(
-    """nosy a b
-    {a} asked {b him} what all the whispering was about
-""",
-    "",
-).replace('"show-you a b l', '"show-you a b')
 
 
 def share_food(s):
     h = s.hero
     s.outside()
-    o = s.thing("food", holder=h, owner=h)
-    s("own", h, o)
+    o = s.thing("food", holder=h)
+    s("packed", h, o)
     f = s.friend()
     s("hungry", f)
     s.say("hungry-say", f, h)

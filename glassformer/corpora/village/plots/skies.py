@@ -68,12 +68,10 @@ back-bed a | at a home(a)
     {a} crept back under the blanket
 need-dark a o l | +at a l
     {a} had to fetch {o an} that was {l at}, and it was pitch dark
-"go-fetch a b l
-    Somebody left {a his} things {l at}. Will you fetch them?
 dark-way a
     it was so dark that {a} could not see {a his} own feet
-    the trees looked like giants to {a}, and every bush had eyes
-    every shadow seemed to reach out for {a}
+    the trees looked like giants to {a him}, and every bush had eyes
+    every shadow seemed to reach out for {a him}
 light-out a o | has a o, +is o dark
     a puff of wind blew out {o}, and {a} stood in the dark
     {o} flickered and went out, and {a} held {a his} breath
@@ -83,7 +81,7 @@ sing-dark a | is a afraid
     {a} told the darkness a joke
 fireflies a
     {a} saw a hundred fireflies dancing over the path
-    the moon came out from behind a cloud and lit up the way for {a}
+    the moon came out from behind a cloud and lit up the way for {a him}
     {a} saw that the giants were only trees, and the eyes were only dewdrops
 "dark-friend a b
     The dark is only the day with its eyes closed.
@@ -109,12 +107,6 @@ snowball a b | here a b
     {a} threw a snowball and hit {b him} right on the <body>
     {a} slipped and fell into the snow next to {b him}
 """
-TEXT = TEXT.replace(
-    """"go-fetch a b l
-    Somebody left {a his} things {l at}. Will you fetch them?
-""",
-    "",
-)
 
 
 def storm(s):
@@ -179,7 +171,7 @@ def fear_of_the_dark(s):
     s("fireflies", h)
     s("not-afraid", h)
     s("pick", h, o)
-    s("come-home", h)
+    s("go", h, s.world.home(h))
     p = s.parent()
     s.say("dark-friend", h, p)
     s("hug", p, h)
@@ -187,7 +179,7 @@ def fear_of_the_dark(s):
 
 def snow_day(s):
     h = s.hero
-    s.fresh_day()
+    s.fresh_day(always=True)
     s("snow-morning")
     s.go(h, s.somewhere())
     f = s.friend()
