@@ -44,10 +44,10 @@ class Recipe(Config):
 
 
 def mini() -> Recipe:
-    """3.6M parameters, modern parts: learns to tell village stories in minutes on two CPU cores."""
+    """3.6M parameters: learns to tell village stories in minutes on two CPU cores (where LayerNorm is the faster norm)."""
     return Recipe().override(
         "tokenizer.vocab_size=2048",
-        *_shape(layers=4, heads=4, width=256, context=256),
+        *_shape(layers=4, heads=4, width=256, context=256), "model.norm=layernorm",
         "train.steps=1500", "train.micro_batch_size=16", "train.learning_rate=3e-3",
         "sample.temperature=0.7", "sample.max_new_tokens=200",
     )  # fmt: skip

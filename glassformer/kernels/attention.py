@@ -22,6 +22,10 @@ def causal(T: int, S: int, device: torch.device) -> Tensor:
     return torch.ones(T, S, dtype=torch.bool, device=device).tril(S - T)
 
 
+SHORT = 512
+"""Up to this length the whole (T, T) pattern is cheaper to keep than to recompute, training in bf16 on a CPU."""
+
+
 def plain(
     q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
 ) -> Tensor:
@@ -45,6 +49,8 @@ def fused(
     """The twin of `plain`: one kernel, never more than a tile of the (T, S) scores in memory (Dao et al., 2022)."""
     T, S = q.shape[-2], k.shape[-2]
     square = visible is None and bias is None and T == S
+    if square and T <= SHORT and q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        return _short(q, k, v, dropout)
     if visible is None and not square and T > 1:
         visible = causal(T, S, q.device)
     mask = visible
@@ -54,3 +60,11 @@ def fused(
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=square, enable_gqa=k.shape[1] != q.shape[1]
     )
+
+
+def _short(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
+    """The formula in five operators. The CPU kernel's backward in bf16 takes twice as long (bench/train.py)."""
+    k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) if t.shape[1] != q.shape[1] else t for t in (k, v))
+    future = torch.full((q.shape[2], k.shape[2]), float("-inf"), dtype=q.dtype).triu(1)
+    pattern = ((q / math.sqrt(q.shape[3])) @ k.transpose(-2, -1) + future).softmax(-1, dtype=q.dtype)
+    return F.dropout(pattern, dropout) @ v if dropout else pattern @ v

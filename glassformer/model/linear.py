@@ -20,6 +20,12 @@ class Linear(nn.Module):
         return self.kernels.linear(x, self.weight, self.bias)
 
 
+def narrowed(x: Tensor) -> Tensor:
+    """x as autocast would hand it to a matrix product. Projections of the same x then share one conversion."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
 class Dropout(nn.Module):
     """Drops numbers while training, does nothing otherwise."""
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
 from glassformer.model.cache import KVCache
-from glassformer.model.linear import Dropout, Linear
+from glassformer.model.linear import Dropout, Linear, narrowed
 from glassformer.model.mixer import Mixer
 from glassformer.model.position import Positions
 from glassformer.model.shapes import Shapes
@@ -37,6 +37,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, positions: Positions, cache: KVCache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
+        x = narrowed(x)
         q, k, v = (self._heads(proj(x)) for proj in (self.q_proj, self.k_proj, self.v_proj))
         q, k = positions.rotate(q, k)
         if cache is not None:

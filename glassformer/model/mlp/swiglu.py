@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
-from glassformer.model.linear import Linear
+from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mlp import MLP
 from glassformer.model.shapes import Shapes
 
@@ -29,4 +29,5 @@ class SwiGLUFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
+        x = narrowed(x)
         return self.down_proj(self.kernels.swiglu(self.gate_proj(x), self.up_proj(x)))

@@ -1,0 +1,114 @@
+"""Judging a trained model: on held-out text, beside a 5-gram that counted the same tokens and beside its untrained self.
+
+Three numbers for any corpus (bits per byte of each), and for the village four shares more: stories are begun with the
+opening of a held-out story, continued by each writer, and read back by the village's checker.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from glassformer.corpora.village import Village
+from glassformer.corpora.village.score import Copies, Score, openings, score
+from glassformer.data.batches import evaluation_starts, sequential
+from glassformer.data.ngram import NGram
+from glassformer.data.shards import Dataset
+from glassformer.generate.sampling import SamplingConfig
+from glassformer.generate.text import complete
+from glassformer.model.gpt import GPT
+from glassformer.pipeline import device_of
+from glassformer.presets import Recipe
+from glassformer.report import write_report
+from glassformer.runs import Run
+from glassformer.train import checkpoint
+from glassformer.train.evaluate import byte_lengths, evaluate
+from glassformer.train.precision import Precision
+
+MOST_TOKENS = 500_000
+"""Held-out tokens read by each judge."""
+STORY_TOKENS = 400
+"""The longest continuation of an opening; village stories are shorter."""
+
+
+def judge(folder: Path, n_stories: int, console: Console) -> dict[str, dict[str, float]]:
+    """Judge the newest checkpoint of a run; logs `score` lines, prints a table, renews the report. Returns the table."""
+    run, saved = Run.open(folder), checkpoint.load(folder)
+    recipe, data = Recipe.parse(saved.recipe), Dataset.open(run.facts()["dataset"]["folder"])
+    device = device_of("auto")
+    model = saved.model(device=device)
+    untrained = GPT(model.config, seed=recipe.train.seed).to(device).eval()
+    with console.status("counting every 5 tokens in a row of the training text"):
+        ngram = NGram.fit(data.train.tokens[:], order=5, vocab_size=data.index.vocab_size)
+    rows: dict[str, dict[str, float]] = {"model": {}, "5-gram": {}, "untrained": {}}
+    with console.status("reading held-out text"):
+        rows["model"]["bpb"] = _bits_per_byte(model, data, recipe)
+        rows["untrained"]["bpb"] = _bits_per_byte(untrained, data, recipe)
+        rows["5-gram"]["bpb"] = _ngram_bits_per_byte(ngram, data, recipe)
+    if isinstance(recipe.corpus, Village):
+        with console.status(f"writing and checking {n_stories} stories each"):
+            prompts = openings(recipe.corpus, n_stories)
+            copies = Copies(document.text for document in recipe.corpus.documents() if document.split == "train")
+            sampling = recipe.sample.override(f"max_new_tokens={STORY_TOKENS}")
+            for who, writer in (("model", model), ("untrained", untrained)):
+                texts = complete(writer, data.tokenizer, prompts, sampling)
+                rows[who] |= _shares(score([p + t for p, t in zip(prompts, texts)], copies), n_stories)
+            rows["5-gram"] |= _shares(score(_ngram_stories(ngram, data, prompts, sampling), copies), n_stories)
+    for who, values in rows.items():
+        run.log("score", saved.step, who=who, **values)
+    console.print(_table(rows))
+    gain = 1 - rows["model"]["bpb"] / rows["5-gram"]["bpb"]
+    console.print(f"The model needs {gain:.0%} fewer bits than the 5-gram." if gain > 0 else "The 5-gram predicts better.")
+    write_report(folder)
+    return rows
+
+
+def _bits_per_byte(model: GPT, data: Dataset, recipe: Recipe) -> float:
+    precision = Precision("fp32", next(model.parameters()).device)
+    batches = sequential(data.validation, recipe.model.context_length, recipe.train.micro_batch_size, MOST_TOKENS)
+    return evaluate(model, batches, byte_lengths(data.tokenizer.token_bytes), precision)["bpb"]
+
+
+def _ngram_bits_per_byte(ngram: NGram, data: Dataset, recipe: Recipe) -> float:
+    """On the same targets; the 5-gram may look back across the edges of the model's windows."""
+    T, tokens = recipe.model.context_length, data.validation.tokens[:]
+    starts = evaluation_starts(len(tokens), T, MOST_TOKENS)
+    counted = (starts[:, None] + np.arange(1, T + 1)).ravel()
+    counted = counted[counted < len(tokens)]
+    n_bytes = np.array([len(piece) for piece in data.tokenizer.token_bytes])[tokens[counted]].sum()
+    return float(ngram.nats(tokens)[counted].sum() / np.log(2) / n_bytes)
+
+
+def _ngram_stories(ngram: NGram, data: Dataset, prompts: list[str], sampling: SamplingConfig) -> list[str]:
+    """The 5-gram writes at temperature 1: sharpening it makes it repeat itself."""
+    rng, end = np.random.default_rng(sampling.seed), data.tokenizer.end_of_text
+    stories = []
+    for prompt in prompts:
+        ids = ngram.sample(rng, [end, *data.tokenizer.encode(prompt)], sampling.max_new_tokens)
+        stories.append(prompt + data.tokenizer.decode(ids[: ids.index(end)] if end in ids else ids))
+    return stories
+
+
+def _shares(result: Score, n_stories: int) -> dict[str, float]:
+    return {
+        "understood": result.understood, "consistent": result.consistent, "wholly_right": result.wholly_right,
+        "original": result.original, "stories": n_stories,
+    }  # fmt: skip
+
+
+def _table(rows: dict[str, dict[str, Any]]) -> Table:
+    table = Table(title="on text nobody trained on", title_justify="left", box=None, header_style="bold")
+    table.add_column("")
+    columns = {
+        "bpb": "bits per byte", "understood": "sentences understood", "consistent": "claims consistent",
+        "wholly_right": "stories wholly right", "original": "not copied",
+    }  # fmt: skip
+    shown = [name for name in columns if name in rows["model"]]
+    for name in shown:
+        table.add_column(columns[name], justify="right")
+    for who, values in rows.items():
+        cells = [f"{values[name]:.3f}" if name == "bpb" else f"{values[name]:.0%}" for name in shown]
+        table.add_row(who, *cells, style="bold" if who == "model" else "")
+    return table

@@ -1,0 +1,128 @@
+"""Optimizer, schedules, precision, evaluation."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassformer.config import variants
+from glassformer.data import batches
+from glassformer.data.batches import Batch
+from glassformer.kernels import cross_entropy, fused, plain
+from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.train.evaluate import byte_lengths, evaluate
+from glassformer.train.optimizer import Optimizer
+from glassformer.train.precision import LossScale, Precision, choose
+from glassformer.train.schedule import Schedule
+
+CPU = torch.device("cpu")
+
+
+def test_ignored_targets_are_the_same_everywhere():
+    assert batches.IGNORED == cross_entropy.IGNORED
+
+
+@pytest.mark.parametrize("kernels", [plain(), fused()], ids=["plain", "fused"])
+def test_adamw_equals_torchs_and_spares_vectors_from_decay(kernels):
+    torch.manual_seed(0)
+    model, twin = (GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=8, n_head=2, bias=True), seed=1) for _ in range(2))
+    ours = Optimizer.named("adamw", weight_decay=0.3).build(model.named_parameters(), kernels)
+    groups = [
+        {"params": [p for p in twin.parameters() if p.ndim >= 2], "weight_decay": 0.3},
+        {"params": [p for p in twin.parameters() if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    theirs = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), eps=1e-8)
+    for step in range(1, 6):
+        for p, q in zip(model.parameters(), twin.parameters()):
+            p.grad = torch.randn_like(p)
+            q.grad = p.grad.clone()
+        ours.step(step, 0.01)
+        theirs.step()
+    for p, q in zip(model.parameters(), twin.parameters()):
+        torch.testing.assert_close(p, q, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", variants(Optimizer))
+def test_an_optimizer_remembers_across_a_checkpoint(name):
+    def one(seed):
+        model = GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=8, n_head=2), seed=1)
+        return model, Optimizer.named(name).build(model.named_parameters(), fused())
+
+    def steps(model, optimizer, numbers):
+        for n in numbers:
+            torch.manual_seed(n)
+            for p in model.parameters():
+                p.grad = torch.randn_like(p)
+            optimizer.step(n, 0.01)
+
+    (a, whole), (b, first) = one(1), one(1)
+    steps(a, whole, range(1, 7))
+    steps(b, first, range(1, 4))
+    c, second = one(1)
+    c.load_state_dict(b.state_dict())
+    second.load({name: tensor.clone() for name, tensor in first.tensors().items()})
+    steps(c, second, range(4, 7))
+    for p, q in zip(a.parameters(), c.parameters()):
+        assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("name", variants(Schedule))
+@given(steps=st.integers(1, 3000), warmup=st.integers(0, 500))
+def test_every_schedule_rises_then_never_rises(name, steps, warmup):
+    schedule = Schedule.named(name, warmup_steps=warmup)
+    factors = np.array([schedule.factor(step, steps) for step in range(steps)])
+    assert (factors >= 0).all() and (factors <= 1).all()
+    peak = min(warmup, steps // 10)
+    assert (np.diff(factors[:peak]) > 0).all()
+    assert (np.diff(factors[peak:]) <= 1e-12).all()
+    assert factors[peak] == 1
+
+
+def test_cosine_ends_at_its_final_factor():
+    assert Schedule.named("cosine", warmup_steps=0, final=0.1).factor(1000, 1000) == pytest.approx(0.1)
+    assert Schedule.named("cosine", warmup_steps=0, final=0.1).factor(500, 1000) == pytest.approx(0.55)
+
+
+def test_bits_per_byte_of_a_uniform_model_is_known():
+    """With all logits equal, every token costs ln V nats."""
+    model = GPT(GPTConfig(vocab_size=32, n_layer=1, n_embd=8, n_head=2))
+    torch.nn.init.zeros_(model.embed.weight)
+    ids = torch.arange(24).reshape(2, 12) % 32
+    targets = ids.clone()
+    targets[0, :5] = cross_entropy.IGNORED
+    result = evaluate(model, [Batch(ids, targets)] * 2, byte_lengths([b"abc"] * 31 + [b""]), Precision("fp32", CPU))
+    n_bytes = 2 * 3 * int(((targets != cross_entropy.IGNORED) & (targets != 31)).sum())
+    assert result["tokens"] == 38 and result["bytes"] == n_bytes
+    assert result["loss"] == pytest.approx(math.log(32), rel=1e-6)
+    assert result["bpb"] == pytest.approx(38 * 5 / n_bytes, rel=1e-6)
+
+
+def test_evaluation_leaves_training_mode_as_it_was():
+    model = GPT(GPTConfig(vocab_size=32, n_layer=1, n_embd=8, n_head=2, dropout=0.5)).train()
+    ids = torch.zeros(1, 4, dtype=torch.long)
+    first, second = (
+        evaluate(model, [Batch(ids, ids)], torch.ones(32, dtype=torch.long), Precision("fp32", CPU)) for _ in range(2)
+    )
+    assert model.training and first == second  # no dropout inside
+
+
+def test_the_loss_scale_halves_on_overflow_and_doubles_after_2000_good_steps():
+    scale = LossScale(8.0, can_grow=True)
+    scale.update(finite=False)
+    assert scale.value == 4
+    for _ in range(2000):
+        scale.update(finite=True)
+    assert scale.value == 8
+    fixed = LossScale(1.0, can_grow=False)
+    fixed.update(finite=False)
+    assert fixed.value == 1
+
+
+def test_auto_precision_takes_what_was_faster_and_says_so():
+    waits = {"fp32": 0.02, "bf16": 0.0}
+    name, why = choose("auto", CPU, lambda precision: __import__("time").sleep(waits[precision.name]))
+    assert name == "bf16" and "measured" in why and "fp32 takes" in why
+    assert choose("fp32", CPU, lambda precision: None) == ("fp32", "as the recipe says")

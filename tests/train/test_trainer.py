@@ -1,0 +1,192 @@
+"""The training loop: the same run however it is cut, weighed right, and stopped before harm."""
+
+import contextlib
+import os
+import signal
+import threading
+
+import pytest
+import torch
+
+from glassformer import pipeline
+from glassformer.data.batches import Batch, Windows
+from glassformer.kernels.cross_entropy import IGNORED
+from glassformer.model.gpt import GPT
+from glassformer.runs import Run
+from glassformer.train import checkpoint
+from glassformer.train.trainer import Diverged, Trainer
+
+
+def run(recipe, data, folder, watch=lambda line: None):
+    """Train in `folder`; returns the outcome."""
+    return pipeline.train(recipe, data, folder, say=lambda line: None, watching=watching(watch))
+
+
+def watching(watch):
+    return lambda steps, done: contextlib.nullcontext(watch)
+
+
+def resume(folder, watch=lambda line: None):
+    return pipeline.resume(folder, say=lambda line: None, progress=lambda *told: None, watching=watching(watch))
+
+
+def weights(folder, step=None):
+    path = checkpoint.newest(folder) if step is None else folder / "checkpoints" / f"{step:08d}"
+    saved = checkpoint.load(path)
+    return {**saved.model().state_dict(), **saved.optimizer_tensors()}
+
+
+def assert_equal_bits(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+class Killed(BaseException):
+    """Stands for a process that ends at once: nothing after it runs but what Python cannot avoid."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(workshop, recipe, tmp_path_factory):
+    """The weights of the whole run."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(workshop)
+        assert run(recipe, pipeline.dataset(recipe, lambda *told: None), folder) == "done"
+    return folder
+
+
+def test_it_learns_and_leaves_a_whole_run_folder(undisturbed, recipe):
+    opened = Run.open(undisturbed)
+    evaluations = opened.metrics("eval")
+    assert [line["step"] for line in evaluations] == [0, 6, 12]
+    assert evaluations[-1]["bpb"] < evaluations[0]["bpb"]
+    assert len(opened.metrics("train")) == 12
+    assert opened.metrics("train")[-1]["tokens"] == 12 * 8 * 32
+    assert [sample["step"] for sample in opened.samples()] == [0, 6, 12]
+    assert checkpoint.load(undisturbed).step == 12
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 11])
+def test_a_run_killed_at_any_step_resumes_to_the_same_bits(undisturbed, recipe, data, tmp_path, step):
+    def kill(line):
+        if line["kind"] == "train" and line["step"] == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(recipe, data, tmp_path / "run", kill)
+    assert resume(tmp_path / "run") == "done"
+    assert_equal_bits(weights(tmp_path / "run"), weights(undisturbed))
+    losses = [line["loss"] for line in Run.open(tmp_path / "run").metrics("train")]
+    assert losses == [line["loss"] for line in Run.open(undisturbed).metrics("train")]
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(undisturbed, recipe, data, tmp_path):
+    def kill(line):
+        raise Killed
+
+    with pytest.raises(Killed):
+        run(recipe, data, tmp_path / "run", kill)
+    assert checkpoint.newest(tmp_path / "run") is None
+    assert resume(tmp_path / "run") == "done"
+    assert_equal_bits(weights(tmp_path / "run"), weights(undisturbed))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops_cleanly(undisturbed, recipe, data, tmp_path, number):
+    assert threading.current_thread() is threading.main_thread()
+
+    def interrupt(line):
+        if line["kind"] == "train" and line["step"] == 5:
+            os.kill(os.getpid(), number)
+
+    assert run(recipe, data, tmp_path / "run", interrupt) == "interrupted"
+    assert checkpoint.load(tmp_path / "run").step == 5  # between two regular checkpoints
+    assert resume(tmp_path / "run") == "done"
+    assert_equal_bits(weights(tmp_path / "run"), weights(undisturbed))
+
+
+def test_a_complete_run_has_nothing_to_resume(undisturbed, data):
+    before = weights(undisturbed)
+    assert resume(undisturbed) == "done"
+    assert_equal_bits(weights(undisturbed), before)
+
+
+def trainer(recipe, data, folder, loss=None, **assignments):
+    recipe = recipe.override(*(f"train.{name}={value}" for name, value in assignments.items()), "model.dropout=0")
+    model = GPT(recipe.model.model_copy(update={"vocab_size": data.index.vocab_size}), seed=3).train()
+    batches = Windows(data.train, recipe.model.context_length, recipe.train.batch_size, 1)
+    made = Run.create(folder, recipe.to_json(), {"command": "test"})
+    options = {} if loss is None else {"loss": loss}
+    return Trainer(
+        model, data.tokenizer, batches, lambda: iter([batches(0)]), recipe.train, made,
+        recipe_json=recipe.to_json(), precision=assignments.get("precision", "fp32"), **options,
+    )  # fmt: skip
+
+
+def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
+    """Rows with few counted targets must not weigh as much as rows with many."""
+
+    def uneven(batches):
+        def of(step):
+            ids, targets = batches(step)
+            targets = targets.clone()
+            targets[:4, 3:] = IGNORED
+            return Batch(ids, targets)
+
+        return of
+
+    steps = []
+    for i, (micro, accumulation) in enumerate([(8, 1), (4, 2), (2, 4), (1, 8)]):
+        made = trainer(recipe, data, tmp_path / str(i), micro_batch_size=micro, grad_accumulation=accumulation)
+        made.batches = uneven(made.batches)
+        loss, norm, _ = made.update(0)
+        steps.append((loss, norm, made.model.embed.weight.detach().clone()))
+    for loss, norm, weight in steps[1:]:
+        assert loss == pytest.approx(steps[0][0], rel=1e-5)
+        assert norm == pytest.approx(steps[0][1], rel=1e-4)
+        torch.testing.assert_close(weight, steps[0][2], atol=1e-4, rtol=1e-3)
+
+
+def test_nan_stops_before_the_weights_are_touched_and_names_causes(recipe, data, tmp_path):
+    def turns_nan(model, batch):
+        nats = model(batch.ids).flatten(0, 1).logsumexp(-1)
+        return nats * float("nan") if made.done == 4 else nats
+
+    made = trainer(recipe, data, tmp_path / "run", loss=turns_nan, learning_rate=0.5)
+    with pytest.raises(Diverged, match=r"step 4.*learning rate is too high.*train\.learning_rate.*00000003"):
+        made.train()
+    assert all(p.isfinite().all() for p in made.model.parameters())
+    assert checkpoint.load(tmp_path / "run").step == 3
+    assert Run.open(tmp_path / "run").metrics("event")[-1]["what"] == "nan"
+
+
+def test_fp16_skips_a_step_that_overflows_and_lowers_the_scale(recipe, data, tmp_path):
+    made = trainer(recipe, data, tmp_path / "run", precision="fp16")
+    made.precision.loss_scale.value = 2.0**120  # overflows float32 gradients
+    before = made.model.embed.weight.detach().clone()
+    made.update(0)
+    assert torch.equal(made.model.embed.weight, before)
+    assert made.precision.loss_scale.value == 2.0**119
+    made.precision.loss_scale.value = 2.0**10
+    loss, norm, _ = made.update(1)
+    assert not torch.equal(made.model.embed.weight, before)
+    plain = trainer(recipe, data, tmp_path / "plain", precision="fp32")
+    expected_loss, expected_norm, _ = plain.update(1)
+    assert (loss, norm) == (pytest.approx(expected_loss, rel=0.01), pytest.approx(expected_norm, rel=0.05))
+
+
+def test_bf16_follows_fp32(recipe, data, tmp_path):
+    runs = [trainer(recipe, data, tmp_path / name, precision=name) for name in ("fp32", "bf16")]
+    losses = [[made.update(step)[0] for step in range(6)] for made in runs]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_every_step_depends_on_its_number_alone(recipe, data, tmp_path):
+    """Dropout and batches come from (seed, step), so what happened before cannot leak in."""
+    made = trainer(recipe, data, tmp_path / "run")
+    torch.manual_seed(0)
+    first = made.update(7)[0]
+    again = trainer(recipe, data, tmp_path / "again")
+    torch.manual_seed(99)
+    assert again.update(7)[0] == first
