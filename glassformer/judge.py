@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from glassformer.corpora.village import Village
-from glassformer.corpora.village.score import Copies, Score, openings, score
+from glassformer.corpora.village.score import Copies, Score, prompts, score
 from glassformer.data.batches import evaluation_starts, sequential
 from glassformer.data.ngram import NGram
 from glassformer.data.shards import Dataset
@@ -47,15 +47,18 @@ def judge(folder: Path, n_stories: int, console: Console) -> dict[str, dict[str,
         rows["model"]["bpb"] = _bits_per_byte(model, data, recipe)
         rows["untrained"]["bpb"] = _bits_per_byte(untrained, data, recipe)
         rows["5-gram"]["bpb"] = _ngram_bits_per_byte(ngram, data, recipe)
-    if isinstance(recipe.corpus, Village):
+    openings = prompts(n_stories, recipe.corpus.seed) if isinstance(recipe.corpus, Village) else []
+    if any(len(data.tokenizer.encode(text)) >= recipe.model.context_length for text in openings):
+        console.print("no story score: the openings of the held-out stories do not fit into model.context_length")
+        openings = []
+    if openings and isinstance(recipe.corpus, Village):
         with console.status(f"writing and checking {n_stories} stories each"):
-            prompts = openings(recipe.corpus, n_stories)
             copies = Copies(document.text for document in recipe.corpus.documents() if document.split == "train")
             sampling = recipe.sample.override(f"max_new_tokens={STORY_TOKENS}")
             for who, writer in (("model", model), ("untrained", untrained)):
-                texts = complete(writer, data.tokenizer, prompts, sampling)
-                rows[who] |= _shares(score([p + t for p, t in zip(prompts, texts)], copies), n_stories)
-            rows["5-gram"] |= _shares(score(_ngram_stories(ngram, data, prompts, sampling), copies), n_stories)
+                texts = complete(writer, data.tokenizer, openings, sampling)
+                rows[who] |= _shares(score([p + t for p, t in zip(openings, texts)], copies), n_stories)
+            rows["5-gram"] |= _shares(score(_ngram_stories(ngram, data, openings, sampling), copies), n_stories)
     for who, values in rows.items():
         run.log("score", saved.step, who=who, **values)
     console.print(_table(rows))
@@ -81,11 +84,11 @@ def _ngram_bits_per_byte(ngram: NGram, data: Dataset, recipe: Recipe) -> float:
     return float(ngram.nats(tokens)[counted].sum() / np.log(2) / n_bytes)
 
 
-def _ngram_stories(ngram: NGram, data: Dataset, prompts: list[str], sampling: SamplingConfig) -> list[str]:
+def _ngram_stories(ngram: NGram, data: Dataset, openings: list[str], sampling: SamplingConfig) -> list[str]:
     """The 5-gram writes at temperature 1: sharpening it makes it repeat itself."""
     rng, end = np.random.default_rng(sampling.seed), data.tokenizer.end_of_text
     stories = []
-    for prompt in prompts:
+    for prompt in openings:
         ids = ngram.sample(rng, [end, *data.tokenizer.encode(prompt)], sampling.max_new_tokens)
         stories.append(prompt + data.tokenizer.decode(ids[: ids.index(end)] if end in ids else ids))
     return stories

@@ -4,6 +4,7 @@ import json
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from glassformer.presets import Recipe, presets
@@ -20,12 +21,9 @@ def list_recipes(console: Console) -> None:
 
 
 def list_settings(recipe: Recipe, console: Console) -> None:
-    """One line per setting: path, value, type, meaning, and what else could stand there."""
-    table = Table("setting", "value", "type", "meaning", box=None, header_style="bold", pad_edge=False)
+    """Per setting: path, value and type, then what it means and what else could stand there."""
     for setting in recipe.settings():
-        meaning = escape(setting.meaning)
-        if setting.variants:
-            meaning += f" [dim]One of: {', '.join(setting.variants)}, or ./a_file.py[/]"
-        value = setting.value if isinstance(setting.value, str) else json.dumps(setting.value)
-        table.add_row(f"[cyan]{setting.path}[/]", escape(value), f"[dim]{escape(setting.type)}[/]", meaning)
-    console.print(table)
+        value = setting.value if isinstance(setting.value, str) and setting.value else json.dumps(setting.value)
+        console.print(f"[cyan]{setting.path}[/] = [bold]{escape(value)}[/]  [dim]{escape(setting.type)}[/]")
+        choices = f" One of: {', '.join(setting.variants)}, or ./a_file.py" if setting.variants else ""
+        console.print(Padding(escape(setting.meaning) + f"[dim]{choices}[/]", (0, 0, 0, 4)))
