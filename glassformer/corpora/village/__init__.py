@@ -1,14 +1,17 @@
 """The village: a simulated world that tells endless stories, and can check whether a story told of it is true.
 
-Story i of a split is a pure function of (seed, split, i). A hero, a setting and a plot make a combination; a hash of the
-combination says whether it belongs to training or to validation, so no validation story's combination is ever trained on.
+Story i of a split is a pure function of (seed, split, i). A hero, a setting and a plot make a combination; a hash of
+the combination says whether it belongs to training or to validation, so no combination is in both.
 `plots` say what happens, `teller` words it in sentences of `grammar`, `checker` reads them back.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
+from itertools import count
+from multiprocessing import get_context, parent_process
 from typing import ClassVar
 
 from pydantic import Field
@@ -21,7 +24,7 @@ from .story import VERSION, Story, tell
 __all__ = ["Report", "Story", "Verdict", "Village", "check"]
 
 CHUNK = 250  # stories a worker tells at a time
-SMALL = 2_000_000  # bytes below which starting workers costs more than it gives
+SMALL = 8_000_000  # characters below which starting workers costs more than it gives
 
 
 class Village(Corpus):
@@ -58,18 +61,24 @@ class Village(Corpus):
     def _texts(self, split: str, size: int) -> Iterator[str]:
         """Stories from number 0 on, without end."""
         workers = self.workers or _cores()
-        if workers == 1 or size < SMALL:
-            i = 0
-            while True:
-                yield tell(self.seed, split, i).text
-                i += 1
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            waiting, start = [], 0
-            while True:
-                while len(waiting) < 2 * workers:
-                    waiting.append(pool.submit(_chunk, self.seed, split, start))
-                    start += CHUNK
-                yield from waiting.pop(0).result()
+        i = 0
+        if workers > 1 and size >= SMALL and parent_process() is None:
+            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+            try:
+                starts = count(0, CHUNK)
+                waiting = [pool.submit(_chunk, self.seed, split, next(starts)) for _ in range(2 * workers)]
+                while True:
+                    texts = waiting.pop(0).result()
+                    waiting.append(pool.submit(_chunk, self.seed, split, next(starts)))
+                    yield from texts
+                    i += CHUNK
+            except BrokenProcessPool:  # a script without `if __name__ == "__main__"` cannot start workers
+                pass
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+        while True:
+            yield tell(self.seed, split, i).text
+            i += 1
 
 
 def _chunk(seed: int, split: str, start: int) -> list[str]:
@@ -77,6 +86,4 @@ def _chunk(seed: int, split: str, start: int) -> list[str]:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -9,15 +9,15 @@ sentence, finds something that is certainly false there, and says it in the gram
 import re
 from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .discourse import Entity
-from .grammar import Grammar
 from .lexicon import CHARACTERS, CHILDREN, FORMS, NAMED, PEOPLE, PLACES, PRONOUN, THINGS
 from .plots import GRAMMAR
 from .reading import read
 from .story import Story
-from .teller import Teller, capital
+from .naming import Naming
+from .teller import capital
 from .world import GONE, LOST, PHASES, World, each
 
 
@@ -52,21 +52,17 @@ class Told(World):
 
 def wording(kind: str, **arguments: Entity) -> str:
     """A sentence of `kind` in which everybody is named."""
-    teller = Plain(Random(0), GRAMMAR)
     words: list[str] = []
     template = GRAMMAR.kinds[kind].lines[0][0]
-    teller._words(template.parts, arguments, words)
+    Plain(Random(0)).fill(template.parts, arguments, words)
     sentence = capital("".join(words))
     return sentence if template.ends else sentence + "."
 
 
-class Plain(Teller):
-    """A teller without pronouns and adjectives."""
+class Plain(Naming):
+    """Calls everybody and everything by name, without adjectives."""
 
-    def __init__(self, rng: Random, grammar: Grammar) -> None:
-        super().__init__(rng, grammar)
-
-    def _may_be_pronoun(self, e: Entity, case: str) -> bool:
+    def _may_be_pronoun(self, e: Any, case: str) -> bool:
         return False
 
     def _noun(self, o: str, described: float, lead: str) -> str:

@@ -6,11 +6,12 @@ A kind is written as a header and its wordings:
         {a} gave {o} to {b him}
         {a} [handed|passed] {b him} {o}
 
-The header names the arguments (a-d: characters, ab: a and b together, o-q: things, l-m: places, `k:skill`: a word of a class), then what the
-claim requires of the state and, after `+`, does to it (methods of `World`). In a wording, `{b him}` asks for a case,
-`[x|y]` for either, `<softly>` for any word of that class, `a(n)` for the right article. The first character of the name
-says what the wording is: a clause, `"` something said, `@` an opener, `,` a tail after a clause, `^` and `%` who said
-it, after and before the quotation. A clause acts, so its `a` must be awake, unless its facts begin with `~`.
+The header names the arguments (a-d: characters, o-q: things, l-m: places, `k:skill`: a word of a class), then what the
+claim requires of the state and, after `+`, does to it (methods of `World`). In a wording, `{ab}` is a and b together,
+`{b him}` asks for a case, `[x|y]` for either, `<softly>` for any word of that class, `a(n)` for the right article. The
+first character of the name says what the wording is: a clause, `"` something said, `@` an opener, `,` a tail after a
+clause, `^` and `%` who said it, after and before the quotation. A clause acts, so its `a` must be awake, unless its
+facts begin with `~`.
 """
 
 import re
@@ -24,6 +25,9 @@ TOKEN = re.compile(r"""[A-Za-z]+(?:-[A-Za-z]+)*(?:'(?:t|ll|m|re|ve|d)(?![a-z]))?
 FORMS = {'"': "speech", "@": "opener", ",": "tail", "^": "after", "%": "before"}
 LITERAL, CLASS, WHO, WHAT, WHITHER, AN, BOUND = range(7)
 ROLE_OF = dict.fromkeys([*"abcd", "ab"], WHO) | dict.fromkeys("opq", WHAT) | dict.fromkeys("lm", WHITHER)
+STATE = re.compile(
+    r"\{a\} (had|owned|did|was|wanted|knew|could|felt|still|never|would|loved|kept|\{a was\})"
+)  # not joined
 PART = re.compile(r"\{(\w+)(?: (\w+))?\}|<([\w-]+)>|(a\(n\))")
 
 
@@ -38,7 +42,7 @@ class Template:
         self.kind = kind
         self.ends = wording[-1] in ".!?"  # carries its own full stop
         self.leads = wording.startswith("{a}") and not self.ends  # can share its subject: "... and picked up the ball"
-        self.plain = "," not in wording and " and " not in wording
+        self.plain = "," not in wording and " and " not in wording and not STATE.match(wording)
         self.vocative = "{b voc}" in wording
         parts, end = [], 0
         for m in PART.finditer(wording):

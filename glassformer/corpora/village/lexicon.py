@@ -22,7 +22,7 @@ ROLES = {  # one of each in the village, so "the baker" needs no introduction
 }  # fmt: skip
 PETS = {  # named animals: species, pronoun
     "Biscuit": ("dog", "he"), "Pepper": ("cat", "she"), "Bramble": ("donkey", "he"), "Clover": ("goat", "she"),
-    "Pickle": ("duck", "he"), "Hattie": ("hen", "she"), "Waffles": ("puppy", "he"), "Soot": ("cat", "he"),
+    "Pickle": ("duck", "he"), "Hattie": ("hen", "she"), "Waffle": ("puppy", "he"), "Soot": ("cat", "he"),
     "Bluebell": ("cow", "she"), "Juniper": ("pony", "she"), "Button": ("rabbit", "he"), "Mossy": ("tortoise", "she"),
     "Rumble": ("dog", "he"), "Dapple": ("pony", "he"), "Nutmeg": ("squirrel", "she"), "Pip": ("parrot", "he"),
     "Duchess": ("goose", "she"), "Scout": ("dog", "she"), "Tansy": ("goat", "she"), "Mister": ("rooster", "he"),
@@ -103,6 +103,10 @@ KINDS_OF_THINGS |= {
     "map-like": ["map", "letter"],
     "chest-like": ["box", "chest", "barrel", "clay pot"],
 }
+KINDS_OF_THINGS["build-tool"] = ["hammer", "rope", "saw", "spade", "ladder", "wheelbarrow", "paintbrush", "pocketknife"]
+KINDS_OF_THINGS["save-tool"] = ["rope", "ladder", "fishing net", "oar", "spade", "rake", "wheelbarrow", "broom"]
+KINDS_OF_THINGS["baked"] = ["pie", "cake", "loaf of bread", "bun", "biscuit"]
+KINDS_OF_THINGS["box-like"] = ["basket", "box", "bag", "bucket"]
 KINDS_OF_THINGS["long-tool"] = ["ladder", "rake", "fishing net", "oar", "rope", "broom"]
 
 FORMS = {  # pronoun: by the case a template asks for

@@ -1,8 +1,8 @@
 """How good are stories that a model wrote? Read back by the checker, and compared with what the model was trained on.
 
-A story counts as copied when at least half of its pairs of consecutive sentences stand, word for word, in the training
-stories. Single sentences and runs of words recur by design (they are the grammar); a pair of whole sentences with the
-same names, things and wordings in a row hardly ever does (bench/village.py measures how seldom for validation stories).
+A story counts as copied when at least half of its runs of three sentences stand, word for word, in the training
+stories. Single sentences and runs of words recur by design (they are the grammar); three whole sentences with the same
+names, things and wordings in a row hardly ever do (bench/village.py measures how seldom for validation stories).
 """
 
 import hashlib
@@ -16,7 +16,8 @@ from .checker import check
 from .story import tell
 
 SENTENCE = re.compile(r'[^.!?\n]+[.!?]*"?')
-COPIED = 0.5  # share of sentence pairs seen in training from which on a story is a copy
+RUN = 3  # sentences
+COPIED = 0.5  # share of runs seen in training from which on a story is a copy
 
 
 class Score(NamedTuple):
@@ -34,9 +35,9 @@ class Score(NamedTuple):
 
 
 class Copies:
-    """Remembers the sentence pairs of the training stories in a Bloom filter of fixed size.
+    """Remembers the runs of sentences of the training stories in a Bloom filter of fixed size.
 
-    With 8 MB and the 450,000 pairs of 20 MB of stories, one pair in a million is mistaken for a known one.
+    With 8 MB and the 600,000 runs of 20 MB of stories, four runs in a million are mistaken for known ones.
     """
 
     def __init__(self, texts: Iterable[str], megabytes: float = 8) -> None:
@@ -46,7 +47,7 @@ class Copies:
             np.bitwise_or.at(self.bits, places >> 3, (1 << (places & 7)).astype(np.uint8))
 
     def seen(self, text: str) -> float:
-        """Share of the text's sentence pairs that training has. A text of one sentence has one pair: itself."""
+        """Share of the text's runs that training has. A text of fewer sentences is one run."""
         places = self._places(text)
         found = (self.bits[places >> 3] >> (places & 7)) & 1
         return float(found.reshape(-1, 4).all(axis=1).mean()) if len(places) else 0.0
@@ -55,10 +56,10 @@ class Copies:
         return self.seen(text) >= COPIED
 
     def _places(self, text: str) -> np.ndarray:
-        """Four bit numbers for each pair of sentences."""
+        """Four bit numbers for each run of sentences."""
         sentences = [s.strip() for s in SENTENCE.findall(text) if s.strip()]
-        pairs = [a + "\n" + b for a, b in zip(sentences, sentences[1:])] or sentences
-        digests = b"".join(hashlib.blake2b(pair.encode(), digest_size=32).digest() for pair in pairs)
+        runs = ["\n".join(sentences[i : i + RUN]) for i in range(max(min(1, len(sentences)), len(sentences) - RUN + 1))]
+        digests = b"".join(hashlib.blake2b(run.encode(), digest_size=32).digest() for run in runs)
         return (np.frombuffer(digests, dtype="<u8") % np.uint64(8 * len(self.bits))).astype(np.int64)
 
 

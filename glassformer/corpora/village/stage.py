@@ -194,7 +194,10 @@ class Stage(Teller):
         if world.flags.get((hero, "asleep")):
             self.fresh_day()
         if world.phase is None or PHASES[world.phase] not in ("evening", "night"):
-            self.opener("evening")
+            if home and self.place_of(hero) != world.home(hero):
+                self.opener("evening")
+            else:
+                self("evening-comes")
         if home and self.place_of(hero) != world.home(hero):
             self("go", hero, world.home(hero))
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .lexicon import CHILDREN
 from .plots import GRAMMAR, PLOTS
-from .plots.opening import begin, end
+from .plots.opening import begin, between, end
 from .stage import PLACE_LIST, Stage
 from .teller import Event
 
@@ -41,7 +41,7 @@ def tell(seed: int, split: str, i: int) -> Story:
     rng = Random(_mix(_mix(seed * 2 + (split == "validation")) + i))
     hero, setting, plots = _combination(rng, split)
     stage = Stage(rng, GRAMMAR, hero, setting)
-    goal = 260 + rng.random() * 800
+    goal = 200 + rng.random() * 550
     begin(stage)
     told: list[str] = []
     for plot in plots:
@@ -49,6 +49,7 @@ def tell(seed: int, split: str, i: int) -> Story:
             break
         if told:
             stage.paragraph()
+            between(stage)
         PLOTS[plot](stage)
         told.append(plot)
     end(stage, told)

@@ -5,15 +5,12 @@ is a bug in the plot) and lets it happen there. It says a pronoun only where the
 and nobody else could be meant.
 """
 
-from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .discourse import Discourse, Entity, pronoun_of
-from .grammar import AN, BOUND, CLASS, LITERAL, WHAT, WHO, Grammar, Template
-from .lexicon import ADJECTIVES, CHILDREN, CREATURES, FORMS, NAMED, PETS, PLACES, PRONOUN, article
-from .words import WORDS
-from .world import World, each
+from .discourse import Entity
+from .grammar import Grammar, Kind, Template
+from .naming import Naming
 
 
 class Event(NamedTuple):
@@ -24,16 +21,15 @@ class Event(NamedTuple):
     arguments: dict[str, Entity]
 
 
-class Teller:
+class Teller(Naming):
     def __init__(self, rng: Random, grammar: Grammar) -> None:
-        self.rng, self.random = rng, rng.random
+        super().__init__(rng)
         self.kinds = grammar.kinds
-        self.world = World()
-        self.talk = Discourse()
         self.events: list[Event] = []
         self.text: list[str] = []  # finished sentences with their separators
         self.open: list[str] = []  # pieces of the sentence being told
         self.subject: Entity | None = None  # of the open sentence
+        self.plain = False  # so far, the open sentence is a plain one
         self.joins = 0
         self.fresh = True  # a paragraph begins
         self.speaker: Entity | None = None  # of the last sentence, if it was speech
@@ -47,7 +43,7 @@ class Teller:
     def __call__(self, name: str, *arguments: Entity, join: str = "") -> None:
         """Tell a clause. `join` is "and", "so", "but", "then" or ""; some clauses are joined without being asked."""
         kind = self.kinds[name]
-        env = dict(zip(kind.vars, arguments, strict=True))
+        env: dict[str, Any] = dict(zip(kind.vars, arguments, strict=True))
         if "a" in env and "b" in env:
             env["ab"] = (env["a"], env["b"])
         template = self._wording(name)
@@ -62,7 +58,7 @@ class Teller:
                 self.lead = ""
         self._clause(template, env, joined == "verb")
         self._happened(kind, env)
-        self.subject = a if a is not None else None
+        self.subject, self.plain = a, template.plain
         if template.ends:
             self.stop()
 
@@ -80,7 +76,8 @@ class Teller:
                 return "verb"
             pieces.append(f", {join} ")
             return "clause"
-        if same and plain and template.plain and self.random() < 0.5:
+        plain = plain and self.plain
+        if same and plain and template.plain and self.random() < 0.55:
             pieces.append(" and")
             return "verb"
         if same and self.joins == 1 and "," not in so_far and template.plain and self.random() < 0.3:
@@ -88,12 +85,12 @@ class Teller:
             return "verb"
         return ""
 
-    def _clause(self, template: Template, env: dict, shared: bool) -> None:
+    def _clause(self, template: Template, env: dict[str, Any], shared: bool) -> None:
         self.talk.subject = env["a"] if shared else None
         parts = template.parts[1:] if shared else template.parts
-        self._words(parts, env, self.open)
+        self.fill(parts, env, self.open)
 
-    def _happened(self, kind, env: dict) -> None:
+    def _happened(self, kind: Kind, env: dict) -> None:
         kind.effect(self.world, env)
         self.events.append(Event(self.talk.sentence, kind.name, env))
 
@@ -101,24 +98,25 @@ class Teller:
         """Add ", <tail>" to the sentence being told, if it can bear one; otherwise say nothing."""
         name = "," + name
         kind = self.kinds[name]
-        env = dict(zip(kind.vars, arguments, strict=True))
+        env: dict[str, Any] = dict(zip(kind.vars, arguments, strict=True))
         if not self.open or self.subject != env["a"] or type(env["a"]) is tuple:
             return
         self.open.append(", ")
         self.talk.subject = env["a"]
-        self._words(self._wording(name).parts, env, self.open)
+        self.fill(self._wording(name).parts, env, self.open)
         self._happened(kind, env)
         self.stop()
 
     def opener(self, name: str, *arguments: Entity) -> None:
         """Words such as "The next morning," before the next clause."""
         self.stop()
+        assert not self.lead, f"'{self.lead}' leads to nothing"
         name = "@" + name
         kind = self.kinds[name]
-        env = dict(zip(kind.vars, arguments, strict=True))
+        env: dict[str, Any] = dict(zip(kind.vars, arguments, strict=True))
         self.talk.subject = None
         pieces: list[str] = []
-        self._words(self._wording(name).parts, env, pieces)
+        self.fill(self._wording(name).parts, env, pieces)
         self._happened(kind, env)
         self.lead = "".join(pieces) + " "
 
@@ -126,7 +124,7 @@ class Teller:
         """ "When <clause>," before the next clause."""
         self.stop()
         kind = self.kinds[name]
-        env = dict(zip(kind.vars, arguments, strict=True))
+        env: dict[str, Any] = dict(zip(kind.vars, arguments, strict=True))
         if "a" in env and "b" in env:
             env["ab"] = (env["a"], env["b"])
         template = self._wording(name)
@@ -135,17 +133,18 @@ class Teller:
             return
         pieces = [word or ("when " if self.random() < 0.7 else "as soon as ")]
         self.talk.subject = None
-        self._words(template.parts, env, pieces)
+        self.fill(template.parts, env, pieces)
         self._happened(kind, env)
         self.lead = "".join(pieces) + ", "
 
     def say(self, name: str, a: Entity, b: Entity, *more: Entity, how: str = "") -> None:
         """a says something to b. `how` names a tag ("whisper"); without it the tag follows the punctuation."""
         self.stop()
+        assert not self.lead, f"'{self.lead}' leads to nothing"
         name = '"' + name
         talk, r = self.talk, self.random
         kind = self.kinds[name]
-        env = dict(zip(kind.vars, (a, b, *more), strict=False))
+        env: dict[str, Any] = dict(zip(kind.vars, (a, b, *more), strict=False))
         env["a"], env["b"] = a, b
         template = self._wording(name)
         goes_on = self.speaker == a and self.listener == b and not self.fresh
@@ -155,7 +154,7 @@ class Teller:
             if answers:
                 self.paragraph()
             talk.subject = None
-            self._words(template.parts, env, words)
+            self.fill(template.parts, env, words)
             self._utter(['"', capital("".join(words)), '"'], kind, env, None)
             return
         partner = talk.partner(a)
@@ -167,20 +166,20 @@ class Teller:
         tag_words: list[str] = []
         if before:
             wording = self._wording(tag.name)
-            self._words(wording.parts, env, tag_words)
+            self.fill(wording.parts, env, tag_words)
             talk.subject = None
-            self._words(template.parts, env, words)
+            self.fill(template.parts, env, words)
             pieces = [capital("".join(tag_words)), ', "', capital("".join(words)), '"']
         else:
-            self._words(template.parts, env, words)
+            self.fill(template.parts, env, words)
             talk.subject = None
-            self._words(self._wording(tag.name).parts, env, tag_words)
+            self.fill(self._wording(tag.name).parts, env, tag_words)
             said = capital("".join(words))
             said = said[:-1] + "," if said[-1] == "." else said
             pieces = ['"', said, '" ', "".join(tag_words), "."]
         self._utter(pieces, kind, env, tag)
 
-    def _utter(self, pieces: list[str], kind, env: dict, tag) -> None:
+    def _utter(self, pieces: list[str], kind: Kind, env: dict, tag: Kind | None) -> None:
         a, b = env["a"], env["b"]
         self.world.talk(a, b)
         self._happened(kind, env)
@@ -218,7 +217,8 @@ class Teller:
         self.stop()
         return "".join(self.text)
 
-    # wording
+    def beginning(self) -> bool:
+        return self.fresh and not self.open and not self.lead
 
     def _wording(self, name: str) -> Template:
         """The next wording of a kind: they take turns from a random start, so a story does not repeat itself."""
@@ -230,157 +230,6 @@ class Teller:
         line = lines[turn % n]
         return line[0] if len(line) == 1 else line[int(self.random() * len(line))]
 
-    def _words(self, parts: tuple, env: dict, out: list[str]) -> None:
-        random = self.random
-        an = False
-        for role, x, case in parts:
-            if role == LITERAL:
-                word = x
-            elif role == WHO:
-                word = self._who(env[x], case, x == "a" or x == "ab")
-            elif role == WHAT:
-                word = self._what(env[x], case)
-            elif role == CLASS:
-                options = WORDS[case]
-                word = options[int(random() * len(options))]
-            elif role == BOUND:
-                word = env[x]
-            elif role == AN:
-                an = True
-                continue
-            else:
-                word = self._place(env[x], case)
-            if an and word != " ":
-                out.append(article(word) + " ")
-                an = False
-            elif an:
-                continue
-            out.append(word)
-
-    def _who(self, e: Entity, case: str, leads: bool) -> str:
-        talk = self.talk
-        several = type(e) is tuple
-        if case == "was":
-            return "were" if several else "was"
-        if case == "himself":
-            talk.mention(e)
-            return FORMS[pronoun_of(e)]["himself"]
-        if case == "child":
-            return "girl" if PRONOUN[e] == "she" else "boy"
-        if case == "species":
-            return PETS[e][0]
-        if case == "voc":
-            talk.mention(e)
-            return e
-        if case in ("new", "an"):
-            talk.known.add(e)
-            talk.mention(e)
-            if e in CHILDREN and case == "new":
-                self.world.name_hero(e)
-            if leads and talk.subject is None:
-                talk.subject = e
-            return e if case == "new" else self._noun(e, 0.5, "a")
-        if case != "name" and self._may_be_pronoun(e, case):
-            talk.mention(e)
-            if leads and case == "" and talk.subject is None:
-                talk.subject = e
-            return FORMS["they" if several else PRONOUN[e]][case]
-        if several:
-            word = " and ".join([x if x in NAMED else "the " + x for x in e])
-        elif e in NAMED:
-            word = e
-        else:
-            word = self._noun(e, 0.15, "the") if e in CREATURES else "the " + e
-        talk.mention(e)
-        if leads and case in ("", "name") and talk.subject is None:
-            talk.subject = e
-        return word + "'s" if case == "his" else word
-
-    def _may_be_pronoun(self, e: Entity, case: str) -> bool:
-        talk = self.talk
-        pronoun = "they" if type(e) is tuple else PRONOUN[e]
-        found = talk.resolve(pronoun, case)
-        if found != e and not (type(e) is tuple and found is not None and set(found) == set(e)):
-            return False
-        e = found
-        own = talk.subject == e
-        sentence, seen = talk.sentence, talk.seen
-        if not own:
-            if (
-                seen.get(e, -9) < sentence - (4 if pronoun == "they" else 1)
-                or self.fresh
-                and not self.open
-                and not self.lead
-            ):
-                return False
-            if self.random() < 0.12:
-                return False
-        recent = sentence if own else min(sentence - 1, seen[e])
-        for other, when in seen.items():
-            if when >= recent and other != e:
-                if pronoun == "they":
-                    if (
-                        type(other) is not tuple
-                        and other not in e
-                        and PRONOUN[other] != "it"
-                        or type(other) is tuple
-                        and set(other) != set(e)
-                    ):
-                        return False
-                elif type(other) is str and PRONOUN[other] == pronoun:
-                    return False
-        return True
-
-    def _what(self, o: str, case: str) -> str:
-        talk = self.talk
-        if case == "an":
-            talk.known.add(o)
-            talk.mention(o)
-            return self._noun(o, 0.7, "a")
-        if case == "bare":
-            word = self._noun(o, 0.0 if o in talk.known else 0.6, "")
-            talk.known.add(o)
-            talk.mention(o)
-            return word
-        if case == "" and self._may_be_pronoun(o, ""):
-            talk.mention(o)
-            return "it"
-        subject = talk.subject
-        if subject is not None and self.world.owner.get(o) == subject and self.random() < 0.55:
-            talk.mention(subject)
-            talk.known.add(o)
-            self.world.owns(subject, o)
-            word = FORMS[pronoun_of(subject)]["his"] + " " + self._noun(o, 0.1, "")
-        else:
-            word = self._noun(o, 0.2, "the")
-        talk.mention(o)
-        return word
-
-    def _noun(self, o: str, described: float, lead: str) -> str:
-        """ "kite", "red kite", "a red kite", "the red kite"."""
-        look = self.world.look.get(o)
-        if self.random() < described:
-            if look is None:
-                options = ADJECTIVES[o]
-                look = self.world.look[o] = options[int(self.random() * len(options))]
-            o = look + " " + o
-        if lead == "a":
-            lead = article(o)
-        return lead + " " + o if lead else o
-
-    def _place(self, place: str, case: str) -> str:
-        if place in PLACES:
-            return f"{PLACES[place][case == 'to']} the {place}" if case else "the " + place
-        subject, world = self.talk.subject, self.world
-        if case and type(subject) is str and world.home(subject) == place:
-            return "home" if case == "to" else "at home"
-        owner = place.removeprefix("home:")
-        house = self._who(owner, "his", False) + " house"
-        return f"{case} {house}" if case else house
-
 
 def capital(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
-
-
-__all__ = ["Callable", "Event", "Teller", "each"]

@@ -6,6 +6,8 @@ everything, where a fault is a bug; the checker runs the same sentences on a Wor
 Where a thing is, is one chain: `where["coin"] = "box"`, `where["box"] = "Mira"`, `where["Mira"] = "mill"`.
 """
 
+from typing import Any
+
 from .lexicon import ANIMALS, CHARACTERS, CHILDREN, PLACES
 
 PHASES = ("dawn", "morning", "noon", "afternoon", "evening", "night")
@@ -39,16 +41,19 @@ class World:
     def place(self, x: str) -> str | None:
         """The place at the end of x's chain, or None if that is not known."""
         for _ in range(9):
-            x = self.where.get(x)
-            if x is None or x in PLACES or x.startswith("home:"):
-                return x
+            place = self.where.get(x)
+            if place is None or place in PLACES or place.startswith("home:"):
+                return place
+            x = place
         return None
 
-    def home(self, x) -> str:
+    def home(self, x: Any) -> str:
         if type(x) is tuple:
             x = x[0]
         x = self.owner.get(x, x)
-        return "home:" + (self.hero if x in ("Mama", "Papa") and self.hero else x)
+        if self.hero and x in ("Mama", "Papa"):
+            x = self.hero
+        return "home:" + x
 
     def at(self, a, *places: str) -> None:
         for x in each(a):

@@ -1,8 +1,8 @@
 """All plots. A plot is a function of the stage; a module of plots also holds the sentences they are told in (TEXT)."""
 
 from ..grammar import Grammar
-from . import animals, common, losing, making, opening, quarrels, roads, sharing, skies
+from . import animals, common, losing, making, opening, quarrels, roads, sharing, skies, speaking
 
 MODULES = [animals, losing, making, quarrels, roads, sharing, skies]
 PLOTS = {plot.__name__: plot for module in MODULES for plot in module.PLOTS}
-GRAMMAR = Grammar([*common.TEXTS, opening.TEXT, *(module.TEXT for module in MODULES)])
+GRAMMAR = Grammar([speaking.TEXT, *common.TEXTS, opening.TEXT, *(module.TEXT for module in MODULES)])

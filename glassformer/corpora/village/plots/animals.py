@@ -39,9 +39,6 @@ stuck a k:trap | ~joins a, +is a stuck
     You poor little thing!
     Hold still, we will get you out!
     Do not be afraid. We will help you!
-"look-there a b c
-    Look, {c an}! It cannot get out!
-    Listen! Do you hear that? There is {c an} in trouble!
 try-reach a b | is b stuck
     {a} stretched out one arm as far as {a} could, but it was not long enough to reach {b him}
     {a} tried to coax {b him} out with a blade of grass, but it did not work
@@ -126,7 +123,7 @@ def rescue(s):
     s.say("poor-thing", h, c)
     s("try-reach", h, c)
     s.paragraph()
-    o = s.thing("tool")
+    o = s.thing("save-tool")
     s.say("need-tool", f, h, o)
     s("tool-near", f, o)
     s.say("hold-me", h, f)

@@ -1,94 +1,4 @@
-"""What every plot says now and then: who spoke, time, weather, coming and going, meeting, giving, feeling."""
-
-SPEAKING = """
-^s a
-    said {a name}
-    {a} said
-    said {a name}
-    {a} said <softly>
-    said {a name}, looking up
-    said {a name}, scratching {a his} <body>
-    {a} said with a nod
-^s-to a b
-    {a} told {b him}
-    said {a name} to {b him}
-    {a} said to {b him}
-%s a
-    {a} said
-    {a} thought for a moment and said
-    {a} took a deep breath and said
-%s-to a b
-    {a} turned to {b him} and said
-    {a} looked at {b him} and said
-^e a
-    cried {a name}
-    {a} [cried|called|shouted]
-    called {a name}
-    {a} exclaimed
-    shouted {a name}
-    burst out {a name}
-^joy a
-    cried {a name}, clapping {a his} hands
-    shouted {a name}, jumping up and down
-    {a} cheered
-    called {a name} with shining eyes
-^joy-to a b
-    {a} called to {b him} with shining eyes
-^e-to a b
-    {a} called to {b him}
-    {a} shouted to {b him}
-%e a
-    {a} jumped up and cried
-    {a} cupped {a his} hands and called
-%e-to a b
-    {a} waved to {b him} and called
-    {a} ran up to {b him} and cried
-^q a
-    asked {a name}
-    {a} asked
-    asked {a name}, tilting {a his} head
-    {a} wanted to know
-    wondered {a name}
-^q-to a b
-    {a} asked {b him}
-%q a
-    {a} frowned and asked
-    {a} looked around and asked
-%q-to a b
-    {a} turned to {b him} and asked
-    {a} tugged at {b his} sleeve and asked
-^whisper a
-    whispered {a name}
-    {a} whispered
-    {a} breathed
-    murmured {a name}
-^whisper-to a b
-    {a} whispered to {b him}
-    {a} whispered into {b his} ear
-^cross a
-    grumbled {a name}
-    {a} snapped
-    {a} said, stamping {a his} foot
-    said {a name}, folding {a his} arms
-^cross-to a b
-    {a} snapped at {b him}
-    {a} grumbled at {b him}
-^laugh a
-    laughed {a name}
-    {a} laughed
-    chuckled {a name}
-    {a} said with a giggle
-^laugh-to a b
-    {a} said to {b him} with a laugh
-^sob a
-    sobbed {a name}
-    {a} sniffed
-    {a} said in a trembling voice
-    said {a name}, wiping {a his} eyes
-^sob-to a b
-    {a} sobbed to {b him}
-    {a} told {b him} in a trembling voice
-"""
+"""What every plot says now and then: time, weather, coming and going, meeting, giving, feeling."""
 
 TIME = """
 @then
@@ -110,9 +20,6 @@ TIME = """
     all at once
     all of a sudden,
     just then
-@meanwhile
-    meanwhile,
-    at that very hour,
 @noon | later noon
     at noon,
     when the bell rang noon,
@@ -171,6 +78,10 @@ rain-starts | ~+weather rain
     it began to rain
     dark clouds rolled in, and it began to pour
     fat raindrops [began|started] to fall
+wait-rain a | weather rain
+    {a} waited under <rain-shelter> and listened to the rain
+    {a} caught raindrops with {a his} tongue
+    {a} jumped into every puddle there was
 rain-stops | ~weather rain storm, +weather sunny
     the rain stopped
     the clouds drifted apart
@@ -179,9 +90,6 @@ wind-rises | ~+weather wind
     a strong wind came up
     the wind began to blow
     a gust of wind came whistling down the lane
-snow-starts | ~+weather snow
-    it began to snow
-    the first flakes came tumbling down
 fog-lifts | ~weather fog, +weather sunny
     the fog lifted
     the sun broke through the fog
@@ -206,11 +114,6 @@ lead a b l | here a b, away a l, +at a l, +at b l
 sit a l | at a l
     {a} sat down {l at}
     {a} rested for a while {l at}
-be a l | ~at a l
-    {a} {a was} {l at}
-wait a l | at a l
-    {a} waited {l at}
-    {a} {a was} waiting {l at}
 """
 
 MEETING = """
@@ -222,14 +125,8 @@ friend-comes b a | ~joins b
     {a his} friend {b new} came [running|skipping|hopping] along
     along came {a his} friend {b new}
     {b new}, who lived next door, came by
-child-comes b a | ~joins b
-    a {b child} named {b new} came along the path
-    a {b child} called {b new} came walking up
-    there came a {b child} whose name was {b new}
 friend-comes-to b a | ~with a b
     {a his} friend {b new} came to see {a him}
-child-comes-to b a | ~with a b
-    a {b child} named {b new} came up to {a name}
 comes-to b a | ~with a b
     {b name} came to join {a him}
     {b name} came looking for {a him}
@@ -241,18 +138,11 @@ pet-with b a | at b place(a), owns a b
     with {a him} was {a his} {b species}, {b new}
     {a his} {b species} {b new} trotted beside {a him}
     {a his} {b species} {b new} was never far away
-creature-here b a | ~joins b
-    there was {b an} in the grass
-    {b an} was sitting in the grass
-    in the grass sat {b an}
 "hello a b
     Good day!
     Hello there!
     Hello, {b voc}!
     How nice to see you!
-"where-going a b
-    Where are you going?
-    What are you up to today?
 "come-along a b
     Do you want to come along?
     Will you come with me?
@@ -273,11 +163,6 @@ creature-here b a | ~joins b
     It was nothing at all.
     That is what friends are for.
     Any time, {b voc}.
-"oh-no a b
-    Oh no!
-    Oh dear, oh dear!
-    What a mess!
-    What bad luck!
 """
 
 HAVING = """
@@ -285,10 +170,13 @@ own a o | owns a o, has a o
     {a} had {o an}
     {a} owned {o an}, and {a} looked after {o} every day
     {a his} greatest treasure was {o an}
+with-a a o | has a o
+    {a} had {o an} under one arm
+    {a} was carrying {o an}
 packed a o | has a o
     {a} had {o an} in {a his} bag
     {a} had brought {o an} for lunch
-    {a} pulled {o an} out of {a his} pocket
+    {a} unpacked {o an}
 carry a o | has a o
     {a} carried {o} under one arm
     {a} held {o} tightly
@@ -306,6 +194,9 @@ give-back a o b | here a b, has a o, owns b o, +has b o
     {a} gave {o} back to {b him}
     {a} handed {o the} back to {b him}
     {a} brought {o} back to {b him}
+fetch-box a o | lacks a o, +has a o
+    {a} fetched {o an} from the shelf
+    {a} brought {o an} lined with straw
 put-in a o p | near a p, has a o, +within o p
     {a} put {o} into {p}
     {a} laid {o} in {p}
@@ -349,9 +240,6 @@ meet a b | here a b
     {a} met {b name} there
     {a} found {b name} hard at work
     {a} ran into {b name}
-run-to a b | +at a place(b)
-    {a} ran to {b name} as fast as {a} could
-    {a} raced off to fetch {b name}
 sleepy-home a | +at a home(a)
     {a} was at home and ready for bed
     {a} put on a nightshirt at home and brushed {a his} teeth
@@ -390,14 +278,26 @@ bed a | now evening night, +at a home(a)
     {a} went to bed
     {a} crept into bed
     {a} climbed into bed and pulled up the blanket
+rest a | is a tired, +not a tired
+    {a} rested in the shade until {a} {a was} not tired any more
+    {a} took off {a his} shoes, wiggled {a his} toes and forgot that {a} {a was} tired
+    {a} drank cold water from a spring and {a was} not tired any more
+noon-comes | ~later noon
+    the church clock struck twelve
+    it was noon, and the whole village smelled of <smell-food>
+    noon came, and even the bees took a nap
+afternoon-comes | ~later afternoon
+    soon it was afternoon
+    the afternoon was long and lazy
+    the shadows moved, and the afternoon came
+evening-comes | ~later evening
+    evening came
+    the sun went down behind the hills
+    the first star appeared in the sky
 get-up a | at a home(a)
     {a} jumped out of bed
     {a} was up before the rooster
     {a} rubbed {a his} eyes and got dressed
     {a} ate a bowl of porridge with <porridge>
-wake a | ~is a asleep, +not a asleep
-    {a} woke up
-    {a} opened {a his} eyes
-    {a} woke with a start
 """
-TEXTS = [SPEAKING, TIME, WEATHER, GOING, MEETING, HAVING, FEELING]
+TEXTS = [TIME, WEATHER, GOING, MEETING, HAVING, FEELING]

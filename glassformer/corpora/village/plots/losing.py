@@ -11,7 +11,7 @@ lose a o | has a o, +lost o
     {a} reached for {o}, but {o} was gone
     {a} looked around for {o} and could not see {o} anywhere
     {a} noticed that {o} was missing
-    {a} turned every pocket inside out, but {o} was not there
+    {a} looked left and right for {o}, but {o} was not there
 "lost-it a b o | lost o
     I cannot find {o}!
     I have lost {o}!

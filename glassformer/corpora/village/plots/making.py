@@ -82,8 +82,9 @@ sprout a
     a green tip peeked out of the earth, and {a} jumped for joy
     {a} saw two tiny leaves that had come up overnight
 bloom a k:bloom
-    by the end of <season> {a} had a row of {k}
-    when <season> came, {a} picked a whole armful of {k}
+    by the end of the summer {a} had {k}
+    when summer came, {a} was the proud owner of {k}
+    half a year later {a} showed everybody {k}
 learn-wish a k:skill
     {a} wanted to learn to {k}
     {a} wished with all {a his} heart to be able to {k}
@@ -145,14 +146,18 @@ def baking(s):
         s("mishap", s.one_of((h, b)))
         s.say("again", b, h)
         s("mix", h)
-    o = s.thing(s.one_of(("treat", "food")))
+    o = s.thing("baked")
     s.opener("at-last")
     s("bake", h, b, o)
     s.say("tasty", h, b)
     if s.chance(0.6):
         s("eat-all", h, b, o)
     else:
-        s.keep(o)
+        box = s.keep(s.thing("box-like"))
+        s("fetch-box", b, box)
+        s("put-in", h, o, box)
+        s("give", b, box, h)
+        s("carry", h, box)
     s("happy", h)
 
 
@@ -164,7 +169,7 @@ def building(s):
     f = s.friend()
     s.say("help-build", f, h)
     r = s.role("carpenter", "blacksmith", "miller", "gardener", "fisherman")
-    o = s.thing("tool", holder=r, owner=r)
+    o = s.thing("build-tool", holder=r, owner=r)
     s.come(r)
     s("lend-tool", r, h, o)
     s.paragraph()

@@ -149,6 +149,27 @@ def begin(s):
         s(s.one_of(("sunny", "sunny", "sunny", "windy")))
     elif s.chance(0.3):
         s("bored", h)
+    if s.chance(0.12):
+        s.animal()
+    elif s.chance(0.1):
+        neighbour = s.elder()
+        s.say("hello", neighbour, h)
+        s.say("hello", h, neighbour)
+
+
+def between(s):
+    """Time passes from one adventure to the next."""
+    h = s.hero
+    if s.world.flags.get((h, "tired")):
+        s("rest", h)
+    phase = s.world.phase or 1
+    if s.world.weather_now in (None, "sunny", "wind") and phase < 4 and s.chance(0.12):
+        s("rain-starts")
+        s("wait-rain", h)
+        s.clear()
+        return
+    if phase < 3 and s.chance(0.5):
+        s("noon-comes" if phase < 2 and s.chance(0.4) else "afternoon-comes")
 
 
 def end(s, plots):
@@ -159,7 +180,7 @@ def end(s, plots):
         s("end-asleep", h)
         return
     f = s.company[0] if s.company and s.together(s.company[0], h) else None
-    if f and s.chance(0.15):
+    if f and s.chance(0.15) and plots[-1] != "garden":
         s.say("goodbye", f, h)
     endings = [("end-happy", h), ("moral", h, s.one_of(MORALS[s.one_of(plots)]))]
     endings += [endings[1]]

@@ -38,7 +38,7 @@ lonely a | +is a lonely
 go-sorry a b | apart a b, +at a place(b)
     {a} went to look for {b him}
     {a} went to find {b him}
-    {a} ran after {b him} after all
+    {a} could not bear it any longer and went to {b him}
 "sorry a b | are a b cross
     I am sorry. I was unkind to you.
     I am sorry for what I said.
@@ -57,7 +57,7 @@ share a b o | here a b, near a o
     {ab} took turns with {o}
     {ab} shared {o} from then on
 "ask-deed a b k:deed
-    Could you please {k} tomorrow?
+    Could you please {k} today?
     Will you {k} for me, {b voc}?
     I have to go away. Can you {k} while I am gone?
 "promise-deed a b k:deed | +promise a k
@@ -77,8 +77,6 @@ keep-word a k:deed | keep a k
     {a} went to {k} and kept {a his} word
     {a} rolled up {a his} sleeves to {k}, just as promised
     {a} did not forget to {k}, and the promise was kept
-kept-thanks a b | here a b
-    {a} saw at once that {b} had kept {b his} word
 "kept a b
     You kept your promise!
     I knew that I could count on you.
@@ -238,6 +236,7 @@ def borrowed(s):
     else:
         s.paragraph()
         s("go", h, spot)
+        s.tail("with-thing", h, o)
         s("in-time", h, lender, o)
         s.say("kept", lender, h)
         s("proud", h)

@@ -18,8 +18,13 @@ onward a
     {a} went on and on until {a his} feet were sore
     {a} did not give up and walked a little faster
 reach a l | away a l, +at a l
-    {a} came {l to} at last
+    {a} came {l to}
+    {a} saw that {l} was near and ran the last bit of the way {l to}
     {a} arrived {l at}, out of breath
+breath a
+    {a} took a deep breath
+    {a} put {a his} hair in order
+    {a} was quite out of breath
 deliver a o b | here a b, has a o, +has b o
     {a} delivered {o} to {b name}
     {a} held {o} out to {b name} with both hands
@@ -87,9 +92,13 @@ open-box a o p | near a o, near a p
 not-gold a
     it was not gold, but {a} did not mind
     {a} had hoped for gold, but this was much better
+bound a l | away a l
+    {a} wanted to go {l to}
+    {a} had a plan to go {l to}
 bridge-gone a k:water
     {a} stood before {k} and could not get across
-    {a} wanted to cross, but there was {k} in the way
+    between {a him} and the other side there was {k}
+    {a} came as far as {k} and stopped
 "scared-cross a b
     I dare not. It wobbles!
     What if I fall in?
@@ -99,7 +108,7 @@ bridge-gone a k:water
     Give me your hand. One step, then another.
     I will go first, and you hold on to my belt.
 cross a b l | here a b, away a l, +at a l, +at b l
-    {a} led {b him} across, step by step and on {l to}
+    {a} led {b him} across, step by step, and so they came {l to}
     {a} helped {b him} across, and so they came {l to}
 "crossed a b
     We are across! We did it!
@@ -133,7 +142,7 @@ def errand(s):
     r, place = s.role(), s.somewhere()
     s.world.where[r] = place
     o = s.thing(s.one_of(("food", "treasure", "tool", "treat")), holder=e, owner=e)
-    s("own", e, o)
+    s("with-a", e, o)
     s("send", e, h, o, r, place)
     s.say("errand", e, h, o)
     s.paragraph()
@@ -143,9 +152,14 @@ def errand(s):
     if s.chance(0.5):
         s("tired", h)
     s("onward", h)
+    s.tail("with-thing", h, o)
     s.paragraph()
-    s.opener("at-last")
-    s("reach", h, place)
+    if s.chance(0.5):
+        s.when("reach", h, place)
+        s("breath", h)
+    else:
+        s.opener("at-last")
+        s("reach", h, place)
     s("deliver", h, o, r)
     s.say("late-post", h, r)
     s.say("good-post", r, h)
@@ -185,6 +199,9 @@ def treasure_map(s):
     s("map-shows", h, o, place)
     f = s.friend()
     s.say("treasure", h, f, o)
+    if s.chance(0.5):
+        s.say("come-along", h, f)
+        s.say("yes", f, h)
     s.paragraph()
     s.go((h, f), place)
     s("dig-for", (h, f))
@@ -202,7 +219,8 @@ def crossing(s):
     s.outside()
     f = s.friend()
     place = s.somewhere()
-    s("bridge-gone", (h, f), s.word("water"))
+    s("bound", (h, f), place)
+    s("bridge-gone", (h, f), s.word("water"), join="but")
     s("afraid", f)
     s.say("scared-cross", f, h)
     s.say("cross-help", h, f)
@@ -229,7 +247,8 @@ def fog(s):
     s.say("here-i-am", h, r)
     s.say("play-on", r, h)
     s("not-afraid", h)
-    s("fog-lifts")
+    s.when("fog-lifts")
+    s("laugh", (h, r))
 
 
 PLOTS = [errand, race, treasure_map, crossing, fog]

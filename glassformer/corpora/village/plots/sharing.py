@@ -104,7 +104,7 @@ secret-seen a k:wonder
     I will guard it like a dragon.
 load a o | has a o
     {a} was dragging {o an} that was much too heavy
-    {a} came puffing up the path with {o an}
+    {a} was puffing and panting under {o an}
     {a} had put down {o an} and was mopping {a his} brow
 "help-carry a b o
     Let me help you carry {o}!
@@ -193,7 +193,7 @@ def gift(s):
     s.outside()
     f = s.friend()
     s("birthday", f)
-    s("no-gift", h, f, join="but")
+    s("no-gift", h, f)
     s("sad", h)
     s.paragraph()
     r = s.role()
