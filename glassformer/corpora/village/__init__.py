@@ -30,12 +30,14 @@ SMALL = 8_000_000  # characters below which starting workers costs more than it 
 class Village(Corpus):
     """Stories of a simulated village: endless, seeded, checkable."""
 
-    megabytes: float = Field(20, gt=0, description="size of the training split, MB")
-    seed: int = Field(0, ge=0, description="which village; another seed tells other stories")
+    megabytes: float = Field(default=20, gt=0, description="size of the training split, MB")
+    seed: int = Field(default=0, ge=0, description="which village; another seed tells other stories")
     validation_fraction: float = Field(
         0.05, gt=0, le=1, description="size of the validation split, as a share of training"
     )
-    workers: int = Field(0, ge=0, description="processes that tell stories; 0 = one per core, 1 = no extra process")
+    workers: int = Field(
+        default=0, ge=0, description="processes that tell stories; 0 = one per core, 1 = no extra process"
+    )
 
     SPLITS: ClassVar[tuple[str, str]] = ("train", "validation")
 

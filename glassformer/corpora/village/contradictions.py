@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from .discourse import Entity
 from .lexicon import CHARACTERS, CHILDREN, FORMS, NAMED, PEOPLE, PLACES, PRONOUN, THINGS
+from .naming import Naming
 from .plots import GRAMMAR
 from .reading import read
 from .story import Story
-from .naming import Naming
 from .teller import capital
 from .world import GONE, LOST, PHASES, World, each
 

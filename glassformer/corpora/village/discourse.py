@@ -26,7 +26,7 @@ class Discourse:
         self.sentence = 0
 
     def mention(self, entity: Entity) -> None:
-        if type(entity) is tuple:
+        if isinstance(entity, tuple):
             for member in entity:
                 self.mention(member)
             self.last["they"] = entity
@@ -67,4 +67,4 @@ class Discourse:
 
 
 def pronoun_of(entity: Entity) -> str:
-    return "they" if type(entity) is tuple else PRONOUN[entity]
+    return "they" if isinstance(entity, tuple) else PRONOUN[entity]

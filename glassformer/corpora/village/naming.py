@@ -6,7 +6,7 @@ A pronoun is said only where the rule of `discourse` finds the same one and nobo
 from random import Random
 from typing import Any
 
-from .discourse import Discourse, pronoun_of
+from .discourse import Discourse, Entity, pronoun_of
 from .grammar import AN, BOUND, CLASS, LITERAL, WHAT, WHO
 from .lexicon import ADJECTIVES, CHILDREN, CREATURES, FORMS, NAMED, PETS, PLACES, PRONOUN, article
 from .words import WORDS
@@ -98,26 +98,19 @@ class Naming:
         if found != e and not (type(e) is tuple and found is not None and set(found) == set(e)):
             return False
         e = found
-        own = talk.subject == e
         sentence, seen = talk.sentence, talk.seen
-        if not own:
-            if seen.get(e, -9) < sentence - (4 if pronoun == "they" else 1) or (
-                self.fresh and not self.open and not self.lead
-            ):
-                return False
-            if self.random() < 0.12:
-                return False
-        recent = sentence if own else min(sentence - 1, seen[e])
-        for other, when in seen.items():
-            if when >= recent and other != e:
-                if pronoun == "they":
-                    if (type(other) is not tuple and other not in e and PRONOUN[other] != "it") or (
-                        type(other) is tuple and set(other) != set(e)
-                    ):
-                        return False
-                elif type(other) is str and PRONOUN[other] == pronoun:
-                    return False
-        return True
+        if talk.subject == e:  # nobody else named in this very clause
+            recent = sentence
+        elif (
+            seen.get(e, -9) < sentence - (4 if pronoun == "they" else 1)
+            or self.beginning()
+            or seen[e] < sentence
+            and self.random() < 0.12
+        ):
+            return False
+        else:
+            recent = min(sentence - 1, seen[e])
+        return not any(when >= recent and other != e and _rivals(other, e) for other, when in seen.items())
 
     def _what(self, o: str, case: str) -> str:
         talk = self.talk
@@ -165,3 +158,10 @@ class Naming:
         owner = place.removeprefix("home:")
         house = self._who(owner, "his", False) + " house"
         return f"{case} {house}" if case else house
+
+
+def _rivals(other: Entity, e: Entity) -> bool:
+    """Could the pronoun for e be heard as meaning `other`?"""
+    if isinstance(e, tuple):
+        return set(other) != set(e) if isinstance(other, tuple) else other not in e and PRONOUN[other] != "it"
+    return not isinstance(other, tuple) and PRONOUN[other] == PRONOUN[e]

@@ -75,7 +75,7 @@ class Stage(Teller):
     # bringing about
 
     def place_of(self, a: str) -> str:
-        return self.world.place(a)
+        return self.world.place(a) or ""
 
     def together(self, a: str, b: str) -> bool:
         return self.world.place(a) == self.world.place(b)

@@ -147,7 +147,7 @@ class Teller(Naming):
         env: dict[str, Any] = dict(zip(kind.vars, (a, b, *more), strict=False))
         env["a"], env["b"] = a, b
         template = self._wording(name)
-        goes_on = self.speaker == a and self.listener == b and not self.fresh
+        goes_on = self.speaker == a and self.listener == b and not self.fresh and self.text[-1][-1] != '"'
         answers = self.speaker == b and self.listener == a and not how and r() < 0.5
         words: list[str] = []
         if goes_on or answers:

@@ -111,7 +111,7 @@ forgive a b | here a b, +not a sad
 "borrow a b o | has b o
     May I borrow {o}?
     Could I have {o} until tonight?
-    Please lend me {o}, {b voc}!
+    Please lend me {o the}, {b voc}!
 "lend a b o
     Yes, but I need it back before dark.
     Of course, but please be careful with it.

@@ -232,7 +232,6 @@ def crossing(s):
 
 def fog(s):
     h = s.hero
-    s.fresh_day()
     s.outside()
     s("fog-comes")
     s("fog-lost", h)

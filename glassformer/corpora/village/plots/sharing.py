@@ -32,8 +32,8 @@ wants a o | lacks a o
     Hmm. All right, shake on it!
     I thought you would never ask!
 swap a b o p | here a b, has a o, has b p, +has b o, +has a p, +owns b o, +owns a p
-    {a name} got {p} and {b name} got {o}
-    {a name} took {p}, {b name} took {o}, and they spat into their hands and shook
+    {a name} got {p the} and {b name} got {o the}
+    {a name} took {p the}, {b name} took {o the}, and they spat into their hands and shook
 miss-old a o | lacks a o
     {a} missed {o} all the same
     {a} thought of {o} all the way home
@@ -41,7 +41,7 @@ miss-old a o | lacks a o
     I miss {o} so much. Can we swap back?
     {o} was a present from my grandmother. I should never have traded it.
 swap-back a b o p | here a b, has a p, has b o, +has a o, +has b p, +owns a o, +owns b p
-    {a name} got {o} back, and {b name} got {p} back
+    {a name} got {o the} back, and {b name} got {p the} back
 "fair a b
     A friend is worth more than a bargain.
     I missed mine too, to tell the truth.
@@ -169,7 +169,7 @@ def trade(s):
     o = s.keep(s.thing(s.one_of(("treasure", "toy")), holder=h, owner=h))
     s("own", h, o)
     f = s.friend()
-    p = s.thing(s.one_of(("treasure", "toy", "food")), holder=f, owner=f)
+    p = s.thing(s.one_of(("treasure", "toy")), holder=f, owner=f)
     s("own", f, p)
     s("wants", h, p)
     s.say("trade-offer", h, f, o, p)

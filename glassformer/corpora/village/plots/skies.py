@@ -8,7 +8,7 @@ storm-comes | ~+weather storm
 shelter a | +is a wet
     {a} crawled under <rain-shelter>, but the rain found a way in
     {a} crouched under <rain-shelter>, wet to the skin
-    {a} ran for <rain-shelter> and was soaked by the time <rain-shelter> was in sight
+    {a} ran for <rain-shelter>, but every hair was wet before it came in sight
 afraid a | +is a afraid
     {a} {a was} frightened
     {a} trembled like a leaf
@@ -122,9 +122,7 @@ def storm(s):
         s.opener("at-last")
         s("storm-ends")
     s("not-afraid", h)
-    if s.chance(0.5):
-        s("wring", (h, f))
-    s("dry", (h, f))
+    s("wring" if s.chance(0.5) else "dry", (h, f))
 
 
 def night_noises(s):

@@ -41,6 +41,8 @@ TEXT = """
     {a} shouted to {b him}
 %e a
     {a} jumped up and cried
+    {a} called out
+    {a} took a step forward and cried
     {a} cupped {a his} hands and called
 %e-to a b
     {a} waved to {b him} and called
