@@ -33,7 +33,7 @@ class Village(Corpus):
     megabytes: float = Field(default=20, gt=0, description="size of the training split, MB")
     seed: int = Field(default=0, ge=0, description="which village; another seed tells other stories")
     validation_fraction: float = Field(
-        0.05, gt=0, le=1, description="size of the validation split, as a share of training"
+        default=0.05, gt=0, le=1, description="size of the validation split, as a share of training"
     )
     workers: int = Field(
         default=0, ge=0, description="processes that tell stories; 0 = one per core, 1 = no extra process"

@@ -4,8 +4,8 @@
 `discourse`, and replays every claim on a World that starts empty. What the text has not said is unknown and
 contradicts nothing; what it has said must stay true until it says otherwise.
 
->>> check('There lived a girl named Mira. Tom gave her the kite.').sentences[1].contradictions
-['nobody has said who Tom is', 'nobody has spoken of the kite before']
+>>> check("Once there was a boy called Tom. Mira gave him the kite.").sentences[1].contradictions
+['nobody has said who Mira is', 'nobody has spoken of the kite before']
 """
 
 from functools import cache

@@ -104,8 +104,7 @@ class Naming:
         elif (
             seen.get(e, -9) < sentence - (4 if pronoun == "they" else 1)
             or self.beginning()
-            or seen[e] < sentence
-            and self.random() < 0.12
+            or (seen[e] < sentence and self.random() < 0.12)
         ):
             return False
         else:

@@ -130,7 +130,7 @@ class World:
             self.where[o] = each(a)[0]
         elif now not in each(a):
             if not (now in self.where and self.where[now] in each(a)):  # in a bag one holds
-                self.fault(*each(a)[:1], "does not have the", o, self._whereabouts(o))
+                self.fault(*each(a)[:1], "does not have the", o + ", which", self._whereabouts(o))
 
     def lacks(self, a, o: str) -> None:
         self.claims += 1
@@ -162,7 +162,7 @@ class World:
         if now is None:
             self.where[o] = c
         elif now != c:
-            self.fault("the", o, "is not in the", c, self._whereabouts(o))
+            self.fault("the", o, "is not in the", c, "but", self._whereabouts(o))
 
     def set_within(self, o: str, c: str) -> None:
         self.claims += 1
@@ -191,7 +191,7 @@ class World:
     def lost(self, o: str) -> None:
         self.claims += 1
         if self.where.get(o, LOST) != LOST:
-            self.fault("the", o, "is not lost:", self._whereabouts(o))
+            self.fault("the", o, "is not lost but", self._whereabouts(o))
 
     def appear(self, o: str) -> None:
         """o turns out to be where the last one who acted is."""

@@ -7,6 +7,7 @@ lived a k:love | loves a k
     nobody in the whole village loved {k} as much as a {a child} named {a new}
     once there was a {a child} called {a new}, and what {a} loved most was {k}
 lived-at a
+    once there was a {a child} called {a new}
     in a small house with a(n) <colour> door lived a {a child} named {a new}
     not far from the river lived a {a child} called {a new}
     at the end of the lane, where the <tree> stands, lived a {a child} named {a new}
