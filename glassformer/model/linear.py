@@ -23,7 +23,8 @@ class Linear(nn.Module):
 def narrowed(x: Tensor) -> Tensor:
     """x as autocast would hand it to a matrix product. Projections of the same x then share one conversion."""
     kind = x.device.type
-    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+    narrow = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # "meta" knows no autocast
+    return x.to(torch.get_autocast_dtype(kind)) if narrow else x
 
 
 class Dropout(nn.Module):
