@@ -4,7 +4,7 @@
 `discourse`, and replays every claim on a World that starts empty. What the text has not said is unknown and
 contradicts nothing; what it has said must stay true until it says otherwise.
 
->>> check("Once there was a boy called Tom. Mira gave him the kite.").sentences[1].contradictions
+>>> check("Once there was a boy called Tom. Mira gave the kite to Tom.").sentences[1].contradictions
 ['nobody has said who Mira is', 'nobody has spoken of the kite before']
 """
 

@@ -182,6 +182,7 @@ class Stage(Teller):
         hero, world = self.hero, self.world
         self.used.add(b)
         house = world.home(b) if b != "baker" else "bakery"
+        self.used.add(house)
         world.where[b] = house
         if self.place_of(hero) != house:
             self("go", hero, house)

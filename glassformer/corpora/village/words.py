@@ -16,7 +16,7 @@ funny-thing: hopping on one leg | humming a silly song | counting the clouds | w
     singing at the top of the lungs | walking backwards for fun
 sound: crack | thump | splash | crash | rattle | creak | rustle | squeak | scratch | clatter | hoot | whoosh | bang
     | plop | click | snap | howl | groan
-twice: twice | three times | over and over | again and again | once more | a dozen times
+twice: three times | over and over | again and again | a dozen times
 loudly: loudly | crossly | wildly | with all their might | until the windows shook | so that the whole street could
     hear
 hard-work: huffing and puffing | with all the strength in the world | little by little | inch by inch | with a great

@@ -33,7 +33,7 @@ well a | is a sick, +not a sick
     {a} was on {a his} feet again and not sick any more
 stuck a k:trap | ~joins a, +is a stuck
     there was {a an}, stuck in {k}
-    {a an} had fallen into {k} and could not get out
+    there lay {a an} in {k} and could not get out
     {a an} sat in {k} and cried for its mother
 "poor-thing a b
     You poor little thing!

@@ -20,7 +20,7 @@ onward a
 reach a l | away a l, +at a l
     {a} came {l to}
     {a} saw that {l} was near and ran the last bit of the way {l to}
-    {a} arrived {l at}, out of breath
+    {a} arrived {l at}
 breath a
     {a} took a deep breath
     {a} put {a his} hair in order
@@ -82,7 +82,7 @@ map-shows a o l | has a o
 dig-for a
     {a} dug and dug, <hard-work>
     {a} dug a hole as deep as a well
-    {a} dug until something went <sound>
+    {a} dug until the spade went <thunder>
 unearth a o | appear o
     deep in the earth {a} found {o an}
     {a} pulled {o an} out of the earth
