@@ -37,7 +37,7 @@ class SamplingConfig(Config):
     """Choose among tokens at least this probable relative to the most likely one; 0 means all."""
     repetition_penalty: PositiveFloat = 1.0
     """Make tokens that are already in the text less likely: 1 does nothing, 1.1 to 1.3 is usual."""
-    seed: int = 0
+    seed: NonNegativeInt = 0
     """Where the dice start. Row i of a batch throws the dice of seed + i, whatever the other rows do."""
     max_new_tokens: PositiveInt = 256
     """The longest continuation, in tokens."""
