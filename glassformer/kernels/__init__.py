@@ -36,6 +36,7 @@ class Kernels:
     attention: Callable[..., Tensor]
     dropout: Callable[..., Tensor]
     adamw: Callable[..., None]
+    orthogonalise: Callable[..., Tensor]
     clip: Callable[..., Tensor]
 
 

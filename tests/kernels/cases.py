@@ -140,7 +140,8 @@ FORMULAS = {
     "rope": rope_case(),
     "attention": attention_case(),
 }
-IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout"}
+# in place, random, or (orthogonalise) iterated in bf16: these have tests of their own
+IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout", "orthogonalise"}
 EVERY_FORMULA = pytest.mark.parametrize("name", FORMULAS)
 
 

@@ -1,0 +1,31 @@
+"""Orthogonalisation by Newton-Schulz iteration, the heart of Muon (Jordan et al., 2024; Bernstein and Newhouse, 2024).
+
+    X = G / |G|
+    five times:  A = X X^T,   X = a X + (b A + c A A) X        (a, b, c) = (3.4445, -4.7750, 2.0315)
+
+If G = U S V^T, the result is close to U V^T: every direction of the gradient counts alike, however small its singular
+value. The coefficients are tuned for speed near 0, so singular values end between about 0.7 and 1.2, which is enough.
+"""
+
+import torch
+from torch import Tensor
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+ITERATIONS = 5
+
+
+def plain(gradient: Tensor) -> Tensor:
+    """gradient (..., M, N) -> the same shape, singular values near 1."""
+    a, b, c = COEFFICIENTS
+    tall = gradient.shape[-2] > gradient.shape[-1]
+    X = gradient.mT if tall else gradient  # the smaller side first, so that A is small
+    X = X / (X.square().sum((-2, -1), keepdim=True).sqrt() + 1e-7)
+    for _ in range(ITERATIONS):
+        A = X @ X.mT
+        X = a * X + (b * A + c * A @ A) @ X
+    return X.mT if tall else X
+
+
+def fused(gradient: Tensor) -> Tensor:
+    """The twin of `plain`, in bf16: the iteration forgives rounding."""
+    return plain(gradient.to(torch.bfloat16)).to(gradient.dtype)
