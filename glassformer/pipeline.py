@@ -163,9 +163,9 @@ def _fit(recipe: Recipe, trial: Callable[[Precision], None], precision: Precisio
         trial(precision)
         times.append(time.perf_counter() - start)
     a_step = sorted(times)[2] * recipe.train.grad_accumulation * 1.15  # the optimizer, evaluations and samples
-    steps = max(20, round(seconds / a_step))
+    every = max(4, round(seconds / a_step / 6))
+    steps = 6 * every
     say(f"{1000 * a_step:.0f} ms a step: {steps:,} steps fit into {seconds / 60:.1f} minutes")
-    every = max(1, steps // 6)
     return recipe.override(
         f"train.steps={steps}", f"train.eval_every={every}", f"train.sample_every={every}",
         f"train.checkpoint_every={every}",

@@ -104,6 +104,11 @@ def _state(events: list[Row], train: list[Row], recipe: Row) -> Row:
     return {"word": ("interrupted, " if last["what"] == "interrupted" else "") + progress, "mood": "", "alarm": None}
 
 
+def _source(source: Any) -> str:
+    """A corpus as a person calls it: its path, or else its name."""
+    return str(source.get("path") or source.get("name")) if isinstance(source, dict) else str(source)
+
+
 def _introduction(facts: Row) -> str:
     try:
         when = datetime.fromisoformat(str(facts["started"]))
@@ -114,7 +119,7 @@ def _introduction(facts: Row) -> str:
     precision = facts.get("precision")
     parts = [
         started and f"Started {started}",
-        _dig(dataset, "source") and f"trained on {_dig(dataset, 'source')}",
+        _dig(dataset, "source") and f"trained on {_source(dataset['source'])}",
         precision and f"in {_dig(precision, 'chosen') or precision}",
         machine and f"on {_dig(machine, 'gpu') or _dig(machine, 'cpu')}",
     ]
