@@ -13,11 +13,11 @@ SIDES = st.integers(2, 24)
 @given(m=SIDES, n=SIDES, seed=st.integers(0, 2**31))
 def test_singular_vectors_stay_and_singular_values_come_near_one(m, n, seed):
     gradient = torch.randn(m, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    U, S, Vh = torch.linalg.svd(gradient, full_matrices=False)
+    U, sizes, Vh = torch.linalg.svd(gradient, full_matrices=False)
     inside = U.mT @ orthogonalise.plain(gradient) @ Vh.mT  # diagonal if the singular vectors are kept
     torch.testing.assert_close(inside, torch.diag(inside.diagonal()), atol=1e-8, rtol=0)
-    visible = S.max() * 0.02
-    values = inside.diagonal()[S > visible]
+    visible = sizes.max() * 0.02
+    values = inside.diagonal()[sizes > visible]
     assert (values > 0.5).all() and (values < 1.3).all()
 
 
