@@ -56,7 +56,7 @@ Stories = Annotated[int, typer.Option(help="Stories to write and check, if it le
 
 @app.command()
 def demo(
-    minutes: Annotated[float, typer.Option(help="How long to train; more is better.", min=0.05)] = 3.0,
+    minutes: Annotated[float, typer.Option(help="How long to train; more is better.", min=0.05)] = 3.5,
     name: Name = None,
 ) -> None:
     """From nothing to a model that writes stories: text, tokens, training, score, report."""

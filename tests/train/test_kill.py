@@ -6,7 +6,8 @@ import sys
 import time
 
 import pytest
-from test_trainer import assert_equal_bits, weights
+
+from .test_trainer import assert_equal_bits, weights
 
 SETTINGS = [
     "corpus.megabytes=0.2", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=400",
