@@ -92,6 +92,7 @@ def train(
     chosen = _recipe(recipe, source, settings)
     folder = pipeline.new_run(name, pipeline.stem(chosen))
     pipeline.check_free(folder)
+    pipeline.device_of(chosen.train.device)
     with _progress() as progress:
         data = pipeline.dataset(chosen, progress)
     _describe(data)
