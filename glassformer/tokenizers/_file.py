@@ -11,6 +11,8 @@ from typing import Any, TypeGuard
 from glassformer.errors import TokenizerError
 
 HEADER = {"format": "glassformer tokenizer", "version": 1}
+LARGEST_VOCABULARY = 1 << 20
+"""No id reaches this; a file that asks for more is refused before anything is allocated."""
 LARGEST_FILE = 64 << 20  # bytes; GPT-2's tokenizer is 1 MB, the largest public ones are below 40
 
 
@@ -73,6 +75,15 @@ def integers(value: Any) -> TypeGuard[list[int]]:
 
 def strings(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(type(item) is str for item in value)
+
+
+def vocabulary(value: Any, key: str) -> list[str]:
+    """A list of distinct tokens, none of them empty. Raises TokenizerError."""
+    if not strings(value) or len(value) >= LARGEST_VOCABULARY:
+        raise TokenizerError(f"'{key}' must be a list of fewer than {LARGEST_VOCABULARY} strings")
+    if not all(value) or len(set(value)) != len(value) or not is_well_formed("".join(value)):
+        raise TokenizerError(f"'{key}' has one that is empty, there twice, or not valid Unicode")
+    return value
 
 
 def is_well_formed(text: str) -> bool:
