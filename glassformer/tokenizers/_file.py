@@ -16,15 +16,16 @@ LARGEST_VOCABULARY = 1 << 20
 LARGEST_FILE = 64 << 20  # bytes; GPT-2's tokenizer is 1 MB, the largest public ones are below 40
 
 
-def read(path: str | Path) -> str:
-    """The text of a file of at most LARGEST_FILE bytes. Raises TokenizerError (without the path, which `load` adds)."""
+def read(path: str | Path, most: int | None = None) -> str:
+    """The text of a file of at most `most` (or LARGEST_FILE) bytes. Raises TokenizerError (without the path, which `load` adds)."""
+    most = most or LARGEST_FILE
     try:
         with open(path, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+            data = file.read(most + 1)
     except OSError as error:
         raise TokenizerError(f"the file cannot be read ({error.strerror or error})") from None
-    if len(data) > LARGEST_FILE:
-        raise TokenizerError(f"the file is larger than {LARGEST_FILE >> 20} MB, so it is not a tokenizer")
+    if len(data) > most:
+        raise TokenizerError(f"the file is larger than {most >> 20} MB, so it is not a tokenizer")
     try:
         return data.decode()
     except UnicodeDecodeError:
