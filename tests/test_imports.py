@@ -34,6 +34,7 @@ BELOW = {
     "presets": ["train", "generate"],
     "pipeline": ["presets", "report"],
     "listing": ["presets"],
+    "tokens": ["interchange", "presets"],
     "judge": ["pipeline"],
     "demo": ["judge"],
     "finetune": ["train", "generate"],
@@ -44,7 +45,7 @@ BELOW = {
     "export": ["presets"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["listing", "demo", "serve", "course"],
+    "cli": ["listing", "tokens", "demo", "serve", "course"],
 }
 TORCH_FREE = ["errors", "files", "folders", "runs", "report", "config", "tokenizers", "interchange", "corpora"]
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]

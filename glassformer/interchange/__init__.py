@@ -3,7 +3,7 @@
 | format | what is in it | what is not |
 |---|---|---|
 | Glassformer, `*.json` | everything | |
-| GPT-2, `vocab.json` + `merges.txt` | bytes, merges, special tokens, ids | the pattern (always GPT-2's), the chat template |
+| GPT-2, `vocab.json` + `merges.txt` | bytes, merges, special tokens, ids | the pattern: it is GPT-2's; the chat template |
 | tiktoken, `*.tiktoken` | bytes, merges (as ranks), ids | pattern and special tokens: known by the file's name, or told |
 | Hugging Face, `tokenizer.json` | the whole tokenizer | the chat template |
 

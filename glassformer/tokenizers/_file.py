@@ -17,7 +17,10 @@ LARGEST_FILE = 64 << 20  # bytes; GPT-2's tokenizer is 1 MB, the largest public 
 
 
 def read(path: str | Path, most: int | None = None) -> str:
-    """The text of a file of at most `most` (or LARGEST_FILE) bytes. Raises TokenizerError (without the path, which `load` adds)."""
+    """The text of a file of at most `most` bytes (default LARGEST_FILE).
+
+    Raises TokenizerError, without the path, which the caller adds.
+    """
     most = most or LARGEST_FILE
     try:
         with open(path, "rb") as file:

@@ -109,7 +109,8 @@ class WordPieceTokenizer(Tokenizer):
         self, pieces: Sequence[str], reading: Reading, special: dict[str, int], ids: Sequence[int] | None = None,
         unknown: str = UNKNOWN, longest_word: int = LONGEST_WORD,
     ) -> None:  # fmt: skip
-        self.pieces, self.reading, self.unknown, self.longest_word = list(pieces), reading, unknown, longest_word
+        self.reading: Reading = reading
+        self.pieces, self.unknown, self.longest_word = list(pieces), unknown, longest_word
         self.ids = list(range(len(pieces))) if ids is None else list(ids)
         if len(self.ids) != len(self.pieces):
             raise TokenizerError(f"there are {len(self.ids)} ids for {len(self.pieces)} tokens")

@@ -23,7 +23,8 @@ from glassformer.tokenizers.wordpiece import WordPiece
 CODE = Path(json.__file__).read_text("utf-8")
 TEXTS = [
     CODE[:6000], "The goats of the village don't like rain; they'Re 12345 strong!\r\n\r\n  \t x   ", " " * 300 + "\n" * 40,
-    "👩‍👩‍👧‍👦 🏳️‍🌈 👍🏽 🇫🇷 e\u0301 n\u0303 \u0915\u094d\u0937 我喜欢猫。 日本語 한국어 שלום مرحبا\u200f", "x" * 500 + "é" * 70,
+    "👩‍👩‍👧‍👦 🏳️‍🌈 👍🏽 🇫🇷 e\u0301 n\u0303 \u0915\u094d\u0937 我喜欢猫。 日本語 한국어 שלום مرحبا\u200f",
+    "x" * 500 + "é" * 70,
     "HTTPServer camelCase SCREAMING_CASE mixedUPLower's ΑΒΓαβγ Ǆǅǆ ª²½", "<|endoftext|> <|user|> [UNK] ##a # ##",
     "one\rtwo\u2028three\u0085four \u00a0\u2003\u3000 \x1c \x00", "a\n \n  b\n\n\n   c",
 ]  # fmt: skip
