@@ -135,6 +135,9 @@ class Tokenizer(abc.ABC):
 
         With `allow_special`, special tokens are found first, the longest that fits at each place, and the text between
         them is encoded on its own. Raises TokenizerError for text that the tokenizer does not cover.
+
+        `encode(a) + encode(b)` always decodes to `a + b`, and is `encode(a + b)` if a + b is cut into words where a ends
+        otherwise as a and b alone are: always for `byte` and `char`; for the others between a word and " next", say.
         """
         text = well_formed(text)
         if not allow_special:
