@@ -172,7 +172,11 @@ def _wordpiece(tree: Tree, model: Tree, vocab: dict[str, int], special: dict[str
 
 
 def _refused(part: str, value: Any) -> TokenizerError:
-    return TokenizerError(f"its {part} is {json.dumps(value):.120}, which we cannot do exactly")
+    try:
+        shown = json.dumps(value)
+    except RecursionError:
+        shown = "nested without end"
+    return TokenizerError(f"its {part} is {shown:.120}, which we cannot do exactly")
 
 
 def write(tokenizer: Tokenizer, path: Path) -> None:

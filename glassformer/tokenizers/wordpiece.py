@@ -13,6 +13,7 @@ was. "bert-uncased" and "bert-cased" read as those models do (`_bert.py`); what 
 word and sign after one space: "Hello, World" is " hello , world".
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Literal, get_args
@@ -120,9 +121,7 @@ class WordPieceTokenizer(Tokenizer):
         super().__init__(self.ids, [_text(piece, space).encode() for piece in self.pieces], special)
         self._read = _reader(reading)
         self._id_of = dict(zip(self.pieces, self.ids))
-        self._beginnings = {
-            piece[:end] for piece in self.pieces for end in range(1, 1 + min(len(piece), longest_word + 2))
-        }
+        self._sorted = sorted(self.pieces)  # finds whether any token goes on, without a set of all beginnings
         self._cache: dict[str, list[int]] = {}
 
     def _encode(self, text: str) -> np.ndarray:
@@ -142,12 +141,13 @@ class WordPieceTokenizer(Tokenizer):
         if len(word) > self.longest_word:
             return [self.special[self.unknown]]
         while start < len(word):
-            prefix, best = (CONTINUES if start else ""), -1
+            prefix, best, at = (CONTINUES if start else ""), -1, 0
             for end in range(start + 1, len(word) + 1):
                 candidate = prefix + word[start:end]
-                if candidate not in self._beginnings:
+                at = bisect_left(self._sorted, candidate, at)
+                if at == len(self._sorted) or not self._sorted[at].startswith(candidate):
                     break
-                if candidate in self._id_of:
+                if len(self._sorted[at]) == len(candidate):
                     best, longest = self._id_of[candidate], end
             if best < 0:
                 return [self.special[self.unknown]]

@@ -17,6 +17,8 @@ from glassformer.tokens.view import coloured
 
 SHOWN = 600
 """Bytes of text up to which the tokens themselves are shown too."""
+JUDGED = 50_000
+"""Characters of a long text that a model reads for its bits per byte."""
 
 
 def compare(all_named: Sequence[Named], text: str, console: Console) -> None:
@@ -59,14 +61,17 @@ def _row(named: Named, text: str, n_bytes: int, with_model: bool) -> list[str]:
 
 
 def bits_per_byte(checkpoint_folder: Path, text: str) -> float:
-    """How many bits a byte of this text costs the model, read from its start in windows of the model's context."""
+    """How many bits a byte of this text costs the model, read from its start in windows of the model's context.
+
+    Of a long text only the first JUDGED characters are read.
+    """
     import torch
 
     from glassformer.data.batches import Batch
     from glassformer.train import checkpoint
     from glassformer.train.loss import next_token
 
-    saved = checkpoint.load(checkpoint_folder)
+    text, saved = text[:JUDGED], checkpoint.load(checkpoint_folder)
     model, tokenizer = saved.model(), saved.tokenizer()
     ids = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(text)]])
     length, nats = model.config.context_length, 0.0

@@ -180,6 +180,10 @@ def damage(tree, path, value):
         tree[last] = value(tree[last]) if callable(value) else value
 
 
+def nested(depth: int) -> list:
+    return [nested(depth - 1)] if depth else []
+
+
 FOREIGN = {
     "another model": ("model.type", "Unigram"),
     "no model": ("model", 5),
@@ -197,6 +201,7 @@ FOREIGN = {
     "another pre-tokeniser": ("pre_tokenizer", {"type": "Whitespace"}),
     "no pre-tokeniser": ("pre_tokenizer", None),
     "a regex bomb": ("pre_tokenizer.pretokenizers", [{"type": "Split", "pattern": {"Regex": "(a+)+$"}}]),
+    "a normaliser nested without end": ("normalizer", lambda _: nested(900)),
     "a prefix": ("model.continuing_subword_prefix", "@@"),
     "byte fallback": ("model.byte_fallback", True),
     "dropout": ("model.dropout", 0.1),
