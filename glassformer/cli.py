@@ -142,8 +142,9 @@ def tokenize(
 ) -> None:
     """See a text as tokens; replay merges, compare tokenizers, convert between formats.
 
-    Without [cyan]--tokenizer[/] it is the newest run's, else bytes. Try: glass tokenize "Once upon a time" --compare byte
-    word wordpiece bpe
+    Without [cyan]--tokenizer[/] it is the newest run's, else bytes.
+
+    Try: [cyan]glass tokenize "Hello there" --compare byte word wordpiece bpe[/]
     """
     from glassformer.tokens.verb import tokenize
 
