@@ -165,7 +165,11 @@ class _Parser:
         items = []
         while self.rest and self.rest[0] not in "|)":
             items.append(self.repeated())
-        return (lambda after: functools.reduce(lambda a, item: item[0](a), items[::-1], after)), all(e for _, e in items)
+
+        def put(after: int) -> int:
+            return functools.reduce(lambda after, item: item[0](after), items[::-1], after)
+
+        return put, all(empty for _, empty in items)
 
     def repeated(self) -> tuple[Put, bool]:
         put, empty = self.item()

@@ -81,10 +81,10 @@ def _is_same(data, start, stop, text, ends, piece):
     at = ends[piece]
     if ends[piece + 1] - at != stop - start:
         return False
-    for i in range(stop - start):
-        if data[start + i] != text[at + i]:
-            return False
-    return True
+    i = 0
+    while i < stop - start and data[start + i] == text[at + i]:
+        i += 1
+    return i == stop - start
 
 
 @kernel

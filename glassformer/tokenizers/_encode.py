@@ -19,7 +19,7 @@ from glassformer.tokenizers._automaton import Automaton
 from glassformer.tokenizers._kernel import kernel
 from glassformer.tokenizers._scan import SHORT, first_slot, piece_end, piece_key, scanner
 
-LONG = 96  # bytes from which a piece is merged by lists of places; longer ones are not remembered either
+LONG = 512  # bytes from which a piece is merged by lists of places, and is not remembered
 PART = 1 << 20  # bytes of a thread's share of work, about
 NEVER = np.int64(1 << 20)  # the symbol of a pair that is never merged: greater than all
 
@@ -28,6 +28,7 @@ class Vocabulary(NamedTuple):
     """Merges in an open-addressing table: left << 40 | right << 20 | result; 0 where there is none."""
 
     merges: np.ndarray  # (power of two,) int64
+    of_bytes: np.ndarray  # (65536,) int64: what each pair of bytes is merged into, or NEVER
     ids: np.ndarray  # (n_symbols,) uint32
 
 
@@ -54,7 +55,10 @@ class Encoder:
         merges = np.array([(*pair, symbol) for pair, symbol in symbol_of.items()], np.int64).reshape(-1, 3)
         table = np.zeros(1 << (2 * len(merges) + 2).bit_length(), np.int64)
         _fill(table, merges)
-        self._vocabulary = Vocabulary(table, ids.astype(np.uint32))
+        of_bytes = np.full(1 << 16, NEVER)
+        first = merges[(merges[:, :2] < 256).all(axis=1)]
+        of_bytes[first[:, 0] << 8 | first[:, 1]] = first[:, 2]
+        self._vocabulary = Vocabulary(table, of_bytes, ids.astype(np.uint32))
         self._memories: list[Memory] = []  # those that no thread is using
 
     def encode(self, documents: Sequence[bytes], threads: int = 1) -> list[np.ndarray]:
@@ -129,7 +133,8 @@ def _fill(table, merges):
 def _encode(text, task, scan, vocabulary, memory, out, sizes):
     """Write the ids of the task's rows to `out`, one after another, and how many each has to `sizes`."""
     n = 0
-    keys, values, store = memory.keys, memory.values, memory.store
+    keys, values, store, used, parts, results = memory
+    merges, of_bytes, symbol_ids = vocabulary
     mask = len(keys) - 1
     for row in range(len(task)):
         start, stop, end, before = task[row, 0], task[row, 1], task[row, 2], n
@@ -161,7 +166,17 @@ def _encode(text, task, scan, vocabulary, memory, out, sizes):
                         n += n_ids
                         break
                 elif keys[slot] == 0:
-                    n = _new_piece(text, start, after, vocabulary, memory, key, slot, out, n)
+                    n_ids = _merge_short(text, start, length, merges, of_bytes, parts, results)
+                    for i in range(n_ids):
+                        out[n + i] = symbol_ids[parts[i]]
+                    if 2 * used[0] >= len(keys) or used[1] + 2 * LONG > len(store):
+                        keys[:] = 0
+                        used[:] = 0
+                        slot = first_slot(key, mask)
+                    keys[slot] = key
+                    used[0] += 1
+                    values[slot] = _remember(text, start, length, store, used, out, n, n_ids)
+                    n += n_ids
                     break
                 slot = slot + 1 & mask
             start = after
@@ -169,45 +184,28 @@ def _encode(text, task, scan, vocabulary, memory, out, sizes):
 
 
 @kernel
-def _new_piece(text, start, stop, vocabulary, memory, key, slot, out, n):
-    """Write the ids of a piece to out[n:] and remember them in `slot`; the next n."""
-    n_ids = _merge_short(text, start, stop, vocabulary, memory)
-    for i in range(n_ids):
-        out[n + i] = vocabulary.ids[memory.parts[i]]
-    _remember(text, start, stop, memory, key, slot, out, n, n_ids)
-    return n + n_ids
-
-
-@kernel
 def _is_at(store, place, text, start, length):
-    for i in range(length):
-        if store[place + i] != text[start + i]:
-            return False
-    return True
+    i = 0
+    while i < length and store[place + i] == text[start + i]:
+        i += 1
+    return i == length
 
 
 @kernel
-def _remember(text, start, stop, memory, key, slot, out, n, n_ids):
-    keys, values, store, used = memory.keys, memory.values, memory.store, memory.used
-    if 2 * used[0] >= len(keys) or used[1] + 2 * LONG > len(store):
-        keys[:] = 0
-        used[:] = 0
-        slot = first_slot(key, len(keys) - 1)
-    keys[slot] = key
-    used[0] += 1
-    if stop - start <= SHORT and n_ids <= 3:
-        value = np.int64(n_ids) << 60
+def _remember(text, start, length, store, used, out, n, n_ids):
+    """The value by which a Memory keeps the ids out[n : n + n_ids] of a piece."""
+    value = np.int64(n_ids) << 60
+    if length <= SHORT and n_ids <= 3:
         for i in range(n_ids):
             value |= np.int64(out[n + i]) << 20 * i
-        values[slot] = value
-        return
+        return value
     place = used[1]
-    values[slot] = place | np.int64(n_ids) << 32 | np.int64(stop - start) << 44
     for i in range(n_ids):
         store[place + i] = out[n + i]
-    for i in range(stop - start):
+    for i in range(length):
         store[place + n_ids + i] = text[start + i]
-    used[1] += n_ids + stop - start
+    used[1] += n_ids + length
+    return place | np.int64(n_ids) << 32 | np.int64(length) << 44
 
 
 @kernel
@@ -223,14 +221,12 @@ def _merged(merges, left, right):
 
 
 @kernel
-def _merge_short(text, start, stop, vocabulary, memory):
-    """Leave the symbols of a piece in memory.parts; how many."""
-    parts, results, merges = memory.parts, memory.results, vocabulary.merges
-    n = stop - start
+def _merge_short(text, start, n, merges, of_bytes, parts, results):
+    """Leave the symbols of a piece of n bytes in `parts`; how many."""
     for i in range(n):
         parts[i] = text[start + i]
     for i in range(n - 1):
-        results[i] = _merged(merges, parts[i], parts[i + 1])
+        results[i] = of_bytes[parts[i] << 8 | parts[i + 1]]
     while n > 1:
         at, best = 0, results[0]
         for i in range(1, n - 1):
@@ -266,7 +262,7 @@ def _merge_long(text, start, stop, vocabulary, out, n):
     for i in range(length):
         parts[i] = text[start + i]
     for i in range(length - 1):
-        results[i] = _merged(merges, parts[i], parts[i + 1])
+        results[i] = vocabulary.of_bytes[parts[i] << 8 | parts[i + 1]]
         n_notes = _note(results[i], i, place, following, head, tail, turns, n_notes)
     while turns[0] != NEVER:
         symbol = heapq.heappop(turns)

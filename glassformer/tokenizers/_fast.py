@@ -1,4 +1,5 @@
-"""When a BPE tokenizer leaves plain Python for the kernels: after enough text, so that a few words never wait for numba.
+"""When a BPE tokenizer leaves plain Python for the kernels: after enough text, so that a few words
+never wait for numba.
 
 What the kernels need is made when first used, and left behind when the tokenizer is pickled or copied.
 """
@@ -46,7 +47,7 @@ class Fast:
         return self._encoder
 
     def decode(self, ids: Iterable[int]) -> bytes | None:
-        """The bytes of many integers, compiled; None where that is not worth it, or where plain Python must say why not."""
+        """The bytes of many integers; None where that is not worth it, or where plain Python must say what is wrong."""
         if not isinstance(ids, Sequence | np.ndarray) or len(ids) < FEW:
             return None
         if self._gatherer is None:

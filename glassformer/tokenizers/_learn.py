@@ -83,7 +83,8 @@ def learn(
 def _lay_out(text, ends, counts, n_cells):
     symbol = np.full(n_cells, NONE, np.int32)
     pair = np.full(n_cells, NONE, np.int32)
-    row = Row(np.zeros(n_cells, np.uint8), symbol, np.arange(n_cells).astype(np.int32), pair, np.zeros(n_cells, np.int64))
+    first, frequency = np.arange(n_cells).astype(np.int32), np.zeros(n_cells, np.int64)
+    row = Row(np.zeros(n_cells, np.uint8), symbol, first, pair, frequency)
     row.text[:256] = np.arange(256)
     at = 257
     for word in range(len(counts)):
@@ -102,7 +103,8 @@ def _learn(row, n_merges, min_frequency):
     """For each merge the (first cell, length) of its left token, and of its right."""
     symbols = Symbols(np.arange(256 + n_merges).astype(np.int32), np.ones(256 + n_merges, np.int32))
     pairs = _grown(_no_pairs(), 1 << 17)
-    notes = Notes(np.empty(3 * len(row.symbol), np.int32), np.empty(3 * len(row.symbol), np.int32), np.zeros(1, np.int64))
+    most = 3 * len(row.symbol)
+    notes = Notes(np.empty(most, np.int32), np.empty(most, np.int32), np.zeros(1, np.int64))
     n_heap, n_pairs = _first_pairs(row, pairs, notes, symbols), 1 << 16
     before, after = np.full(256 + n_merges, NONE, np.int32), np.full(256 + n_merges, NONE, np.int32)
     left, right = np.empty((n_merges, 2), np.int32), np.empty((n_merges, 2), np.int32)

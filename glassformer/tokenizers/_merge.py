@@ -6,7 +6,8 @@ whole tokenizer. Ties go to the lexicographically greater pair of byte strings, 
 of the texts. To encode a word, join the pair in it that was learnt earliest, everywhere from left to right; repeat.
 
 `plain_learn` and `plain_apply` are those sentences. `learn` and `apply` give the same answers (the tests compare them)
-by touching only what a merge changes; `_learn.py` and `_encode.py` compile the same ideas. They speak in symbols: a byte is its value, the k-th merge's result is 256 + k.
+by touching only what a merge changes; `_learn.py` and `_encode.py` compile the same ideas. They
+speak in symbols: a byte is its value, the k-th merge's result is 256 + k.
 """
 
 import heapq

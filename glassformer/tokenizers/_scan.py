@@ -58,7 +58,7 @@ def piece_end(text, start, end, scan):
 
 @kernel
 def piece_key(text, start, end):
-    """A number for a hash table, never 0: the bytes themselves (positive) up to SHORT, else a hash of them (negative)."""
+    """A number for a hash table, never 0: up to SHORT bytes themselves (positive), else a hash of them (negative)."""
     key = np.int64(0)
     if end - start <= SHORT:
         for i in range(start, end):
