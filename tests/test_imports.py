@@ -25,6 +25,7 @@ BELOW = {
     "kernels": ["config"],
     "model": ["kernels"],
     "tokenizers": ["config", "files"],
+    "interchange": ["tokenizers"],
     "corpora": ["config", "files"],
     "data": ["tokenizers", "corpora", "folders"],
     "parallel": ["model"],
@@ -33,6 +34,7 @@ BELOW = {
     "presets": ["train", "generate"],
     "pipeline": ["presets", "report"],
     "listing": ["presets"],
+    "tokens": ["interchange", "presets"],
     "judge": ["pipeline"],
     "demo": ["judge"],
     "finetune": ["train", "generate"],
@@ -43,9 +45,9 @@ BELOW = {
     "export": ["presets"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["listing", "demo", "serve", "course"],
+    "cli": ["listing", "tokens", "demo", "serve", "course"],
 }
-TORCH_FREE = ["errors", "files", "folders", "runs", "report", "config", "tokenizers", "corpora"]
+TORCH_FREE = ["errors", "files", "folders", "runs", "report", "config", "tokenizers", "interchange", "corpora"]
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
 FORBIDDEN_NAMES = ["torch.save", "nn.MultiheadAttention", "nn.Transformer"]
 COMES_WITH = {"pydantic_core": "pydantic"}

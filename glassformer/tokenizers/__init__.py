@@ -1,8 +1,9 @@
 """Tokenizers: text to ids and back. No torch; everything here is text, bytes, integers and numpy arrays.
 
-Slot `TokenizerRecipe`; variants are the files beside this one: `char` (one id a character), `byte` (one id a byte) and
-`bpe` (one id a frequent run of bytes; what GPT-2 and GPT-4 use). A recipe is a setting: `recipe.train(texts)` gives the
-`Tokenizer` itself, which is saved as one JSON file and comes back through `load(path)`.
+Slot `TokenizerRecipe`; variants are the files beside this one: `char` (one id a character), `byte` (one id a byte),
+`word` (one id a frequent word), `wordpiece` (beginnings of words and `##` continuations; BERT's) and `bpe` (one id a
+frequent run of bytes; what GPT-2 and GPT-4 use). A recipe is a setting: `recipe.train(texts)` gives the `Tokenizer`
+itself, which is saved as one JSON file and comes back through `load(path)`.
 
 >>> tokenizer = TokenizerRecipe.named("bpe", vocab_size=4096).train(texts)
 >>> tokenizer.decode(tokenizer.encode("Once upon a time")) == "Once upon a time"
@@ -13,24 +14,31 @@ import codecs
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import regex
-from pydantic import field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from glassformer.config import Variant, suggestion, variant_class, variants
 from glassformer.errors import TokenizerError
 from glassformer.files import write_atomic
 from glassformer.tokenizers import _file
+from glassformer.tokenizers._chat import ChatTemplate, Rendered
+from glassformer.tokenizers._file import LARGEST_VOCABULARY
+
+__all__ = [
+    "END_OF_TEXT", "LARGEST_VOCABULARY", "ChatTemplate", "Rendered", "TextStream", "Tokenizer", "TokenizerRecipe", "load",
+    "well_formed",
+]  # fmt: skip
 
 END_OF_TEXT = "<|endoftext|>"
 """The one special token every tokenizer has: it separates documents, and a story starts after it."""
 
-LARGEST_VOCABULARY = 1 << 20
-"""No id reaches this; a file that asks for more is refused before anything is allocated."""
+RESERVED = "<|reserved_{}|>"
+"""The names of ids that are kept free."""
 
 
 class TokenizerRecipe(Variant):
@@ -39,18 +47,36 @@ class TokenizerRecipe(Variant):
     special: tuple[str, ...] = ()
     """Special tokens besides <|endoftext|>: one id each, never split, never made from a user's text."""
 
+    reserved: int = Field(0, ge=0, le=1 << 16)
+    """Ids kept free for special tokens of later (a chat template's, say), so that a trained model keeps its shape."""
+
+    ALWAYS: ClassVar[tuple[str, ...]] = (END_OF_TEXT,)
+    """The special tokens that tokenizers of this kind cannot do without."""
+
     @field_validator("special")
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len({END_OF_TEXT, *names}) != 1 + len(names):
-            raise ValueError(f"special tokens must differ from each other and from {END_OF_TEXT}; remove the double")
+        if len({*cls.ALWAYS, *names}) != len(cls.ALWAYS) + len(names):
+            always = " and ".join(cls.ALWAYS)
+            raise ValueError(f"special tokens must differ from each other and from {always}; remove the double")
+        if any(name.startswith(RESERVED.partition("{")[0]) for name in names):
+            raise ValueError("names that begin with <|reserved_ are for ids kept free; rename it, or set `reserved`")
         if not all(names) or any(name != well_formed(name) for name in names):
             raise ValueError("a special token must be at least one character of valid Unicode; rename it")
         return names
 
     def special_from(self, first: int) -> dict[str, int]:
-        """The special tokens, numbered from `first`, <|endoftext|> leading."""
-        return {name: first + i for i, name in enumerate((END_OF_TEXT, *self.special))}
+        """The special tokens, numbered from `first`: <|endoftext|> leading, those kept free last."""
+        kept_free = map(RESERVED.format, range(self.reserved))
+        return {name: first + i for i, name in enumerate((*self.ALWAYS, *self.special, *kept_free))}
+
+    @classmethod
+    def room(cls, vocab_size: int, info: ValidationInfo) -> int:
+        """`vocab_size` if the special tokens fit into it; a ValueError for the field's validator to raise if not."""
+        least = len(cls.ALWAYS) + len(info.data.get("special", ())) + info.data.get("reserved", 0)
+        if vocab_size < least:
+            raise ValueError(f"the special tokens alone need {least} ids; set it to more than that")
+        return vocab_size
 
     @abc.abstractmethod
     def train(self, texts: Iterable[str]) -> "Tokenizer":
@@ -87,6 +113,8 @@ class Tokenizer(abc.ABC):
         """The bytes each id stands for: empty for special tokens (and for ids that no token has)."""
         self.dtype = np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)
         """Of the arrays that `encode_array` gives."""
+        self.chat = ChatTemplate() if set(ChatTemplate().names()) <= set(special) else None
+        """How conversations are written; `with_chat` gives one to a tokenizer that has none."""
         self._bytes |= {id: name.encode() for name, id in special.items()}
 
     @abc.abstractmethod
@@ -107,6 +135,9 @@ class Tokenizer(abc.ABC):
 
         With `allow_special`, special tokens are found first, the longest that fits at each place, and the text between
         them is encoded on its own. Raises TokenizerError for text that the tokenizer does not cover.
+
+        `encode(a) + encode(b)` always decodes to `a + b`, and is `encode(a + b)` if a + b is cut into words where a ends
+        otherwise as a and b alone are: always for `byte` and `char`; for the others between a word and " next", say.
         """
         text = well_formed(text)
         if not allow_special:
@@ -123,6 +154,40 @@ class Tokenizer(abc.ABC):
         """
         for text in texts:
             yield self._encode(well_formed(text))
+
+    def covers(self, text: str) -> bool:
+        """Whether this text comes back as it is."""
+        try:
+            return self.decode(self.encode(text)) == text
+        except TokenizerError:
+            return False
+
+    def render(self, messages: Iterable[Mapping[str, str]]) -> Rendered:
+        """A conversation as (ids, mask); the mask is True for what the assistant says, the end of its turn included.
+
+        >>> tokenizer.render([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])
+
+        Nothing in a content is special. Raises TokenizerError for another role or a tokenizer without a chat template.
+        """
+        if self.chat is None:
+            raise TokenizerError("this tokenizer has no chat template: give it one with `tokenizer.with_chat()`")
+        return self.chat.render(self, messages)
+
+    def with_chat(
+        self, template: ChatTemplate | None = None, recipe: type[TokenizerRecipe] | None = None
+    ) -> "Tokenizer":
+        """A copy that knows a chat template; special tokens it lacks take ids kept free, then new ids at the end.
+
+        `recipe` as in `from_json`.
+        """
+        template = template or ChatTemplate()
+        free = [name for name in map(RESERVED.format, range(len(self.special))) if name in self.special]
+        special = dict(self.special)
+        for name in template.names():
+            if name not in special:
+                special[name] = special.pop(free.pop(0)) if free else 1 + max(*self._bytes, *special.values())
+        tree = {**self._tree(), "special": special, "chat": template.model_dump()}
+        return Tokenizer.from_json(_file.to_json(tree), recipe)
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The bytes of some ids; a special token gives its name. Raises TokenizerError for an id that no token has."""
@@ -146,7 +211,8 @@ class Tokenizer(abc.ABC):
         )
 
     def _tree(self) -> dict[str, Any]:
-        return {**_file.HEADER, "name": self.name, "special": self.special, **self.state()}
+        chat = {} if self.chat is None else {"chat": self.chat.model_dump()}
+        return {**_file.HEADER, "name": self.name, "special": self.special, **chat, **self.state()}
 
     def to_json(self) -> str:
         """The whole tokenizer as JSON that a person can read."""
@@ -167,7 +233,7 @@ class Tokenizer(abc.ABC):
         `recipe` is needed only for a variant in a file of your own, since a tokenizer's file may not name code to run.
         """
         tree = _file.parse_tokenizer(text)
-        name, special = tree.pop("name"), tree.pop("special")
+        name, special, chat = tree.pop("name"), tree.pop("special"), tree.pop("chat", None)
         if recipe is None:
             known = variants(TokenizerRecipe)
             if name not in known:
@@ -175,7 +241,12 @@ class Tokenizer(abc.ABC):
             found = variant_class(TokenizerRecipe, name)
             assert issubclass(found, TokenizerRecipe)
             recipe = found
-        return recipe.restore(special, tree)
+        tokenizer = recipe.restore(special, tree)
+        if chat is not None:
+            tokenizer.chat = ChatTemplate.read(chat)
+            for missing in set(tokenizer.chat.names()) - set(special):
+                raise TokenizerError(f"the chat template needs {missing:.80}, which is not among the special tokens")
+        return tokenizer
 
 
 def load(path: str | Path, recipe: type[TokenizerRecipe] | None = None) -> Tokenizer:

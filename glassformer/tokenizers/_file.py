@@ -11,18 +11,24 @@ from typing import Any, TypeGuard
 from glassformer.errors import TokenizerError
 
 HEADER = {"format": "glassformer tokenizer", "version": 1}
+LARGEST_VOCABULARY = 1 << 20
+"""No id reaches this; a file that asks for more is refused before anything is allocated."""
 LARGEST_FILE = 64 << 20  # bytes; GPT-2's tokenizer is 1 MB, the largest public ones are below 40
 
 
-def read(path: str | Path) -> str:
-    """The text of a file of at most LARGEST_FILE bytes. Raises TokenizerError (without the path, which `load` adds)."""
+def read(path: str | Path, most: int | None = None) -> str:
+    """The text of a file of at most `most` bytes (default LARGEST_FILE).
+
+    Raises TokenizerError, without the path, which the caller adds.
+    """
+    most = most or LARGEST_FILE
     try:
         with open(path, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+            data = file.read(most + 1)
     except OSError as error:
         raise TokenizerError(f"the file cannot be read ({error.strerror or error})") from None
-    if len(data) > LARGEST_FILE:
-        raise TokenizerError(f"the file is larger than {LARGEST_FILE >> 20} MB, so it is not a tokenizer")
+    if len(data) > most:
+        raise TokenizerError(f"the file is larger than {most >> 20} MB, so it is not a tokenizer")
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -73,6 +79,15 @@ def integers(value: Any) -> TypeGuard[list[int]]:
 
 def strings(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(type(item) is str for item in value)
+
+
+def vocabulary(value: Any, key: str) -> list[str]:
+    """A list of distinct tokens, none of them empty. Raises TokenizerError."""
+    if not strings(value) or len(value) >= LARGEST_VOCABULARY:
+        raise TokenizerError(f"'{key}' must be a list of fewer than {LARGEST_VOCABULARY} strings")
+    if not all(value) or len(set(value)) != len(value) or not is_well_formed("".join(value)):
+        raise TokenizerError(f"'{key}' has one that is empty, there twice, or not valid Unicode")
+    return value
 
 
 def is_well_formed(text: str) -> bool:

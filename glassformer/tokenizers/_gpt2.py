@@ -52,8 +52,10 @@ def read_files(vocab_json: str | Path, merges_txt: str | Path) -> tuple[list[Mer
 
     What the vocabulary holds beyond bytes and merges is special, `<|endoftext|>` first of all.
     """
-    lines = (line.rstrip("\r") for line in _file.read(merges_txt).split("\n"))
-    merges = read_merges(line for line in lines if line and not line.startswith("#version"))
+    lines = [line.rstrip("\r") for line in _file.read(merges_txt).split("\n")]
+    if lines[0].startswith("#version"):  # only there: `#version` may be a token of a vocabulary of code
+        del lines[0]
+    merges = read_merges(filter(None, lines))
     vocabulary = _file.parse(_file.read(vocab_json))
     if not isinstance(vocabulary, dict) or not _file.integers(list(vocabulary.values())):
         raise TokenizerError("the vocabulary must give an integer id for each token")

@@ -6,7 +6,8 @@ whole tokenizer. Ties go to the lexicographically greater pair of byte strings, 
 of the texts. To encode a word, join the pair in it that was learnt earliest, everywhere from left to right; repeat.
 
 `plain_learn` and `plain_apply` are those sentences. `learn` and `apply` give the same answers (the tests compare them)
-by touching only what a merge changes. They speak in symbols: a byte is its value, the k-th merge's result is 256 + k.
+by touching only what a merge changes; `_learn.py` and `_encode.py` compile the same ideas. They
+speak in symbols: a byte is its value, the k-th merge's result is 256 + k.
 """
 
 import heapq
@@ -19,8 +20,8 @@ Pair = tuple[int, int]
 Token = TypeVar("Token", bytes, int)
 
 
-def plain_learn(words: Mapping[bytes, int], n_merges: int) -> list[Merge]:
-    """At most `n_merges` merges from word counts; fewer when every word has become one token."""
+def plain_learn(words: Mapping[bytes, int], n_merges: int, min_frequency: int = 1) -> list[Merge]:
+    """At most `n_merges` merges from word counts; fewer when no pair occurs `min_frequency` times any more."""
     split = {word: [bytes([value]) for value in word] for word in words}
     merges: list[Merge] = []
     while len(merges) < n_merges:
@@ -31,6 +32,8 @@ def plain_learn(words: Mapping[bytes, int], n_merges: int) -> list[Merge]:
         if not counts:
             break
         best = max(counts, key=lambda pair: (counts[pair], pair))
+        if counts[best] < min_frequency:
+            break
         merges.append(best)
         split = {word: _joined(parts, best, best[0] + best[1]) for word, parts in split.items()}
     return merges
@@ -121,11 +124,11 @@ class _Learner:
             heapq.heappush(self.heap, self.candidate(now))
 
 
-def learn(words: Mapping[bytes, int], n_merges: int) -> list[Merge]:
+def learn(words: Mapping[bytes, int], n_merges: int, min_frequency: int = 1) -> list[Merge]:
     """What `plain_learn` gives, in time that grows with the pairs that change. Memory grows with the unique words."""
     learner = _Learner(words)
     merges: list[Merge] = []
-    while len(merges) < n_merges and (pair := learner.best()):
+    while len(merges) < n_merges and (pair := learner.best()) and learner.counts[pair] >= min_frequency:
         merges.append((learner.tokens[pair[0]], learner.tokens[pair[1]]))
         learner.merge(pair)
     return merges

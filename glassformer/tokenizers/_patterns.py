@@ -3,7 +3,7 @@ r"""Pre-tokenization: a regular expression cuts text into pieces, and merges nev
 Without it the most frequent pairs would glue word endings to spaces, and `dog.`, `dog!`, `dog?` would be three words.
 GPT-2's pattern (Radford et al. 2019) keeps a word with the space before it, and letters, digits and signs apart.
 GPT-4's (cl100k) also ends a number after three digits, keeps line breaks with the signs before them, and treats `'S` as
-it treats `'s`.
+it treats `'s`. o200k (GPT-4o) cuts words where a capital follows a small letter and keeps `'s` with its word.
 
 >>> list(Splitter("gpt2")("It's 2024!\n\n  ok"))
 ['It', "'s", ' 2024', '!', '\n\n ', ' ok']
@@ -14,9 +14,12 @@ Letters (`\p{L}`) and numbers (`\p{N}`) are those of the Unicode version that th
 older tables cuts the youngest characters differently.
 """
 
+import functools
 from collections.abc import Iterable, Iterator
 
 import regex
+
+from glassformer.tokenizers._automaton import Automaton, Unsupported, automaton
 
 PATTERNS = {
     "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
@@ -24,6 +27,12 @@ PATTERNS = {
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
         r"|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
+    "o200k": (
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+    "none": r"[\s\S]+",
 }
 """As published; recent releases of tiktoken write cl100k so that `\\n  ` stays whole at the very end of a text."""
 
@@ -41,8 +50,16 @@ class Splitter:
         try:
             self._expression = regex.compile(PATTERNS.get(pattern, pattern))
         except (regex.error, OverflowError, RecursionError) as error:
-            known = " or ".join(map(repr, PATTERNS))
-            raise ValueError(f"'{pattern[:80]}' is neither {known} nor a regular expression ({error})") from None
+            known = ", ".join(map(repr, PATTERNS))
+            raise ValueError(f"'{pattern[:80]}' is none of {known}, and no regular expression ({error})") from None
+
+    @functools.cached_property
+    def automaton(self) -> Automaton | None:
+        """The same as a table, which kernels can follow; None if the expression is beyond what that can say."""
+        try:
+            return automaton(self._expression.pattern)
+        except Unsupported:
+            return None
 
     def __call__(self, text: str) -> Iterable[str]:
         """The pieces in order. What lies between two matches is a piece too, so that no expression loses text."""

@@ -14,8 +14,7 @@ The ordered list of merges *is* the tokenizer: replay it and you see it learn. I
 merge in the order learnt, then the special tokens.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,10 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from glassformer.errors import TokenizerError
 from glassformer.tokenizers import LARGEST_VOCABULARY, Tokenizer, TokenizerRecipe, _file, _gpt2, well_formed
-from glassformer.tokenizers._merge import Merge, Pair, apply, learn
+from glassformer.tokenizers._fast import Fast, batches, cores
+from glassformer.tokenizers._merge import Merge, Pair, apply
 from glassformer.tokenizers._patterns import Splitter
+from glassformer.tokenizers._train import Learner
 
 
 class BPE(TokenizerRecipe):
@@ -35,7 +36,11 @@ class BPE(TokenizerRecipe):
     """Number of ids: 256 bytes, the merges, and the special tokens. A corpus too small for so many gives fewer."""
 
     pattern: str = "gpt4"
-    """How text is cut before merging: "gpt2", "gpt4", or a regular expression of your own."""
+    """How text is cut before merging: "gpt2", "gpt4", "o200k", "none" (a text is one piece), or a regular expression
+    of your own."""
+
+    min_frequency: int = Field(1, ge=1)
+    """Learning stops, however small the vocabulary is by then, at pairs that occur less often than this."""
 
     @field_validator("vocab_size")
     @classmethod
@@ -53,12 +58,10 @@ class BPE(TokenizerRecipe):
 
     def train(self, texts: Iterable[str]) -> "BPETokenizer":
         """Learn the merges from all texts. Only the count of each unique piece is kept in memory, never the texts."""
-        split = Splitter(self.pattern)
-        pieces: Counter[str] = Counter()
+        learner = Learner(Splitter(self.pattern))
         for text in texts:
-            pieces.update(split(well_formed(text)))
-        n_merges = self.vocab_size - 256 - len(self.special_from(0))
-        merges = learn({piece.encode(): count for piece, count in pieces.items()}, n_merges)
+            learner.add(well_formed(text))
+        merges = learner.learn(self.vocab_size - 256 - len(self.special_from(0)), self.min_frequency)
         return BPETokenizer(merges, self.pattern, self.special_from(256 + len(merges)))
 
     @classmethod
@@ -96,8 +99,27 @@ class BPETokenizer(Tokenizer):
             raise TokenizerError(f"pattern: {error}") from None
         self._ids_of_symbol = np.array(self.ids, self.dtype)
         self._packed = _Cache(self._pack)
+        self._fast = Fast(self._split, self._symbol_of, self._ids_of_symbol, self._bytes)
+        self.threads = cores()
+        """How many threads encode long texts and many texts; the ids do not depend on it."""
 
     def _encode(self, text: str) -> np.ndarray:
+        fast = self._fast.encoder(len(text))
+        return fast.encode([text.encode()], self.threads)[0] if fast else self._plain_encode(text)
+
+    def encode_array(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """As every tokenizer's, but that some MB of texts are read ahead and encoded together."""
+        for batch in batches(map(well_formed, texts)):
+            if fast := self._fast.encoder(sum(map(len, batch))):
+                yield from fast.encode([text.encode() for text in batch], self.threads)
+            else:
+                yield from map(self._plain_encode, batch)
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        decoded = self._fast.decode(ids)
+        return super().decode_bytes(ids) if decoded is None else decoded
+
+    def _plain_encode(self, text: str) -> np.ndarray:
         """Each piece's ids are looked up as packed bytes; joining those is the array."""
         packed = bytearray().join(map(self._packed.__getitem__, self._split(text)))
         return np.frombuffer(packed, self.dtype)

@@ -6,7 +6,8 @@ import unicodedata
 from hypothesis import strategies as st
 
 from glassformer.config import variants
-from glassformer.tokenizers import Tokenizer, TokenizerRecipe
+from glassformer.tokenizers import Tokenizer, TokenizerRecipe, well_formed
+from glassformer.tokenizers._words import split
 
 TRICKY = [
     "",
@@ -65,7 +66,21 @@ def known_everywhere(text: str) -> bool:
 def small(name: str) -> Tokenizer:
     """A tokenizer of this kind, trained on TRICKY, with two special tokens of which one begins like the other."""
     knobs = {"special": ["<|user|>", "<|user|>!"]} | ({"vocab_size": 400} if name == "bpe" else {})
+    knobs |= {"min_frequency": 2} if name == "wordpiece" else {}
     return TokenizerRecipe.named(name, **knobs).train(TRICKY)
+
+
+def covered(tokenizer: Tokenizer, text: str) -> str:
+    """The part of a text that the tokenizer covers: all of it, but for kinds with a closed vocabulary."""
+    if tokenizer.name == "char":
+        return "".join(c for c in text if c in tokenizer.characters)
+    if tokenizer.name not in ("word", "wordpiece"):
+        return text
+    text, before = well_formed(text), None
+    while text != before:  # what is left out may join its neighbours to a new word
+        before = text
+        text = "".join(piece for piece in split(text) if tokenizer.covers(piece))
+    return text
 
 
 def kinds() -> list[str]:

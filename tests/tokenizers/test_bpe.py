@@ -127,7 +127,7 @@ def test_one_endless_word_is_not_quadratic():
     start = time.perf_counter()
     tokenizer = BPE(vocab_size=280).train([word])
     assert tokenizer.decode(tokenizer.encode(word)) == word
-    assert time.perf_counter() - start < 20  # a quadratic algorithm takes hours
+    assert time.perf_counter() - start < 90  # compiling may take half a minute the first time; quadratic takes hours
 
 
 HOSTILE = {

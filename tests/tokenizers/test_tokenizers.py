@@ -11,14 +11,9 @@ from hypothesis import strategies as st
 from glassformer.errors import GlassError, SettingError, TokenizerError
 from glassformer.tokenizers import END_OF_TEXT, Tokenizer, TokenizerRecipe, load, well_formed
 
-from .examples import MIXED, TRICKY, kinds, small
+from .examples import MIXED, TRICKY, covered, kinds, small
 
 pytestmark = pytest.mark.parametrize("name", kinds())
-
-
-def covered(tokenizer: Tokenizer, text: str) -> str:
-    """The part of a text that the tokenizer covers: all of it, but for `char`."""
-    return "".join(c for c in text if c in tokenizer.characters) if tokenizer.name == "char" else text
 
 
 @given(text=MIXED)
@@ -50,9 +45,9 @@ def test_allowed_special_tokens_are_whole_and_longest_first(name):
     tokenizer = small(name)
     user, loud, end = tokenizer.special["<|user|>"], tokenizer.special["<|user|>!"], tokenizer.end_of_text
     assert tokenizer.encode("<|user|>!<|user|><|user|>!<|endoftext|>", allow_special=True) == [loud, user, loud, end]
-    text = "a<|user|> b<|endoftext|><|endof"
+    text = "a<|user|> b<|endoftext|><|end"
     ids = tokenizer.encode(text, allow_special=True)
-    assert ids == [*tokenizer.encode("a"), user, *tokenizer.encode(" b"), end, *tokenizer.encode("<|endof")]
+    assert ids == [*tokenizer.encode("a"), user, *tokenizer.encode(" b"), end, *tokenizer.encode("<|end")]
     assert tokenizer.decode(ids) == text
 
 
@@ -92,7 +87,7 @@ def test_unknown_id_is_refused(name, bad):
 
 @pytest.mark.parametrize("text", ["\ud83d\ude42", "a\ud83d", "\ude42b", "\ud800\ud83d\ude42\udfff"])
 def test_surrogates_are_joined_or_replaced(name, text):
-    tokenizer = TokenizerRecipe.named(name).train([*TRICKY, "🙂"])
+    tokenizer = TokenizerRecipe.named(name).train([*TRICKY, "🙂", "\nb"])
     assert tokenizer.decode(tokenizer.encode(text)) == well_formed(text)
     assert well_formed("\ud83d\ude42") == "🙂" and well_formed("a\ud83d") == "a\ufffd"
 

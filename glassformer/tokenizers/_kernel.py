@@ -1,0 +1,25 @@
+"""`@kernel`: a function over numpy arrays, compiled to machine code by numba, without Python's lock, cached on disk.
+
+Importing this module imports numba, which takes a third of a second; the modules that do so (`_scan`, `_count`,
+`_learn`, `_encode`, `_gather`) are imported inside functions, when there is work enough (`_cache.enough`).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba.core import config as numba_config
+
+from glassformer.tokenizers import _cache
+
+
+def kernel(function: Callable) -> Any:
+    """The compiled function; where the cache folder cannot be written, numba looks for another, or compiles anew."""
+    settings: Any = numba_config
+    before, settings.CACHE_DIR = settings.CACHE_DIR, settings.CACHE_DIR or str(_cache.kernels())
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except (RuntimeError, OSError):  # numba found no folder that it may write to
+        return numba.njit(nogil=True)(function)
+    finally:
+        settings.CACHE_DIR = before
