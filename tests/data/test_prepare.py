@@ -273,7 +273,8 @@ def test_killed_at_any_moment_it_leaves_a_whole_dataset_or_none(tmp_path):
             Dataset.open(folder).verify()
     shutil.rmtree(folder, ignore_errors=True)
     process = start(source, folder)
-    time.sleep(seconds / 2)
+    while not folder.with_name(f".{folder.name}.preparing").exists() and process.poll() is None:
+        time.sleep(0.001)
     process.kill()
     process.wait()
     assert not folder.exists()
