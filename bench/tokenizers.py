@@ -27,7 +27,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]  # a peer has this name
+sys.path.append(str(Path(__file__).resolve().parent))  # a peer has this file's name, so this folder comes last;
+sys.path.remove(str(Path(__file__).resolve().parent))  # a worker of the village has no such folder to begin with
 
 import rustbpe
 import tiktoken
