@@ -46,7 +46,7 @@ TABLE = Table("what", "glassformer", "peers", "ratio", "target")
 
 def documents(megabytes: float, *, village: float = 0, unicode: float = 0) -> list[str]:
     """Different texts, about that much in all: some MB of village and of Unicode, the rest books and code."""
-    texts = [document.text for document in Village(megabytes=village).documents()] if village else []
+    texts = [document.text for document in Village(megabytes=village, workers=1).documents()] if village else []
     texts += list(unicode_mix(unicode))
     left, seen = megabytes * 1e6 - sum(len(text.encode()) for text in texts), set()
     for path in sources():
@@ -184,7 +184,7 @@ def decode(folder: Path, rounds: int) -> None:
 
 
 def train(folder: Path, rounds: int) -> None:
-    texts, n = documents(100, village=20), 8192
+    texts, n = documents(100, village=8), 8192
     size = sum(len(text.encode()) for text in texts) / 1e6
 
     def face() -> None:
