@@ -47,7 +47,7 @@ TABLE = Table("what", "glassformer", "peers", "ratio", "target")
 
 def documents(megabytes: float, *, village: float = 0, unicode: float = 0) -> list[str]:
     """Different texts, about that much in all: some MB of village and of Unicode, the rest books and code."""
-    texts = [document.text for document in Village(megabytes=village).documents()] if village else []
+    texts = [document.text for document in Village(megabytes=village, workers=1).documents()] if village else []
     texts += list(unicode_mix(unicode))
     left, seen = megabytes * 1e6 - sum(len(text.encode()) for text in texts), set()
     for path in sources():
@@ -137,7 +137,7 @@ def encode(folder: Path, rounds: int) -> None:
     warm(ours)
     arrays = [array.tolist() for array in ours.encode_array(texts)]
     assert arrays == [openai.encode_ordinary(text) for text in texts], "tiktoken has other ids"
-    assert arrays == [e.ids for e in face.encode_batch(texts, add_special_tokens=False)], "Hugging Face has other ids"
+    assert arrays == [e.ids for e in face.encode_batch_fast(texts, add_special_tokens=False)], "Hugging Face has other ids"
     del arrays
     TABLE.add_section()
 
@@ -147,7 +147,7 @@ def encode(folder: Path, rounds: int) -> None:
 
     peers = {
         "tiktoken": lambda: [openai.encode_ordinary(text) for text in texts],
-        "HF tokenizers": lambda: [e.ids for e in face.encode_batch(texts, add_special_tokens=False)],
+        "HF tokenizers": lambda: [e.ids for e in face.encode_batch_fast(texts, add_special_tokens=False)],
     }
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     ours.threads = 1
@@ -185,7 +185,7 @@ def decode(folder: Path, rounds: int) -> None:
 
 
 def train(folder: Path, rounds: int) -> None:
-    texts, n = documents(100, village=20), 8192
+    texts, n = documents(100, village=8), 8192
     size = sum(len(text.encode()) for text in texts) / 1e6
 
     def face() -> None:

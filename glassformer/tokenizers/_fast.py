@@ -58,7 +58,7 @@ class Fast:
 
             self._gatherer = Gatherer(self._made_of[3])
         try:
-            many = ids if isinstance(ids, np.ndarray) else np.frombuffer(array("q", ids), np.int64)
+            many = ids if isinstance(ids, np.ndarray) else np.frombuffer(array("I", ids), np.uintc)
         except (TypeError, OverflowError):
             return None
         return self._gatherer.decode(many) if many.dtype.kind in "iu" and many.ndim == 1 else None

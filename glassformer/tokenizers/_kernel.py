@@ -14,7 +14,10 @@ from glassformer.tokenizers import _cache
 
 
 def kernel(function: Callable) -> Any:
-    """The compiled function; where the cache folder cannot be written, numba looks for another, or compiles anew."""
+    """The compiled function; where the cache folder cannot be written, numba looks for another, or compiles anew.
+
+    A call from kernel to kernel counts the arrays it passes, atomically; what runs for every place is `inline` instead.
+    """
     settings: Any = numba_config
     before, settings.CACHE_DIR = settings.CACHE_DIR, settings.CACHE_DIR or str(_cache.kernels())
     try:
@@ -23,3 +26,8 @@ def kernel(function: Callable) -> Any:
         return numba.njit(nogil=True)(function)
     finally:
         settings.CACHE_DIR = before
+
+
+def inline(function: Callable) -> Any:
+    """A part of kernels, copied into each that calls it."""
+    return numba.njit(inline="always")(function)

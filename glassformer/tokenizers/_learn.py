@@ -15,19 +15,24 @@ from typing import NamedTuple
 import numpy as np
 
 from glassformer.errors import TokenizerError
-from glassformer.tokenizers._kernel import kernel
+from glassformer.tokenizers._kernel import inline, kernel
 
 NONE = np.int32(-1)
 
 
-class Row(NamedTuple):
-    """The cells; the first 256 hold the bytes themselves, so that every symbol has a place where its bytes stand."""
+SYMBOL, FIRST, PAIR, WORD = range(4)
 
-    text: np.ndarray  # uint8
-    symbol: np.ndarray  # int32; NONE in gaps
-    first: np.ndarray  # int32: at a token's last cell, its first
-    pair: np.ndarray  # int32; NONE where a token has no next one
-    frequency: np.ndarray  # int64: of the cell's word
+
+class Row(NamedTuple):
+    """The cells; the first 256 hold the bytes themselves, so that every symbol has a place where its bytes stand.
+
+    What a merge needs to know of a cell and its neighbours stands side by side: [SYMBOL] (NONE in gaps), [FIRST] (at a
+    token's last cell, its first), [PAIR] (NONE where a token has no next one) and [WORD].
+    """
+
+    text: np.ndarray  # (n,) uint8
+    cells: np.ndarray  # (n, 4) int32
+    counts: np.ndarray  # int64: of each word
 
 
 class Pairs(NamedTuple):
@@ -43,10 +48,10 @@ class Pairs(NamedTuple):
 
 
 class Notes(NamedTuple):
-    """`cell[n]` is a place of a pair and `next[n]` the note of its next place. `used[0]` notes are there."""
+    """`place[n]` is a cell where a pair is, and `following[n]` the note of its next one. `used[0]` notes are there."""
 
-    cell: np.ndarray  # int32
-    next: np.ndarray  # int32
+    place: np.ndarray  # int32
+    following: np.ndarray  # int32
     used: np.ndarray  # (1,) int64
 
 
@@ -81,18 +86,16 @@ def learn(
 
 @kernel
 def _lay_out(text, ends, counts, n_cells):
-    symbol = np.full(n_cells, NONE, np.int32)
-    pair = np.full(n_cells, NONE, np.int32)
-    first, frequency = np.arange(n_cells).astype(np.int32), np.zeros(n_cells, np.int64)
-    row = Row(np.zeros(n_cells, np.uint8), symbol, first, pair, frequency)
+    row = Row(np.zeros(n_cells, np.uint8), np.full((n_cells, 4), NONE, np.int32), counts)
     row.text[:256] = np.arange(256)
+    row.cells[:, FIRST] = np.arange(n_cells)
     at = 257
     for word in range(len(counts)):
         for i in range(ends[word], ends[word + 1]):
-            row.text[at] = symbol[at] = text[i]
+            row.text[at] = row.cells[at, SYMBOL] = text[i]
+            row.cells[at, WORD] = word
             if i + 1 < ends[word + 1]:
-                pair[at] = np.int32(text[i]) << 8 | np.int32(text[i + 1])
-            row.frequency[at] = counts[word]
+                row.cells[at, PAIR] = np.int32(text[i]) << 8 | np.int32(text[i + 1])
             at += 1
         at += 1
     return row
@@ -103,7 +106,7 @@ def _learn(row, n_merges, min_frequency):
     """For each merge the (first cell, length) of its left token, and of its right."""
     symbols = Symbols(np.arange(256 + n_merges).astype(np.int32), np.ones(256 + n_merges, np.int32))
     pairs = _grown(_no_pairs(), 1 << 17)
-    most = 3 * len(row.symbol)
+    most = 3 * len(row.text)
     notes = Notes(np.empty(most, np.int32), np.empty(most, np.int32), np.zeros(1, np.int64))
     n_heap, n_pairs = _first_pairs(row, pairs, notes, symbols), 1 << 16
     before, after = np.full(256 + n_merges, NONE, np.int32), np.full(256 + n_merges, NONE, np.int32)
@@ -135,57 +138,60 @@ def _merge(row, pairs, notes, symbols, best, new, n_pairs, before, after):
 
     `before[x]` is the pair (x, new) and `after[y]` the pair (new, y), once they exist.
     """
+    _, cells, counts = row
+    _, _, count, head, tail, _, _ = pairs
+    place, following, used = notes
     length_left, length_right = symbols.length[pairs.left[best]], symbols.length[pairs.right[best]]
-    note = pairs.head[best]
+    note = head[best]
     while note != NONE:
-        i, note = notes.cell[note], notes.next[note]
-        if row.pair[i] != best:
+        i, note = place[note], following[note]
+        if cells[i, PAIR] != best:
             continue  # an earlier merge has taken one of the two
         j = i + length_left
         k = j + length_right  # the token after them, or the gap
-        h = row.first[i - 1]  # the token before them, or the gap
-        frequency = row.frequency[i]
+        h = cells[i - 1, FIRST]  # the token before them, or the gap
+        n, x, y = counts[cells[i, WORD]], cells[h, SYMBOL], cells[k, SYMBOL]
         symbols.cell[new] = i
-        row.symbol[i], row.first[k - 1] = new, i
-        if row.symbol[h] != NONE:
-            pairs.count[row.pair[h]] -= frequency
-            if before[row.symbol[h]] == NONE:
-                before[row.symbol[h]] = _create(pairs, n_pairs, row.symbol[h], new)
+        cells[i, SYMBOL], cells[k - 1, FIRST] = new, i
+        if x != NONE:
+            count[cells[h, PAIR]] -= n
+            if before[x] == NONE:
+                before[x] = _create(pairs, n_pairs, x, new)
                 n_pairs += 1
-            row.pair[h] = before[row.symbol[h]]
-            _note(pairs, notes, row.pair[h], h, frequency)
-        row.pair[i] = NONE
-        if row.symbol[k] != NONE:
-            pairs.count[row.pair[j]] -= frequency
-            if after[row.symbol[k]] == NONE:
-                after[row.symbol[k]] = _create(pairs, n_pairs, new, row.symbol[k])
+            cells[h, PAIR] = before[x]
+            _note(count, head, tail, place, following, used, before[x], h, n)
+        cells[i, PAIR] = NONE
+        if y != NONE:
+            count[cells[j, PAIR]] -= n
+            if after[y] == NONE:
+                after[y] = _create(pairs, n_pairs, new, y)
                 n_pairs += 1
-            row.pair[i] = after[row.symbol[k]]
-            _note(pairs, notes, row.pair[i], i, frequency)
-        row.pair[j] = NONE
-    pairs.count[best] = 0
+            cells[i, PAIR] = after[y]
+            _note(count, head, tail, place, following, used, after[y], i, n)
+        cells[j, PAIR] = NONE
+    count[best] = 0
     return n_pairs
 
 
-@kernel
+@inline
 def _create(pairs, number, left, right):
     pairs.left[number], pairs.right[number] = left, right
     pairs.count[number], pairs.head[number] = 0, NONE
     return number
 
 
-@kernel
-def _note(pairs, notes, pair, cell, frequency):
-    """The pair occurs at this cell, too."""
-    number = notes.used[0]
-    notes.used[0] += 1
-    notes.cell[number], notes.next[number] = cell, NONE
-    if pairs.head[pair] == NONE:
-        pairs.head[pair] = number
+@inline
+def _note(count, head, tail, place, following, used, pair, at, n):
+    """The pair occurs at this cell, too, in a word that occurs n times."""
+    number = used[0]
+    used[0] = number + 1
+    place[number], following[number] = at, NONE
+    if head[pair] == NONE:
+        head[pair] = number
     else:
-        notes.next[pairs.tail[pair]] = number
-    pairs.tail[pair] = number
-    pairs.count[pair] += frequency
+        following[tail[pair]] = number
+    tail[pair] = number
+    count[pair] += n
 
 
 @kernel
@@ -193,9 +199,12 @@ def _first_pairs(row, pairs, notes, symbols):
     """Count the pairs of bytes and put them into the heap; its size."""
     for number in range(1 << 16):
         _create(pairs, number, number >> 8, number & 255)
-    for cell in range(257, len(row.symbol)):
-        if row.pair[cell] != NONE:
-            _note(pairs, notes, row.pair[cell], cell, row.frequency[cell])
+    count, head, tail = pairs.count, pairs.head, pairs.tail
+    place, following, used = notes.place, notes.following, notes.used
+    for at in range(257, len(row.text)):
+        pair = row.cells[at, PAIR]
+        if pair != NONE:
+            _note(count, head, tail, place, following, used, pair, at, row.counts[row.cells[at, WORD]])
     n_heap = 0
     for number in range(1 << 16):
         if pairs.count[number] > 0:
@@ -271,7 +280,7 @@ def _sink(pairs, n_heap, text, symbols):
     heap[at], claim[at] = pair, count
 
 
-@kernel
+@inline
 def _is_better(pairs, p, count_p, q, count_q, text, symbols):
     """More frequent, or as frequent and lexicographically greater as a pair of byte strings."""
     if count_p != count_q:
@@ -280,7 +289,7 @@ def _is_better(pairs, p, count_p, q, count_q, text, symbols):
     return (order if order != 0 else _compare(pairs.right[p], pairs.right[q], text, symbols)) > 0
 
 
-@kernel
+@inline
 def _compare(s, t, text, symbols):
     """Positive if the bytes of symbol s are greater than those of t, 0 if equal, negative if smaller."""
     length_s, length_t = symbols.length[s], symbols.length[t]

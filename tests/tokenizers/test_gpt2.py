@@ -1,8 +1,11 @@
 """GPT-2's own files give GPT-2's own ids: tiktoken and Hugging Face, built from the same files, agree."""
 
 import json
+import random
+import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiktoken
 import tokenizers
@@ -13,7 +16,7 @@ from glassformer.tokenizers import Tokenizer, _gpt2
 from glassformer.tokenizers._patterns import PATTERNS
 from glassformer.tokenizers.bpe import BPE, BPETokenizer, from_gpt2
 
-from .examples import MIXED, TRICKY, known_everywhere
+from .examples import MIXED, TRICKY, WORDS, known_everywhere
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "gpt2"
 FILES = FOLDER / "vocab.json", FOLDER / "merges.txt"
@@ -84,6 +87,35 @@ def test_ids_equal_tiktoken_s_on_books_and_code(gpt2, openai):
     ]
     for text, array in zip(texts, gpt2.encode_array(texts), strict=True):
         assert array.tolist() == openai.encode_ordinary(text)
+
+
+def mixed(megabytes: float) -> list[str]:
+    """Different texts of that size: a fifth of every Unicode block, the rest code of the library and of packages."""
+    rng, known = random.Random(0), [c for c in map(chr, range(0x110000)) if known_everywhere(c)]
+    texts, left = [], megabytes * 1e6
+    while left > megabytes * 8e5:
+        parts = []
+        for at in rng.choices(range(len(known)), k=2000):
+            parts += [*rng.choices(known[at : at + 64], k=rng.randint(1, 6)), rng.choice(WORDS)]
+        texts.append("".join(parts))
+        left -= len(texts[-1].encode())
+    for path in (path for name in ("stdlib", "purelib") for path in sorted(Path(sysconfig.get_path(name)).rglob("*.py"))):
+        text = path.read_text("utf-8", errors="replace")
+        if left > 0 and known_everywhere(text):
+            texts.append(text)
+            left -= len(text.encode())
+    return texts
+
+
+@needs_files
+@pytest.mark.parametrize("megabytes", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_ids_of_mixed_text_equal_tiktoken_s_and_hugging_face_s(gpt2, openai, hugging_face, megabytes):
+    texts = mixed(megabytes)
+    ours = [array.tolist() for array in gpt2.encode_array(texts)]
+    assert gpt2._fast._encoder is not None or megabytes < 10  # compiled
+    assert ours == [openai.encode_ordinary(text) for text in texts]
+    assert ours == [encoding.ids for encoding in hugging_face.encode_batch_fast(texts)]
+    assert gpt2.decode(np.concatenate(ours)) == "".join(texts)
 
 
 @needs_files
