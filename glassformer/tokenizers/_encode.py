@@ -9,8 +9,8 @@ parts, encoded alone, give the ids of the whole.
 """
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +48,7 @@ class Memory(NamedTuple):
 
 
 class Encoder:
-    """Encodes UTF-8 documents into arrays of ids, with as many threads as asked for."""
+    """Encodes UTF-8 documents into arrays of ids, in one thread or in those of a pool."""
 
     def __init__(self, symbol_of: Mapping[tuple[int, int], int], ids: np.ndarray, found: Automaton) -> None:
         self._scan, self._dtype, self._may_cut = scanner(found), ids.dtype, found.ends_lines()
@@ -61,22 +61,23 @@ class Encoder:
         self._vocabulary = Vocabulary(table, of_bytes, ids.astype(np.uint32))
         self._memories: list[Memory] = []  # those that no thread is using
 
-    def encode(self, documents: Sequence[bytes], threads: int = 1) -> list[np.ndarray]:
-        """The ids of each document. Documents must be valid UTF-8."""
+    def begin(self, documents: Sequence[bytes], pool: Executor | None = None) -> Callable[[], list[np.ndarray]]:
+        """Start encoding documents of valid UTF-8 in the pool's threads; calling the result waits for their ids.
+
+        Without a pool they are encoded at that call.
+        """
         data = np.frombuffer(b"".join(documents), np.uint8)
         tasks = list(self._tasks(documents))
-        if threads > 1 and len(tasks) > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                done = list(pool.map(lambda task: self._run(data, task), tasks))
-        else:
-            done = [self._run(data, task) for task in tasks]
-        parts: list[list[np.ndarray]] = [[] for _ in documents]
-        for task, (ids, sizes) in zip(tasks, done):
-            at = 0
-            for document, size in zip(task[:, 3].tolist(), sizes.tolist()):
-                parts[document].append(ids[at : at + size])
-                at += size
-        return [part[0].copy() if len(part) == 1 else np.concatenate(part) for part in parts]
+        done = (pool.map if pool else map)(lambda task: self._run(data, task), tasks)
+
+        def finish() -> list[np.ndarray]:
+            parts: list[list[np.ndarray]] = [[] for _ in documents]
+            for task, arrays in zip(tasks, done):
+                for document, ids in zip(task[:, 3].tolist(), arrays):
+                    parts[document].append(ids)
+            return [part[0] if len(part) == 1 else np.concatenate(part) for part in parts]
+
+        return finish
 
     def _tasks(self, documents: Sequence[bytes]) -> Iterator[np.ndarray]:
         """Shares of about PART bytes, each with rows (start, stop, end of its document, number of its document)."""
@@ -93,12 +94,16 @@ class Encoder:
         if rows:
             yield np.array(rows, np.int64)
 
-    def _run(self, data: np.ndarray, task: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        memory = self._memories.pop() if self._memories else _memory()
+    def _run(self, data: np.ndarray, task: np.ndarray) -> list[np.ndarray]:
+        """The ids of each row of the task."""
+        try:
+            memory = self._memories.pop()
+        except IndexError:
+            memory = _memory()
         ids, sizes = np.empty(task[-1, 1] - task[0, 0], self._dtype), np.empty(len(task), np.int64)
         _encode(data, task, self._scan, self._vocabulary, memory, ids, sizes)
         self._memories.append(memory)
-        return ids, sizes
+        return [ids[end - size : end].copy() for size, end in zip(sizes.tolist(), sizes.cumsum().tolist())]
 
 
 def _cuts(document: bytes) -> Iterator[int]:

@@ -4,9 +4,11 @@ never wait for numba.
 What the kernels need is made when first used, and left behind when the tokenizer is pickled or copied.
 """
 
+import contextlib
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +80,19 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+@contextlib.contextmanager
+def in_threads(n: int) -> Iterator[ThreadPoolExecutor | None]:
+    """A pool of n threads; none where one is enough."""
+    if n < 2:
+        yield None
+        return
+    pool = ThreadPoolExecutor(n)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def cores() -> int:

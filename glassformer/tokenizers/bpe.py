@@ -14,6 +14,8 @@ The ordered list of merges *is* the tokenizer: replay it and you see it learn. I
 merge in the order learnt, then the special tokens.
 """
 
+import functools
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from glassformer.errors import TokenizerError
 from glassformer.tokenizers import LARGEST_VOCABULARY, Tokenizer, TokenizerRecipe, _file, _gpt2, well_formed
-from glassformer.tokenizers._fast import Fast, batches, cores
+from glassformer.tokenizers._fast import BATCH, Fast, batches, cores, in_threads
 from glassformer.tokenizers._merge import Merge, Pair, apply
 from glassformer.tokenizers._patterns import Splitter
 from glassformer.tokenizers._train import Learner
@@ -45,7 +47,7 @@ class BPE(TokenizerRecipe):
     @field_validator("vocab_size")
     @classmethod
     def _room_for_bytes(cls, vocab_size: int, info: ValidationInfo) -> int:
-        least = 256 + 1 + len(info.data.get("special", ()))
+        least = 256 + 1 + len(info.data.get("special", ())) + info.data.get("reserved", 0)
         if vocab_size < least:
             raise ValueError(f"the 256 bytes and the special tokens alone need {least} ids; set it to {least} or more")
         return vocab_size
@@ -105,15 +107,24 @@ class BPETokenizer(Tokenizer):
 
     def _encode(self, text: str) -> np.ndarray:
         fast = self._fast.encoder(len(text))
-        return fast.encode([text.encode()], self.threads)[0] if fast else self._plain_encode(text)
+        if not fast:
+            return self._plain_encode(text)
+        with in_threads(self.threads if len(text) >= BATCH else 1) as pool:
+            return fast.begin([text.encode()], pool)()[0]
 
     def encode_array(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """As every tokenizer's, but that some MB of texts are read ahead and encoded together."""
-        for batch in batches(map(well_formed, texts)):
-            if fast := self._fast.encoder(sum(map(len, batch))):
-                yield from fast.encode([text.encode() for text in batch], self.threads)
-            else:
-                yield from map(self._plain_encode, batch)
+        waiting = deque()
+        with in_threads(self.threads) as pool:
+            for batch in batches(map(well_formed, texts)):
+                if fast := self._fast.encoder(sum(map(len, batch))):
+                    waiting.append(fast.begin([text.encode() for text in batch], pool))
+                else:
+                    waiting.append(functools.partial(map, self._plain_encode, batch))
+                if len(waiting) > 1:  # while these ids are used, the threads are busy with the next
+                    yield from waiting.popleft()()
+            for finish in waiting:
+                yield from finish()
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         decoded = self._fast.decode(ids)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ ODD += "\x85\xa0\u1680\u2003\u2028\u2029\u200b\u3000/09٣½éÉǅʰªा猫\u030
 HARD = st.one_of(MIXED, st.text(st.sampled_from(ODD), max_size=30), st.text(max_size=30))
 ALL = pytest.mark.parametrize("pattern", PATTERNS)
 FEW_LETTERS = st.text("ab c", min_size=1, max_size=12).map(str.encode)
+TWO_THREADS = ThreadPoolExecutor(2)
 COUNTS = st.dictionaries(st.one_of(FEW_LETTERS, st.binary(min_size=1, max_size=6)), st.integers(1, 4), max_size=20)
 
 
@@ -140,7 +142,7 @@ def test_encoding_equals_the_definition(words, documents, stretch):
     tokenizer = BPETokenizer(merges, "gpt2", {"<|endoftext|>": 256 + len(merges)})
     texts = [well(text) * stretch for text in documents]
     texts += [bytes(value % 128 for value in word).decode() * 90 for word in words]
-    compiled = encoder(tokenizer).encode([text.encode() for text in texts], threads=2)
+    compiled = encoder(tokenizer).begin([text.encode() for text in texts], TWO_THREADS)()
     for text, ids in zip(texts, compiled, strict=True):
         plain = [s for piece in Splitter("gpt2")(text) for s in plain_apply(piece.encode(), tokenizer._symbol_of)]
         assert ids.tolist() == plain == tokenizer._plain_encode(text).tolist()
@@ -150,11 +152,11 @@ def test_encoding_equals_the_definition(words, documents, stretch):
 def test_a_document_in_parts_has_the_ids_of_the_whole(monkeypatch, pattern):
     tokenizer = BPE(vocab_size=500, pattern=pattern).train(TRICKY)
     text = "\n".join(TRICKY + ["  \n\n  x", "'ll go \n  \n"] + TRICKY) * 4
-    whole = encoder(tokenizer).encode([text.encode(), b"", text.encode()])
+    whole = encoder(tokenizer).begin([text.encode(), b"", text.encode()])()
     monkeypatch.setattr(_encode, "PART", 20)
     assert len(list(_encode._cuts(text.encode()))) > 10
     assert automaton(PATTERNS[pattern]).ends_lines() == (pattern != "none")
-    parts = encoder(tokenizer).encode([text.encode(), b"", text.encode()], threads=2)
+    parts = encoder(tokenizer).begin([text.encode(), b"", text.encode()], TWO_THREADS)()
     assert [a.tolist() for a in parts] == [a.tolist() for a in whole]
     assert whole[0].tolist() == tokenizer._plain_encode(text).tolist()
 
@@ -164,7 +166,7 @@ def test_a_full_memory_forgets(monkeypatch):
     fast = encoder(tokenizer)
     fast._memories = [_encode._memory(64, 400)]
     text = " ".join(f"{i * i}{'ab' * (i % 30)}" for i in range(2000))
-    assert fast.encode([text.encode()])[0].tolist() == tokenizer._plain_encode(text).tolist()
+    assert fast.begin([text.encode()])()[0].tolist() == tokenizer._plain_encode(text).tolist()
 
 
 @given(ids=st.lists(st.integers(0, 402)))
