@@ -73,9 +73,10 @@ class Cache:
         assert end <= self.length, f"a cache for {self.length} tokens was asked to hold {end}"
         self.lengths = [n + c for n, c in zip(before, counts or [T] * len(before), strict=True)]
         steps = torch.arange(T, device=device)
+        real = None if counts is None else torch.tensor(counts, device=device)
         if min(before) == max(before):
-            return Positions(steps + before[0], before[0], end, scheme)
-        return Positions(torch.tensor(before, device=device)[:, None] + steps, None, end, scheme)
+            return Positions(steps + before[0], before[0], end, scheme, counts=real)
+        return Positions(torch.tensor(before, device=device)[:, None] + steps, None, end, scheme, counts=real)
 
     def select(self, rows: list[int]) -> None:
         """Keep only these rows, in this order."""
