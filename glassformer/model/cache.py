@@ -58,6 +58,30 @@ class KVCache:
         return 0 if self.k is None else 2 * self.k.nbytes
 
 
+class StateCache:
+    """What a recurrent layer remembers: a few tensors (B, ...) whose size does not depend on how much was read.
+
+    The layer itself leaves padding out of them (`Positions.real`). No gradient flows into the call before.
+    """
+
+    def __init__(self):
+        self.tensors: tuple[Tensor, ...] | None = None
+
+    def store(self, *tensors: Tensor) -> None:
+        """Remember these instead of the last ones."""
+        self.tensors = tuple(t.detach() for t in tensors)
+
+    def select(self, rows: Tensor) -> None:
+        """Keep only these rows."""
+        if self.tensors is not None:
+            self.tensors = tuple(t[rows] for t in self.tensors)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(t.nbytes for t in self.tensors or ())
+
+
 class Cache:
     """The memory of a whole model: one LayerCache per block, and how far each row has read."""
 

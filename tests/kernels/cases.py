@@ -20,6 +20,8 @@ PLAIN, FUSED = kernels.plain(), kernels.fused()
 BOTH = pytest.mark.parametrize("maths", [PLAIN, FUSED], ids=["plain", "fused"])
 INF, NAN = math.inf, math.nan
 SIZE = st.integers(1, 6)
+LENGTH = st.sampled_from([1, 2, 7, 64, 65, 130])
+"""T of formulas that work in chunks of 64 tokens."""
 
 
 @dataclass
@@ -127,6 +129,31 @@ def attention_case(draw):
     return Case([q, k, v, *bias], lambda f, q, k, v, bias=None: f(q, k, v, visible=visible, bias=bias), 10)
 
 
+@st.composite
+def documents(draw, B: int, T: int):
+    """Numbers of documents packed into rows, or None for one document a row."""
+    if draw(st.booleans()):
+        return None
+    return torch.tensor(draw(st.lists(st.integers(0, 1), min_size=B * T, max_size=B * T))).view(B, T).cumsum(1)
+
+
+@st.composite
+def linear_attention_case(draw):
+    B, G, repeat, D, E = (draw(SIZE) for _ in range(5))
+    T, H = draw(LENGTH), G * repeat
+    q, k, v = (draw(numbers(B, n, T, d, magnitudes=(0.1, 1.0, 3.0))) for n, d in ((H, D), (G, D), (G, E)))
+    state = [t.exp() for t in (draw(numbers(B, G, D, E, magnitudes=(1.0,))), draw(numbers(B, G, D, magnitudes=(1.0,))))]
+    state, numbered = (state if draw(st.booleans()) else []), draw(documents(B, T))
+    signs = [draw(numbers(*t.shape)).sign() for t in (q, k)] if draw(st.booleans()) else None
+
+    def call(f, q, k, v, *state):
+        q, k = (t.clamp(max=0).exp() + t.relu() for t in (q, k))
+        turned = [t * sign.to(t.dtype) for t, sign in zip((q, k), signs)] if signs else [None, None]
+        return f(q, k, v, *turned, state=state or None, documents=numbered)
+
+    return Case([q, k, v, *state], call, 30, 10)
+
+
 FORMULAS = {
     "embedding": embedding_case(),
     "linear": linear_case(),
@@ -136,9 +163,13 @@ FORMULAS = {
     "rms_norm": rms_norm_case(),
     "relu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
     "gelu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
+    "relu2": leading(3).map(lambda x: Case([x], lambda f, x: f(x), 60)),
+    "softcap": leading(3).map(lambda x: Case([x], lambda f, x: f(x, 30.0), 1, 30)),
+    "geglu": leading(2, 3).map(lambda x: Case([x[..., 0, :], x[..., 1, :]], lambda f, g, u: f(g, u))),
     "swiglu": leading(2, 3).map(lambda x: Case([x[..., 0, :], x[..., 1, :]], lambda f, g, u: f(g, u))),
     "rope": rope_case(),
     "attention": attention_case(),
+    "linear_attention": linear_attention_case(),
 }
 # in place, random, or (orthogonalise) iterated in bf16: these have tests of their own
 IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout", "orthogonalise"}

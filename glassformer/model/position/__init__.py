@@ -60,6 +60,13 @@ class Positions:
     counts: Tensor | None = None
     """(B,) int64 where rows are padded on the right: how many tokens of this call are real. None: all of them."""
 
+    @property
+    def real(self) -> Tensor | None:
+        """(B, T) booleans, false for padding; None where there is none."""
+        if self.counts is None:
+            return None
+        return torch.arange(self.index.shape[-1], device=self.index.device) < self.counts[:, None]
+
     def rotate(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate."""
         return self.scheme.rotate(q, k, self.index)
