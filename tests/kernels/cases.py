@@ -154,6 +154,32 @@ def linear_attention_case(draw):
     return Case([q, k, v, *state], call, 30, 10)
 
 
+@st.composite
+def sparse_case(draw, settings: dict[str, list[int]], older_keys: bool = False):
+    """Long enough for several chunks; with and without grouped heads, packed documents and a learned bias."""
+    B, G, repeat, D = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    H, T = G * repeat, draw(st.one_of(st.integers(1, 12), st.integers(60, 200)))
+    S = T + (draw(st.sampled_from([0, 3, 70])) if older_keys else 0)
+    q, k, v = (draw(numbers(B, heads, n, D, magnitudes=(1e-3, 1.0, 3.0))) for heads, n in ((H, T), (G, S), (G, S)))
+    knobs = {name: draw(st.sampled_from(values)) for name, values in settings.items()}
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    opens = torch.rand(B, S, generator=generator) < draw(st.sampled_from([0.0, 0.02, 0.2]))
+    documents = opens.long().cumsum(1) * 2 if draw(st.booleans()) else None
+    table = [draw(numbers(H, 5, magnitudes=(1.0, 3.0)))] if draw(st.booleans()) else []
+
+    def call(f, q, k, v, table=None):
+        def bias(q_index: Tensor, k_index: Tensor) -> Tensor:
+            back = (q_index[..., :, None] - k_index[..., None, :]) % 5
+            return table[:, back].movedim(0, -3)
+
+        return f(q, k, v, **knobs, documents=documents, bias=None if table is None else bias)
+
+    return Case([q, k, v, *table], call, 30)
+
+
+BANDED = {"window": [1, 2, 7, 32, 50, 500]}
+BLOCKED = {"block": [1, 2, 7, 16, 500], "before": [0, 1, 2], "first": [0, 1, 2]}
+STRIDED = {"window": [1, 2, 7, 32, 500], "stride": [1, 2, 7, 16, 500]}
 FORMULAS = {
     "embedding": embedding_case(),
     "linear": linear_case(),
@@ -169,6 +195,9 @@ FORMULAS = {
     "swiglu": leading(2, 3).map(lambda x: Case([x[..., 0, :], x[..., 1, :]], lambda f, g, u: f(g, u))),
     "rope": rope_case(),
     "attention": attention_case(),
+    "banded": sparse_case(BANDED, older_keys=True),
+    "blocked": sparse_case(BLOCKED),
+    "strided": sparse_case(STRIDED),
     "linear_attention": linear_attention_case(),
 }
 # in place, random, or (orthogonalise) iterated in bf16: these have tests of their own
