@@ -146,13 +146,15 @@ def one_batch_overfits(c: Combination) -> None:
     gpt, batch = model(c, n_embd=48, n_kv_head=1).train(), ids(4, 8)
     batch[:, 0] = torch.arange(4)  # so that what follows can be known
     optimizer = torch.optim.AdamW(gpt.parameters(), lr=5e-3, weight_decay=0, fused=True)
-    for _ in range(60):
+    for _ in range(60 if c["norm"] != "none" else 400):  # without a norm the stream starts at a fiftieth of its size
         optimizer.zero_grad()
         loss = loss_of(gpt, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(gpt.parameters(), 1.0)
         optimizer.step()
-    assert loss.item() < 0.1, f"loss {loss.item():.3f} after 60 steps on one batch"
+        if loss.item() < 0.1:
+            break
+    assert loss.item() < 0.1, f"loss {loss.item():.3f} after all steps on one batch"
 
 
 def rows_may_be_reordered(c: Combination) -> None:
