@@ -41,6 +41,8 @@ class Kernels:
     blocked: Callable[..., Tensor]
     strided: Callable[..., Tensor]
     linear_attention: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    short_convolution: Callable[..., Tensor]
+    selective_scan: Callable[..., tuple[Tensor, Tensor]]
     dropout: Callable[..., Tensor]
     adamw: Callable[..., None]
     orthogonalise: Callable[..., Tensor]

@@ -180,6 +180,36 @@ def sparse_case(draw, settings: dict[str, list[int]], older_keys: bool = False):
 BANDED = {"window": [1, 2, 7, 32, 50, 500]}
 BLOCKED = {"block": [1, 2, 7, 16, 500], "before": [0, 1, 2], "first": [0, 1, 2]}
 STRIDED = {"window": [1, 2, 7, 32, 500], "stride": [1, 2, 7, 16, 500]}
+@st.composite
+def short_convolution_case(draw):
+    B, T, E, W = draw(SIZE), draw(SIZE), draw(SIZE), draw(st.integers(1, 4))
+    biased, continued = draw(st.booleans()), W > 1 and draw(st.booleans())
+    numbered = None if continued else draw(documents(B, T))
+    shapes = [(B, T, E), (E, 1, W), *([(E,)] if biased else []), *([(B, W - 1, E)] if continued else [])]
+    tensors = [draw(numbers(*shape, magnitudes=(0.1, 1.0, 3.0))) for shape in shapes]
+
+    def call(f, x, weight, *rest):
+        bias, tail = (rest[0] if biased else None), (rest[-1] if continued else None)
+        return f(x, weight, bias, tail, numbered)
+
+    return Case(tensors, call, 30, 10)
+
+
+@st.composite
+def selective_scan_case(draw):
+    B, E, N = draw(SIZE), draw(SIZE), draw(SIZE)
+    T = draw(LENGTH)
+    x, dt, b, c = (draw(numbers(B, T, n, magnitudes=(0.1, 1.0))) for n in (E, E, N, N))
+    A_log, D = draw(numbers(E, N, magnitudes=(0.1, 1.0))), draw(numbers(E, magnitudes=(1.0,)))
+    state, numbered = ([draw(numbers(B, E, N))] if draw(st.booleans()) else []), draw(documents(B, T))
+    scale = draw(st.sampled_from([0.01, 1.0, 100.0]))  # from a memory of hundreds of tokens to none at all
+
+    def call(f, x, dt, A_log, b, c, D, *state):
+        return f(x, scale * dt * dt, -A_log.exp(), b, c, D, *state, documents=numbered)
+
+    return Case([x, dt, A_log, b, c, D, *state], call, 100, 30)
+
+
 FORMULAS = {
     "embedding": embedding_case(),
     "linear": linear_case(),
@@ -199,6 +229,8 @@ FORMULAS = {
     "blocked": sparse_case(BLOCKED),
     "strided": sparse_case(STRIDED),
     "linear_attention": linear_attention_case(),
+    "short_convolution": short_convolution_case(),
+    "selective_scan": selective_scan_case(),
 }
 # in place, random, or (orthogonalise) iterated in bf16: these have tests of their own
 IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout", "orthogonalise"}

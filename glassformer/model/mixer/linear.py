@@ -1,4 +1,4 @@
-"""Linear attention (Katharopoulos et al., 2020): attention whose pattern is a product of features, so that it can be summed.
+"""Linear attention (Katharopoulos et al., 2020): attention whose weights are products of features, so that it adds up.
 
 Softmax compares a query with every key, T x T of them. With weights phi(q) . phi(k) the keys can be added up first: work
 grows with T, and the memory of a model that writes is D x D numbers a head however much it has read. What is lost is the
