@@ -89,8 +89,12 @@ class Positions:
         return rule(self.queries, k_index if k_index.ndim == 1 else k_index[:, None, None, :])
 
     def bias(self, k_index: Tensor) -> Tensor | None:
-        """See Scheme.bias."""
+        """See Scheme.bias; k_index (S,), or (B, S) where rows hold different keys."""
         return self.scheme.bias(self.index, k_index)
+
+    def bias_from(self, first: int) -> Callable[[Tensor, Tensor], Tensor | None]:
+        """Scheme.bias for a kernel that asks for it piece by piece and counts from the key at index `first`."""
+        return lambda q_index, k_index: self.scheme.bias(q_index + first, k_index + first)
 
 
 def places(documents: Tensor) -> Tensor:
