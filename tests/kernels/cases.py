@@ -210,6 +210,22 @@ def selective_scan_case(draw):
     return Case([x, dt, A_log, b, c, D, *state], call, 100, 30)
 
 
+@st.composite
+def gated_delta_case(draw):
+    B, G, repeat, D, E = (draw(SIZE) for _ in range(5))
+    T, H = draw(LENGTH), G * repeat
+    q, k, v = (draw(numbers(B, n, T, d, magnitudes=(0.1, 1.0))) for n, d in ((H, D), (G, D), (G, E)))
+    beta, alpha = (draw(numbers(B, G, T, magnitudes=(0.1, 1.0, 3.0))) for _ in range(2))
+    state, numbered = ([draw(numbers(B, G, D, E))] if draw(st.booleans()) else []), draw(documents(B, T))
+    forgetting = draw(st.sampled_from([0.001, 0.1, 10.0]))
+
+    def call(f, q, k, v, beta, alpha, *state):
+        k = k / (k.square().sum(-1, keepdim=True) + 1e-3).sqrt()
+        return f(q, k, v, beta.sigmoid(), -forgetting * alpha * alpha, *state, documents=numbered)
+
+    return Case([q, k, v, beta, alpha, *state], call, 100, 30)
+
+
 FORMULAS = {
     "embedding": embedding_case(),
     "linear": linear_case(),
@@ -221,6 +237,9 @@ FORMULAS = {
     "gelu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
     "relu2": leading(3).map(lambda x: Case([x], lambda f, x: f(x), 60)),
     "softcap": leading(3).map(lambda x: Case([x], lambda f, x: f(x, 30.0), 1, 30)),
+    "route": st.tuples(SIZE, SIZE, SIZE).flatmap(
+        lambda n: numbers(n[0], n[1], magnitudes=(0.1, 3.0)).map(lambda z: Case([z], lambda f, z: f(z, min(n[1:])), 10))
+    ),
     "geglu": leading(2, 3).map(lambda x: Case([x[..., 0, :], x[..., 1, :]], lambda f, g, u: f(g, u))),
     "swiglu": leading(2, 3).map(lambda x: Case([x[..., 0, :], x[..., 1, :]], lambda f, g, u: f(g, u))),
     "rope": rope_case(),
@@ -231,6 +250,7 @@ FORMULAS = {
     "linear_attention": linear_attention_case(),
     "short_convolution": short_convolution_case(),
     "selective_scan": selective_scan_case(),
+    "gated_delta": gated_delta_case(),
 }
 # in place, random, or (orthogonalise) iterated in bf16: these have tests of their own
 IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout", "orthogonalise"}
