@@ -109,8 +109,9 @@ def rope_case(draw):
     ragged = draw(st.booleans())
     index = torch.tensor(draw(st.lists(st.integers(0, 5000), min_size=B * T, max_size=B * T))).view(B, T)
     angle = rope.angles(index if ragged else index[0], 2 * D, 10_000.0)
-    q, k = draw(numbers(B, H, T, 2 * D)), draw(numbers(B, G, T, 2 * D))
-    return Case([q, k], lambda f, q, k: f(q, k, angle[:, None] if ragged else angle))
+    width, temperature = 2 * D + draw(st.integers(0, 3)), draw(st.sampled_from([1.0, 1.2]))
+    q, k = draw(numbers(B, H, T, width)), draw(numbers(B, G, T, width))
+    return Case([q, k], lambda f, q, k: f(q, k, angle[:, None] if ragged else angle, temperature))
 
 
 @st.composite
