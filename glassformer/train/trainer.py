@@ -108,7 +108,7 @@ class Trainer:
         self.loss, self.sample, self.watch = loss, sample, watch
         self.device = next(model.parameters()).device
         self.precision = Precision(precision, self.device)
-        self.optimizer = config.optimizer.build(model.named_parameters(), model.kernels)
+        self.optimizer = config.optimizer.build(model.named_parameters(), model.kernels, model.rates())
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.stop_signal: signal.Signals | None = None

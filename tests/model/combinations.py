@@ -8,6 +8,8 @@ import itertools
 import random
 from pathlib import Path
 
+import torch
+
 from glassformer.config import Variant, variants
 from glassformer.model.gpt import GPT, GPTConfig
 
@@ -55,10 +57,23 @@ def label(combination: Combination) -> str:
 
 
 def config(combination: Combination, **overrides) -> GPTConfig:
-    slots = {slot: name for slot, name in combination.items() if slot != "shape"}
+    slots: dict = {slot: name for slot, name in combination.items() if slot != "shape"}
+    if slots["init"] == "mup":
+        slots["init"] = {"name": "mup", "base_width": 16}
     tree = {"vocab_size": VOCAB, "context_length": CONTEXT, **SHAPES[combination["shape"]], **slots, **overrides}
     return GPTConfig.parse(tree)
 
 
 def model(combination: Combination, kernels=None, seed: int = 0, **overrides) -> GPT:
-    return GPT(config(combination, **overrides), kernels, seed).eval()
+    gpt = GPT(config(combination, **overrides), kernels, seed).eval()
+    return nudged(gpt) if combination["init"] == "zero" else gpt
+
+
+@torch.no_grad()
+def nudged(gpt: GPT) -> GPT:
+    """A little away from a start at which blocks write nothing, or no gradient would pass through them yet."""
+    dice = torch.Generator().manual_seed(1)
+    for parameter in gpt.parameters():
+        if not parameter.is_meta and parameter.ndim > 1 and not parameter.any():
+            parameter.copy_(torch.empty(parameter.shape, device="cpu").normal_(0, 0.01, generator=dice))
+    return gpt

