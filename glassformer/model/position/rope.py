@@ -1,5 +1,6 @@
 """Rotary positions (Su et al., 2021): turn queries and keys so that their product knows the distance between them."""
 
+import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from glassformer.model.shapes import Shapes
 class RoPE(Position):
     """The formula is in kernels/rope.py."""
 
-    base: PositiveFloat = Field(default=10_000.0, gt=1)
+    base: float = Field(default=10_000.0, gt=1)
     """The slowest pair turns once in about 2 pi base tokens; longer contexts use a larger base."""
     share: PositiveFloat = Field(default=1.0, le=1)
     """The part of each head that is turned; the rest carries content without place (GPT-NeoX: 0.25)."""
@@ -22,13 +23,14 @@ class RoPE(Position):
     """How a model trained on short texts reads long ones."""
 
     def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
-        """No parameters. Raises SettingError if there are no pairs to turn."""
+        """No parameters. Raises SettingError if there are no pairs to turn, or too few for the scaling."""
         width = int(shapes.head_dim * self.share)
         if width % 2 or not width:
             share = "" if self.share == 1 else f" times share={self.share}"
             raise SettingError(
                 f"rope turns pairs, so head_dim={shapes.head_dim}{share} must be even; change n_embd or n_head"
             )
+        self.scaling.frequencies(self.base, width, shapes.context_length, torch.device("cpu"))  # says now what it cannot
         return RoPEScheme(width, self, shapes.context_length, kernels)
 
 
