@@ -166,6 +166,23 @@ def settings(
         list_settings(_recipe(recipe, None, settings), _console())
 
 
+@app.command()
+def plan(
+    recipe: Annotated[str, _argument("A recipe; see [cyan]glass settings[/].")] = "mini",
+    settings: Settings = None,
+    hardware: Annotated[str, _option("--hardware", help="this (measured now), or a name such as a100-80.")] = "this",
+    ranks: Annotated[int, _option("--ranks", help="Devices that share each batch.", min=1)] = 1,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Before you train: will it fit, how long, what will I get. Allocates nothing.
+
+    Try: [cyan]glass plan gpt2 --hardware rtx4090[/]
+    """
+    from glassformer.plan.view import show
+
+    show(_console(), _recipe(recipe, None, settings), hardware, ranks, json)
+
+
 @app.command("import")
 def import_(folder: Annotated[Path, _argument("A folder in Hugging Face GPT-2 layout.")], name: Name = None) -> None:
     """Bring GPT-2 weights and their tokenizer in."""
@@ -176,6 +193,15 @@ def import_(folder: Annotated[Path, _argument("A folder in Hugging Face GPT-2 la
     check_free(target)
     saved = import_gpt2(folder, target)
     _say(f'saved as {saved}; try: glass generate {target} "Once upon a time"')
+
+
+@app.command("check-variant")
+def check_variant(path: Annotated[str, _argument("A Python file with one part of a model: ./my_mixer.py.")]) -> None:
+    """Hold a part of your own to everything that the built-in ones promise; exit code 1 if it breaks one."""
+    from glassformer.contracts import check_variant
+
+    if not check_variant(path, _console()):
+        sys.exit(1)
 
 
 @app.command()

@@ -24,6 +24,7 @@ BELOW = {
     "config": ["errors"],
     "kernels": ["config"],
     "model": ["kernels"],
+    "contracts": ["model"],
     "tokenizers": ["config", "files"],
     "interchange": ["tokenizers"],
     "corpora": ["config", "files"],
@@ -36,6 +37,7 @@ BELOW = {
     "listing": ["presets"],
     "tokens": ["interchange", "presets"],
     "judge": ["pipeline"],
+    "plan": ["pipeline"],
     "demo": ["judge"],
     "finetune": ["train", "generate"],
     "compress": ["train", "generate"],
@@ -45,7 +47,7 @@ BELOW = {
     "export": ["presets"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["listing", "tokens", "demo", "serve", "course"],
+    "cli": ["contracts", "listing", "tokens", "demo", "plan", "serve", "course"],
 }
 TORCH_FREE = ["errors", "files", "folders", "runs", "report", "config", "tokenizers", "interchange", "corpora"]
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
