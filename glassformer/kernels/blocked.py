@@ -69,7 +69,7 @@ def fused(
 ) -> Tensor:  # fmt: skip
     """The twin of `plain`: each block of queries meets first + before + 1 blocks of keys, so T x block in all."""
     T = q.shape[2]
-    if T <= block * (first + before + 1):
+    if block * (first + before + 1) >= T:
         seen, added = _scores(q, block, before, first, bias, documents)
         return attention.fused(q, k, v, visible=seen, bias=added, dropout=dropout)
     if documents is None:

@@ -1,7 +1,6 @@
 """Kinds of attention and of positions give the logits and gradients of the models of `transformers` that have them."""
 
 import pytest
-import torch
 from torch import Tensor, nn
 
 from glassformer import kernels

@@ -9,12 +9,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from glassformer import kernels
+from glassformer.contracts import promises as contracts
 from glassformer.model.cache import WindowCache
 from glassformer.model.gpt import GPT
 from glassformer.model.linear import Linear
 from glassformer.model.position import Positions, Scheme
 
-from . import test_contracts as contracts
 from .combinations import CHOICES, CONTEXT, SHAPES, VOCAB, Combination, config, model
 
 TIGHT = {
