@@ -27,6 +27,7 @@ from glassformer.train import checkpoint
 from glassformer.train.loss import next_token
 from glassformer.train.precision import Precision, choose
 from glassformer.train.trainer import Trainer
+from glassformer.train.vectors import start_from_vectors
 
 Say = Callable[[str], None]
 """Tells a person one line about what is going on."""
@@ -73,7 +74,7 @@ def train(
     """
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     device = device_of(recipe.train.device)
-    model = GPT(recipe.model, seed=recipe.train.seed).to(device)
+    model = new_model(recipe, data).to(device)
     batches = Windows(data.train, recipe.model.context_length, recipe.train.batch_size, recipe.train.seed)
     trial = _trial(model, batches(0), recipe)
     precision, why = choose(recipe.train.precision, device, trial)
@@ -93,6 +94,14 @@ def train(
     return _run(recipe, data, model, run, precision, watching)
 
 
+def new_model(recipe: Recipe, data: Dataset) -> GPT:
+    """The model that a run starts from."""
+    model = GPT(recipe.model, seed=recipe.train.seed)
+    if recipe.train.vectors is not None:
+        start_from_vectors(model.embed.weight, data.tokenizer, recipe.train.vectors)
+    return model
+
+
 def resume(folder: Path, *, say: Say, progress: Progress, watching: Callable[[int, int], Any]) -> str:
     """Continue a run from its newest checkpoint, exactly as if it had never stopped."""
     run = Run.open(folder)
@@ -106,7 +115,7 @@ def resume(folder: Path, *, say: Say, progress: Progress, watching: Callable[[in
     if checkpoint.newest(folder) is None:
         say("the run was stopped before its first checkpoint; starting from the beginning")
         run.log("event", 0, what="resume", detail="from the beginning")
-        model = GPT(recipe.model, seed=recipe.train.seed).to(device)
+        model = new_model(recipe, data).to(device)
         return _run(recipe, data, model, run, facts["precision"]["chosen"], watching)
     saved = checkpoint.load(folder)
     if saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():

@@ -69,6 +69,8 @@ class TrainConfig(Config):
     """How many of the newest checkpoints to keep."""
     log_every: PositiveInt = 10
     """Steps between lines of metrics."""
+    vectors: str | None = None
+    """A text file of word vectors (word2vec, GloVe, fastText) that the embeddings of whole words begin with."""
     seed: NonNegativeInt = 1337
     """Decides initial weights, batches and dropout."""
 
