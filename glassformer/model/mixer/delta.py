@@ -3,7 +3,8 @@
 `linear` only ever adds, and what it added stays. Here each token first asks the memory what is stored under its key, and
 writes the difference (kernels/gated_delta.py); two more numbers a head, made from the token, say how much (beta) and how
 fast the rest fades (alpha). As in the paper, a short convolution goes before q, k and v, queries and keys have length 1,
-and the answer is normed and gated before it is written back.
+and a gate decides what of the answer is written back. The paper also norms the answer of every head; that is left out: the
+first answer is beta v (k . q), whose norm would jump from -1 to 1 where k . q changes its sign (LOG.md).
 
 A position that turns queries and keys acts as in attention (turning keeps their length); one that biases scores has none.
 """
@@ -51,7 +52,6 @@ class Correcting(nn.Module):
         self.A_log = nn.Parameter(torch.linspace(1, 16, G).log())
         self.dt_bias = nn.Parameter(inverse_softplus(torch.logspace(-3, -1, G)))
         self.gate_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
-        self.norm_weight = nn.Parameter(torch.ones(shapes.head_dim))
         self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
 
     def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
@@ -67,8 +67,7 @@ class Correcting(nn.Module):
         if cache is not None:
             after = [tail_after(qkv, self.conv.width, tail[0] if tail else None, positions.counts)] if self.conv else []
             cache.store(*after, state)
-        y = self.kernels.rms_norm(y.transpose(1, 2), self.norm_weight, EPS)
-        return self.o_proj(self.kernels.swiglu(self.gate_proj(x), y.flatten(2)))
+        return self.o_proj(self.kernels.swiglu(self.gate_proj(x), y.transpose(1, 2).flatten(2)))
 
     def make_cache(self, batch: int, length: int) -> StateCache:
         """The last inputs of the convolution and the memory; `length` does not matter."""
