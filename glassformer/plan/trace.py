@@ -50,11 +50,6 @@ class Recorder(TorchDispatchMode):
         self.operators: dict[str, Counter[Operator]] = {}
         self._known: set[int] = set()
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No: the guard against torch.compile would import all of it, a second, and nothing is compiled here."""
-        return False
-
     def enter(self, phase: str) -> None:
         """What follows belongs to `phase`."""
         self.phase = phase
@@ -192,6 +187,15 @@ def _mark_blocks(model: GPT, enter: Callable[[str], None]) -> None:
 
     for i, block in enumerate(model.blocks):
         block.register_forward_hook(watch(i))
+
+
+@contextlib.contextmanager
+def _autocast(precision: str) -> Iterator[None]:
+    if precision == "fp32":
+        yield
+    else:
+        with torch.autocast("cpu", DTYPES[precision]):
+            yield
 
 
 def traced(recipe: Recipe, precision: str, waste: float = 0.0) -> tuple[Trace, ...]:

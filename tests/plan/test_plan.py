@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,8 +19,9 @@ from glassformer.model.cost import flops_per_token, parameters, parameters_by_pa
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.plan import USABLE, Plan, plan, share
 from glassformer.plan.advice import machines_that_fit, settings_that_fit
+from glassformer.plan.clock import total
 from glassformer.plan.hardware import TABLE, named
-from glassformer.plan.trace import WASTE, grown, peak, trace, traced
+from glassformer.plan.trace import WASTE, cache_bytes, grown, peak, trace, traced
 from glassformer.presets import Recipe, gpt2, gpt3, mini, presets
 from glassformer.train.loss import next_token
 
@@ -65,7 +68,7 @@ def real_step(recipe: Recipe) -> tuple[GPT, int]:
     return model, sum(size for at, size in kept.items() if at not in mine)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(recipes())
 def test_weights_gradients_optimizer_and_activations_are_those_of_a_real_step(recipe):
     seen = trace(recipe, "fp32")
@@ -86,14 +89,12 @@ def test_the_cache_is_as_large_as_a_real_one(recipe):
     cache = model.make_cache(1, recipe.model.context_length)
     with torch.no_grad():
         model(torch.zeros(1, recipe.model.context_length, dtype=torch.long), cache)
-    recipe = recipe.override(f"tokenizer.vocab_size={300}")
-    assert plan(recipe, named("a100-40")).cache == cache.nbytes
+    assert cache_bytes(recipe, recipe.model.n_layer) == cache.nbytes
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-@pytest.mark.parametrize("mixers", ["", "sliding,full", "sliding,sliding,full"])
+@pytest.mark.parametrize(("optimizer", "mixers"), [("adamw", ""), ("muon", "sliding,sliding,full")])
 def test_a_deep_model_follows_from_two_shallow_ones(optimizer, mixers):
-    recipe = mini().override(*SMALL, "model.n_layer=9", f"train.optimizer={optimizer}", f'model.mixers="{mixers}"')
+    recipe = mini().override(*SMALL, "model.n_layer=8", f"train.optimizer={optimizer}", f'model.mixers="{mixers}"')
     for waste in (0.0, WASTE):
         whole, parts = trace(recipe, "bf16", waste), traced(recipe, "bf16", waste)
         assert len(parts) == 2
@@ -142,25 +143,24 @@ def test_ranks_share_the_batch():
 
 
 def test_advice_keeps_the_batch_and_fits():
-    found = plan(gpt2(), named("rtx3090").__class__(**{**vars(named("rtx3090")), "memory": 9e9}))
+    recipe = gpt2().override("model.n_layer=2", "tokenizer.vocab_size=3000", "train.grad_accumulation=1")
+    found = plan(recipe, replace(named("rtx3090"), memory=2e9))
     assert not found.fits
     advice = settings_that_fit(found)
     assert advice and advice[0][0].startswith("train.micro_batch_size")
     for words, bytes_then in advice:
-        again: Plan = plan(gpt2().override(*words.split()), found.hardware)
+        again: Plan = plan(recipe.override(*words.split()), found.hardware)
         assert again.fits and again.memory.peak == bytes_then <= USABLE * found.hardware.memory
         if "context" not in words:
             assert again.data.tokens_seen == found.data.tokens_seen
     assert machines_that_fit(found)
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_a_faster_machine_is_never_slower(row):
-    found = plan(mini(), row)
-    doubled = {name: 2 * getattr(row, name) for name in ("fp32", "narrow", "bandwidth", "new_pages")}
-    faster = plan(mini(), row.__class__(**{**vars(row), **doubled}))
-    assert 0.4 < faster.seconds / found.seconds <= 1
-    assert 0 < found.utilisation < 1
+def test_a_faster_machine_is_never_slower():
+    operators = sum(trace(mini().override(*SMALL), "bf16").operators.values(), Counter())
+    for row in TABLE:
+        faster = replace(row, **{name: 2 * getattr(row, name) for name in ("fp32", "narrow", "bandwidth", "new_pages")})
+        assert 0.45 < total(operators, faster) / total(operators, row) <= 1
 
 
 def test_an_uneven_choice_of_experts_is_planned_even():
@@ -190,8 +190,8 @@ def glass(monkeypatch, capsys, tmp_path):
 
 
 def test_the_verb_prints_and_writes_json(glass):
-    code, out, _ = glass("gpt2", "--hardware", "t4")
-    assert code == 0 and "124,439,808" in out and "does not fit" in out and "train.micro_batch_size=" in out
+    code, out, _ = glass("gpt2_medium", "--hardware", "t4")
+    assert code == 0 and "354,823,168" in out and "does not fit" in out and "train.micro_batch_size=" in out
     code, out, _ = glass("gpt2_5", "train.steps=7", "--hardware", "H100", "--json")
     tree = json.loads(out)
     assert code == 0 and tree["recipe"]["train"]["steps"] == 7 and tree["fits"] and tree["advice"] == []
