@@ -7,8 +7,9 @@ A < 0 is learned and fixed; dt, B and C come from the token itself: a large dt f
 is no softmax and no pair of tokens: the state is all that is left of the past.
 
 Recurrences of this kind can be computed by a parallel scan or, when A is one number a head, by matrix products (Dao and
-Gu, 2024). On a CPU with N decays a channel neither pays: `fused` walks through time as `plain` does, but a few tokens at
-a time in numbers that stay in the processor's cache, and its gradient computes the states again instead of keeping them.
+Gu, 2024). On a CPU with N decays a channel neither pays: `fused` walks through time as `plain` does, but with states that
+stay in the processor's cache, and its gradient computes them again instead of keeping them. Float32 on a CPU goes through
+machine code (`_scan_cpu.py`); elsewhere the same steps are tensor operations.
 """
 
 import torch
@@ -18,6 +19,8 @@ from glassformer.kernels._recurrence import first_tokens, unnarrowed, wide
 
 STEPS = 16
 """Tokens at a time. Of the states only those at the start of each so many are kept for the gradient."""
+ENOUGH = 1 << 16
+"""Numbers in x below which a second thread is not worth starting."""
 
 
 def plain(
@@ -48,31 +51,35 @@ def fused(
     dtype, first = x.dtype, first_tokens(documents)
     x, dt, A, B, C, D = (wide(t) for t in (x, dt, A, B, C, D))
     h = x.new_zeros(x.shape[0], *A.shape) if state is None else wide(state)
-    first = None if first is None else first.T.contiguous()
-    u, step, b, c = (t.transpose(0, 1).contiguous() for t in (dt * x, dt, B, C))  # time first
-    y, h, _ = _scan(u, step, A.T.contiguous(), b, c, h.mT.contiguous(), first)
-    return (y.transpose(0, 1) + D * x).to(dtype), h.mT
+    y, h, _ = _scan(*(t.contiguous() for t in (dt * x, dt, A.T, B, C, h.mT)), first)
+    return (y + D * x).to(dtype), h.mT
 
 
-# Inside the operators time stands first and the channels last: u, step, y (T, batch, E), A (N, E), b and c (T, batch, N),
-# h (batch, N, E), first (T, batch); u is dt x.
+# In the operators channels come last: u and step (batch, T, E), A (N, E), b and c (batch, T, N), h (batch, N, E), first
+# (batch, T). u is dt x.
 
 
 @torch.library.custom_op("glassformer::selective_scan", mutates_args=())
 def _scan(
     u: Tensor, step: Tensor, A: Tensor, b: Tensor, c: Tensor, h: Tensor, first: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """y, the last h, and every STEPS-th h, from the first on."""
-    y, at_start = torch.empty_like(u), []
+    """y, the last h, and every STEPS-th h, from the first on: (T / STEPS, batch, N, E)."""
+    if _compiled(u):
+        from glassformer.kernels import _scan_cpu
+
+        arrays = (t.numpy() for t in (u, step, A, b, c, h, _booleans(u, first)))
+        return tuple(map(torch.from_numpy, _scan_cpu.forward(*arrays, STEPS, _threads(u))))
+    u, step, b, c = (t.transpose(0, 1) for t in (u, step, b, c))  # time first
+    y, at_start = torch.empty_like(u, memory_format=torch.contiguous_format), []
     decay, states = _room(u, A, 0), _room(u, A, 1)
     with unnarrowed(u.device):
         for start in range(0, len(u), STEPS):
             now = slice(start, start + STEPS)
             at_start.append(h.clone())
-            n = _states(u[now], step[now], A, b[now], h, None if first is None else first[now], decay, states)
+            n = _states(u[now], step[now], A, b[now], h, None if first is None else first.T[now], decay, states)
             torch.matmul(c[now, :, None], states[1 : n + 1], out=y[now].unsqueeze(2))
             h = states[n]
-    return y, h.clone(), torch.stack(at_start)
+    return y.transpose(0, 1).contiguous(), h.clone(), torch.stack(at_start)
 
 
 @torch.library.custom_op("glassformer::selective_scan_backward", mutates_args=())
@@ -80,13 +87,18 @@ def _scan_backward(
     dy: Tensor, dh: Tensor, u: Tensor, step: Tensor, A: Tensor, b: Tensor, c: Tensor, at_start: Tensor, first: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of u, step, A, b, c and the first h, from those of y and of the last h."""
-    du, dstep, dA, db, dc = (torch.empty_like(t) for t in (u, step, A, b, c))
-    dA.zero_()
-    decay, states, slope = _room(u, A, 0), _room(u, A, 1), _room(u, A, 0)
+    if _compiled(u):
+        from glassformer.kernels import _scan_cpu
+
+        arrays = [t.numpy() for t in (dy, dh, u, step, A, b, c, _booleans(u, first))]
+        return tuple(map(torch.from_numpy, _scan_cpu.backward(*arrays, STEPS, at_start.numpy(), _threads(u))))
+    dy, u, step, b, c = (t.transpose(0, 1) for t in (dy, u, step, b, c))  # time first
+    du, dstep, db, dc = (torch.empty_like(t, memory_format=torch.contiguous_format) for t in (u, step, b, c))
+    dA, decay, states, slope = torch.zeros_like(A), _room(u, A, 0), _room(u, A, 1), _room(u, A, 0)
     with unnarrowed(u.device):
         for i in reversed(range(len(at_start))):
             now = slice(i * STEPS, (i + 1) * STEPS)
-            n = _states(u[now], step[now], A, b[now], at_start[i], None if first is None else first[now], decay, states)
+            n = _states(u[now], step[now], A, b[now], at_start[i], None if first is None else first.T[now], decay, states)
             torch.matmul(states[1 : n + 1], dy[now, ..., None], out=dc[now].unsqueeze(3))
             torch.mul(c[now, :, :, None], dy[now, :, None], out=slope[:n])  # of h_t by way of y_t ...
             slope[n - 1] += dh
@@ -96,9 +108,22 @@ def _scan_backward(
             torch.matmul(b[now, :, None], slope[:n], out=du[now].unsqueeze(2))
             torch.matmul(slope[:n], u[now, ..., None], out=db[now].unsqueeze(3))
             exponent = slope[:n].mul_(decay[:n]).mul_(states[:n])  # the gradient of dt A
-            torch.sum(decay[:n].copy_(exponent).mul_(A), 2, out=dstep[now])
+            torch.sum(exponent * A, 2, out=dstep[now])
             dA += exponent.mul_(step[now, :, None]).sum((0, 1))
+    du, dstep, db, dc = (t.transpose(0, 1).contiguous() for t in (du, dstep, db, dc))
     return du, dstep, dA, db, dc, dh
+
+
+def _compiled(u: Tensor) -> bool:
+    return u.device.type == "cpu" and u.dtype == torch.float32
+
+
+def _booleans(u: Tensor, first: Tensor | None) -> Tensor:
+    return torch.zeros(u.shape[:2], dtype=torch.bool) if first is None else first
+
+
+def _threads(u: Tensor) -> int:
+    return torch.get_num_threads() if u.numel() >= ENOUGH else 1
 
 
 def _room(u: Tensor, A: Tensor, extra: int) -> Tensor:
@@ -120,7 +145,7 @@ def _states(u, step, A, b, h, first, decay, states) -> int:
 
 @_scan.register_fake
 def _(u, step, A, b, c, h, first):
-    return torch.empty_like(u), torch.empty_like(h), h.new_empty(-(-u.shape[0] // STEPS), *h.shape)
+    return torch.empty_like(u), torch.empty_like(h), h.new_empty(-(-u.shape[1] // STEPS), *h.shape)
 
 
 @_scan_backward.register_fake

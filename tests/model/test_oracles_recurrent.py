@@ -67,7 +67,8 @@ def test_the_gated_delta_rule(maths, T):
     qwen = pytest.importorskip("transformers.models.qwen3_next.modeling_qwen3_next")
     torch.manual_seed(0)
     B, H, D = 2, 3, 8
-    q, k, v = torch.randn(B, H, T, D), torch.nn.functional.normalize(torch.randn(B, H, T, D), dim=-1), torch.randn(B, H, T, D)
+    q, k, v = torch.randn(3, B, H, T, D)
+    k = torch.nn.functional.normalize(k, dim=-1)
     beta, log_alpha, state = torch.rand(B, H, T), -torch.rand(B, H, T), torch.randn(B, H, D, D)
     y, last = maths.gated_delta(q, k, v, beta, log_alpha, state)
     swapped = [t.transpose(1, 2) for t in (q * D**0.5, k, v)]
