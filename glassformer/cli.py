@@ -183,6 +183,34 @@ def plan(
     show(_console(), _recipe(recipe, None, settings), hardware, ranks, json)
 
 
+@app.command()
+def compare(
+    source: Source = None,
+    settings: Settings = None,
+    against: Annotated[
+        list[str] | None,
+        _option("--against", help='What a variant changes: "model.norm=layernorm model.mlp=gelu". Once for each.'),
+    ] = None,
+    recipe: RecipeName = "mini",
+    seeds: Annotated[int, typer.Option(help="Runs of each, with different weights and batches.", min=1)] = 5,
+    budget: Annotated[str, typer.Option(help="What is equal: steps (tokens), flops or time.")] = "steps",
+    minutes: Annotated[
+        float | None, _option("--minutes", help="Choose the steps so that one run takes this long.", min=0.01)
+    ] = None,
+    tune: Annotated[bool, typer.Option("--tune", help="Try three learning rates for each first.")] = False,
+    name: Name = None,
+) -> None:
+    """Is a variant better, or is it chance? Several seeds, equal budgets, intervals, one report.
+
+    Try: [cyan]glass compare --against model.mixer=sliding --minutes 2[/]
+    """
+    from glassformer.compare.view import run
+
+    words = _assignments(source, settings)
+    run(_console(), words, recipe, against or [], seeds, budget, minutes, tune, name, _recipe(recipe, words[0], []),
+        _progress)  # fmt: skip
+
+
 @app.command("import")
 def import_(folder: Annotated[Path, _argument("A folder in Hugging Face GPT-2 layout.")], name: Name = None) -> None:
     """Bring GPT-2 weights and their tokenizer in."""
@@ -245,18 +273,22 @@ def _fail(sentence: str) -> None:
 
 
 def _recipe(name: str, source: str | None, settings: list[str] | None) -> "Recipe":
-    """The recipe `name` reading `source`, with settings applied. A first word with `=` is a setting, not a source."""
+    """The recipe `name` reading `source`, with settings applied."""
     from glassformer.corpora import corpus
     from glassformer.presets import named
 
-    assignments = list(settings or [])
-    if source is not None and "=" in source and not Path(source).exists():
-        assignments.insert(0, source)
-        source = None
+    source, assignments = _assignments(source, settings)
     recipe = named(name)
     if source is not None:
         recipe = recipe.model_copy(update={"corpus": corpus(source)})
     return recipe.override(*assignments)
+
+
+def _assignments(source: str | None, settings: list[str] | None) -> tuple[str | None, list[str]]:
+    """(source, settings): a first word with `=` is a setting, not a source."""
+    if source is not None and "=" in source and not Path(source).exists():
+        return None, [source, *(settings or [])]
+    return source, list(settings or [])
 
 
 def _console() -> Any:

@@ -66,9 +66,11 @@ def train(
     say: Say,
     watching: Callable[[int, int], Any],
     minutes: float | None = None,
+    argv: list[str] | None = None,
 ) -> str:
     """Train a new model in the run folder `folder`; returns "done" or "interrupted".
 
+    `argv` are the words after `glass` that make this run, where they are not those of this process.
     With `minutes`, the number of steps is chosen after measuring a step so that the run takes about that long.
     `watching(steps, done)` is a context that gives a Watch.
     """
@@ -80,10 +82,10 @@ def train(
     precision, why = choose(recipe.train.precision, device, trial)
     if minutes is not None:
         recipe = _fit(recipe, trial, Precision(precision, device), minutes * 60, say)
-    n = parameters(model)
+    n, argv = parameters(model), sys.argv[1:] if argv is None else argv
     say(f"a model of {n:,} parameters on {device}, in {precision} ({why})")
     facts = {
-        "command": shlex.join(["glass", *sys.argv[1:]]), "argv": sys.argv[1:],
+        "command": shlex.join(["glass", *argv]), "argv": argv,
         "started": datetime.now().astimezone().isoformat(timespec="seconds"), "glassformer": glassformer.__version__,
         "git": _git_commit(), "torch": torch.__version__, "threads": torch.get_num_threads(),
         "machine": machine_facts(),

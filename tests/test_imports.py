@@ -39,6 +39,7 @@ BELOW = {
     "judge": ["pipeline"],
     "plan": ["pipeline"],
     "demo": ["judge"],
+    "compare": ["judge", "plan"],
     "finetune": ["train", "generate"],
     "compress": ["train", "generate"],
     "retrieve": ["train", "generate"],
@@ -47,7 +48,7 @@ BELOW = {
     "export": ["presets"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["contracts", "listing", "tokens", "demo", "plan", "serve", "course"],
+    "cli": ["contracts", "listing", "tokens", "demo", "plan", "compare", "serve", "course"],
 }
 TORCH_FREE = ["errors", "files", "folders", "runs", "report", "config", "tokenizers", "interchange", "corpora"]
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]

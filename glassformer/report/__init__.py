@@ -28,15 +28,19 @@ MOST_SAMPLES = 8  # on a timeline, and of stories at the end
 def write_report(run: Path) -> Path:
     """Write `report.html` into the run folder and return its path. GlassError where the folder holds no run."""
     opened = Run.open(run)
-    page = _environment().get_template("page.html").render(**_page(opened))
     path = opened.folder / "report.html"
-    write_atomic(path, page)
+    write_atomic(path, render(Path(__file__).with_name("page.html"), _page(opened)))
     return path
 
 
-def _environment() -> jinja2.Environment:
+def render(template: Path, values: dict[str, Any]) -> str:
+    """A page from a template that may use this folder's style and charts."""
+    return _environment(template.parent).get_template(template.name).render(**values)
+
+
+def _environment(folder: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: visible(value) if type(value) is str else value,
