@@ -42,7 +42,7 @@ BELOW = {
     "retrieve": ["train", "generate"],
     "vision": ["train", "generate"],
     "lens": ["train", "generate"],
-    "export": ["presets"],
+    "export": ["presets", "interchange"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "cli": ["listing", "tokens", "demo", "serve", "course"],
