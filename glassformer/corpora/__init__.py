@@ -21,6 +21,27 @@ class Document(NamedTuple):
     """A place a person can open: `notes/a.txt`, `talk.jsonl:12`, `village/17`."""
     split: str = ""
     """`train` or `validation` when the source knows, empty when `data` is to decide."""
+    source: int = 0
+    """Which component of a mixture it is from: an index into the corpus's `sources`."""
+
+
+class Skipped(Document):
+    """Stands in the stream for something that could not be read: no text, an origin, and why.
+
+    Read aloud: `{origin} {reason}{detail}`. Reports count by `reason`; `detail` is the exact place and the remedy.
+    """
+
+    reason: str
+    detail: str
+
+    @classmethod
+    def because(cls, origin: str, reason: str, detail: str = "", source: int = 0) -> "Skipped":
+        skipped = cls("", origin, source=source)
+        skipped.reason, skipped.detail = reason, detail
+        return skipped
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.reason}{self.detail}"
 
 
 class Corpus(Variant):
@@ -33,6 +54,16 @@ class Corpus(Variant):
     @abc.abstractmethod
     def fingerprint(self) -> str:
         """A hash that changes when the documents would: paths, sizes and times, or seed and version. Reads no text."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the components, one for each value of `Document.source`: a plain corpus has one, itself."""
+        return (Path(self.name).stem,)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The share of each component in what a model is to see, summing to 1. `documents` gives all of each."""
+        return (1.0,)
 
 
 def corpus(source: str) -> Corpus:

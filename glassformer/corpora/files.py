@@ -14,30 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from glassformer.corpora import Corpus, Document
+from glassformer.corpora import Corpus, Document, Skipped
 from glassformer.errors import CorpusError
 
 PIECE_BYTES = 8_000_000
 """The longest document cut from a text file, and the longest line of JSON lines."""
-
-
-class Skipped(Document):
-    """Stands in the stream for something that could not be read: no text, an origin, and why.
-
-    Read aloud: `{origin} {reason}{detail}`. Reports count by `reason`; `detail` is the exact place and the remedy.
-    """
-
-    reason: str
-    detail: str
-
-    @classmethod
-    def because(cls, origin: str, reason: str, detail: str = "") -> "Skipped":
-        skipped = cls("", origin)
-        skipped.reason, skipped.detail = reason, detail
-        return skipped
-
-    def __str__(self) -> str:
-        return f"{self.origin} {self.reason}{self.detail}"
 
 
 class Files(Corpus):
@@ -66,6 +47,10 @@ class Files(Corpus):
             raise CorpusError(
                 f"{root} holds no text that can be read{example}; put .txt, .md, .py or .jsonl files there"
             )
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (f"files:{Path(self.path).expanduser().resolve().name}",)
 
     def fingerprint(self) -> str:
         root = Path(self.path).expanduser()

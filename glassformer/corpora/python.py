@@ -13,8 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from glassformer.corpora import Corpus, Document
-from glassformer.corpora.files import Skipped
+from glassformer.corpora import Corpus, Document, Skipped
 from glassformer.errors import CorpusError
 
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "encodings", "pydoc_data"}

@@ -9,8 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from glassformer.corpora import Corpus
-from glassformer.corpora.files import Skipped
+from glassformer.corpora import Corpus, Skipped
 from glassformer.data import DataConfig
 from glassformer.data.clean import Cleaner, StepReport
 from glassformer.data.holdout import SPLITS, HoldOut

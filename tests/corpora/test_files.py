@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassformer.corpora import corpus, files
-from glassformer.corpora.files import Files, Skipped
+from glassformer.corpora import Skipped, corpus, files
+from glassformer.corpora.files import Files
 from glassformer.errors import CorpusError
 
 
@@ -24,7 +24,7 @@ def refusal(path, **knobs):
 def test_a_text_file_is_one_document_whose_byte_order_mark_is_gone(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfZo\xc3\xab\r\nb\n")
     (document,) = corpus(str(tmp_path / "a.txt")).documents()
-    assert tuple(document) == ("Zoë\r\nb\n", "a.txt", "")
+    assert tuple(document) == ("Zoë\r\nb\n", "a.txt", "", 0)
 
 
 @given(text=st.text(alphabet="ab é\n€𝄞", min_size=1).filter(str.strip), size=st.integers(8, 40))
