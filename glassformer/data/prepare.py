@@ -11,7 +11,7 @@ from pathlib import Path
 
 from glassformer.corpora import Corpus, Skipped
 from glassformer.data import DataConfig
-from glassformer.data.clean import Cleaner, StepReport
+from glassformer.data.clean import CleanConfig, Cleaner, StepReport, dropped, report
 from glassformer.data.holdout import SPLITS, HoldOut
 from glassformer.data.index import FORMAT, Index, Skip, SplitIndex, checksum
 from glassformer.data.shards import Dataset, SplitWriter
@@ -88,13 +88,13 @@ def evenly(texts: Iterable[str], n_bytes: int, most: int) -> Iterator[str]:
 
 def _read(corpus: Corpus, spool: Spool, config: DataConfig, progress: Progress) -> tuple[Cleaner, tuple[Skip, ...]]:
     """Fill the spool with clean documents; what was done to them, and what could not be read."""
-    cleaner, reasons, examples = Cleaner(config.steps), Counter(), {}
+    cleaner, reasons, examples = Cleaner(CleanConfig(steps=config.steps)), Counter(), {}
     done = told = 0
     for document in corpus.documents():
         if isinstance(document, Skipped):
             reasons[document.reason] += 1
             examples.setdefault(document.reason, str(document))
-        elif text := cleaner(well_formed(document.text)):
+        elif text := cleaner(well_formed(document.text), document.origin):
             done += spool.append(text, SPLITS[document.split])
             if done - told >= 1 << 18:
                 progress("reading", told := done, None)
@@ -135,7 +135,7 @@ def _told(texts: Iterable[str], stage: str, progress: Progress) -> Iterator[str]
 
 def _cleaning(cleaner: Cleaner, spool: Spool, held_out: HoldOut) -> tuple[StepReport, ...]:
     repeated = ~held_out.distinct
-    return tuple(cleaner.report(int(repeated.sum()), int(spool.characters[repeated].sum())))
+    return tuple(report(cleaner.take(), dropped(int(repeated.sum()), int(spool.characters[repeated].sum()))))
 
 
 def fingerprint(corpus: Corpus, tokenizer: TokenizerRecipe | Tokenizer, config: DataConfig) -> str:
