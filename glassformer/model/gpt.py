@@ -22,7 +22,7 @@ from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
 from glassformer.model.mlp import MLP
 from glassformer.model.norm import Norm
-from glassformer.model.position import Position, Positions
+from glassformer.model.position import Position, Positions, places
 from glassformer.model.residual import Residual
 from glassformer.model.shapes import Shapes
 
@@ -73,22 +73,31 @@ class GPT(nn.Module):
         self.head = config.head.build(config, kernels)
         initialise(self, config.n_layer, seed)
 
-    def forward(self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None) -> Tensor:
-        """ids (B, T) -> logits (B, T, V): what each position expects next. For `cache` and `counts` see `hidden`."""
-        return self.logits(self.hidden(ids, cache, counts))
+    def forward(
+        self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None, documents: Tensor | None = None
+    ) -> Tensor:
+        """ids (B, T) -> logits (B, T, V): what each position expects next. For the rest see `hidden`."""
+        return self.logits(self.hidden(ids, cache, counts, documents))
 
-    def hidden(self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None) -> Tensor:
+    def hidden(
+        self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None, documents: Tensor | None = None
+    ) -> Tensor:
         """ids (B, T) -> the stream before the head, (B, T, C).
 
         With a `cache` the call continues from it. `counts` says how many tokens of each row are real when rows are
         padded on the right to a common T; outputs at the padding mean nothing.
+
+        `documents` (B, T) numbers the documents packed into each row, in rising order: each is read as if it were
+        alone. It is for training, and goes with no cache.
         """
         T = ids.shape[1]
         if cache is None:
-            positions = Positions(torch.arange(T, device=ids.device), 0, T, self.position)
+            positions = Positions(torch.arange(T, device=ids.device), 0, T, self.position, documents)
         else:
+            assert documents is None, "packed documents are for training; generate with one document a row"
             positions = cache.advance(T, counts, self.position, ids.device)
-        x = self.embed_dropout(self.position.add(self.embed(ids), positions.index))
+        x = self.position.add(self.embed(ids), positions.index if documents is None else places(documents))
+        x = self.embed_dropout(x)
         for i, block in enumerate(self.blocks):
             x = block(x, positions, cache and cache.layers[i])
         return self.final_norm(x)

@@ -26,9 +26,10 @@ class RunningMean(nn.Module):
         v = self.v_proj(x)[:, None]  # (B, 1, T, C)
         if cache is not None:
             v, _ = cache.append(v, v, positions)
-        distance = positions.index[..., None] - torch.arange(v.shape[2], device=x.device)  # (T, S) or (B, T, S)
-        weight = torch.where(distance < 0, 0.0, torch.exp(-self.decay * distance.clamp(min=0)))
-        return self.o_proj((weight / weight.sum(-1, keepdim=True)).to(v.dtype) @ v[:, 0])
+        k_index = torch.arange(v.shape[2], device=x.device)
+        seen = positions.visible(k_index, lambda q, k: k <= q)  # (T, S) or (B, 1, T, S)
+        weight = torch.exp(-self.decay * (positions.queries - k_index).clamp(min=0)) * seen
+        return self.o_proj(((weight / weight.sum(-1, keepdim=True)).to(v.dtype) @ v)[:, 0])
 
     def make_cache(self, batch, length):
         return KVCache(length)

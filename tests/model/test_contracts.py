@@ -101,6 +101,22 @@ def ragged_row_equals_the_row_alone(c: Combination) -> None:
         feed(counts)
 
 
+def packed_documents_are_read_alone(c: Combination) -> None:
+    """Three documents in a row: each as by itself, in values and gradients; between them the gradient is exactly 0."""
+    gpt, batch, ends = model(c), ids(2, CONTEXT), (5, 6, CONTEXT)
+    documents = torch.tensor([[0] * 5 + [1] + [4] * (CONTEXT - 6)] * 2)
+    leaf = gpt.embed(batch).detach().requires_grad_()
+    hook = gpt.embed.register_forward_hook(lambda *_: leaf)
+    logits = gpt(batch, documents=documents)
+    hook.remove()
+    for start, end in zip((0, *ends), ends):
+        what = f"document at {start} to {end - 1} of a packed row (row, position, token)"
+        check(logits[:, start:end], gpt(batch[:, start:end]), what)
+        (gradient,) = torch.autograd.grad(logits[:, start:end].square().sum(), leaf, retain_graph=True)
+        gradient[:, start:end] = 0
+        assert (gradient == 0).all(), f"the document at {start} to {end - 1} depends on another one of its row"
+
+
 def twins_agree(c: Combination) -> None:
     for dtype, tolerance in ((torch.float64, 1e-11), (torch.float32, 1e-5)):
         plain, fused = (model(c, k()).to(dtype) for k in (kernels.plain, kernels.fused))
@@ -200,7 +216,8 @@ def dropout_acts_in_training_only(c: Combination) -> None:
 
 
 CONTRACTS = [
-    causal, decode_equals_forward, chunked_prefill_equals_whole, ragged_row_equals_the_row_alone, twins_agree,
+    causal, decode_equals_forward, chunked_prefill_equals_whole, ragged_row_equals_the_row_alone,
+    packed_documents_are_read_alone, twins_agree,
     saved_equals_loaded, starts_at_ln_v, one_batch_overfits, rows_may_be_reordered, every_parameter_learns,
     works_in_bfloat16, a_copy_is_equal_and_separate, can_be_built_without_memory, dropout_acts_in_training_only,
 ]  # fmt: skip

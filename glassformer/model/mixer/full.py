@@ -59,10 +59,10 @@ class Attention(nn.Module):
         return k_index <= q_index
 
     def mask(self, positions: Positions, k_index: Tensor) -> Tensor | None:
-        """(B, 1, T, S) booleans, or None where the kernel's own causal rule says the same."""
-        if positions.start is not None:
+        """Booleans that broadcast to (B, H, T, S), or None where the kernel's own causal rule says the same."""
+        if positions.start is not None and positions.documents is None:
             return None
-        return self.visible(positions.index[:, None, :, None], k_index)
+        return positions.visible(k_index, self.visible)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, heads, T, D)

@@ -5,8 +5,10 @@ variant overrides one of them.
 """
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from glassformer.config import Variant
@@ -49,11 +51,35 @@ class Positions:
     end: int
     """One more than the largest index: how many slots of a cache are in use after this call."""
     scheme: Scheme
+    documents: Tensor | None = None
+    """(B, T) int64 where rows hold several documents: the number of each token's, never falling along a row. No token
+    may learn anything of another document. The index counts places of the row all the same: distances are right."""
 
     def rotate(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate."""
         return self.scheme.rotate(q, k, self.index)
 
+    @property
+    def queries(self) -> Tensor:
+        """The index beside a row of keys: (T, 1), or (B, 1, T, 1) in a ragged batch."""
+        return self.index[:, None] if self.index.ndim == 1 else self.index[:, None, :, None]
+
+    def visible(self, k_index: Tensor, rule: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """`rule(q_index, k_index)` and the same document: booleans, broadcastable to (B, H, T, S)."""
+        seen = rule(self.queries, k_index)
+        if self.documents is None:
+            return seen
+        return seen & (self.documents[:, None, :, None] == self.documents[:, None, None, :])
+
     def bias(self, k_index: Tensor) -> Tensor | None:
         """See Scheme.bias."""
         return self.scheme.bias(self.index, k_index)
+
+
+def places(documents: Tensor) -> Tensor:
+    """documents (B, T) -> (B, T): how far each token stands from the first of its document in the row."""
+    T = documents.shape[1]
+    index = torch.arange(T, device=documents.device)
+    first = torch.ones_like(documents, dtype=torch.bool)
+    first[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    return index - torch.where(first, index, 0).cummax(1).values
