@@ -11,11 +11,12 @@ from pathlib import Path
 
 from glassformer.corpora import Corpus, Skipped
 from glassformer.data import DataConfig
-from glassformer.data.clean import CleanConfig, Cleaner, StepReport, dropped, report
+from glassformer.data.clean import Cleaner, StepReport, dropped, report
 from glassformer.data.holdout import SPLITS, HoldOut
 from glassformer.data.index import FORMAT, Index, Skip, SplitIndex, checksum
-from glassformer.data.shards import Dataset, SplitWriter
+from glassformer.data.shards import Dataset
 from glassformer.data.spool import Spool
+from glassformer.data.writer import SplitWriter
 from glassformer.errors import DatasetError
 from glassformer.folders import all_or_nothing, one_at_a_time
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, well_formed
@@ -58,13 +59,16 @@ def prepare(
             index = Index(
                 fingerprint=key,
                 source=corpus.model_dump(),
+                sources=corpus.sources,
+                weights=corpus.weights,
+                tokenizer_text="an even sample of the training text",
                 split_rule=held_out.rule,
                 tokenizer=tokenizer.fingerprint(),
                 vocab_size=tokenizer.vocab_size,
                 dtype=tokenizer.dtype.newbyteorder("<").str,
                 shard_tokens=config.shard_tokens,
-                train=_encode("train", held_out, tokenizer, config, growing, progress),
-                validation=_encode("validation", held_out, tokenizer, config, growing, progress),
+                train=_encode("train", held_out, tokenizer, config, growing, progress, len(corpus.sources)),
+                validation=_encode("validation", held_out, tokenizer, config, growing, progress, len(corpus.sources)),
                 cleaning=_cleaning(cleaner, spool, held_out),
                 skipped=skipped,
             )
@@ -88,7 +92,7 @@ def evenly(texts: Iterable[str], n_bytes: int, most: int) -> Iterator[str]:
 
 def _read(corpus: Corpus, spool: Spool, config: DataConfig, progress: Progress) -> tuple[Cleaner, tuple[Skip, ...]]:
     """Fill the spool with clean documents; what was done to them, and what could not be read."""
-    cleaner, reasons, examples = Cleaner(CleanConfig(steps=config.steps)), Counter(), {}
+    cleaner, reasons, examples = Cleaner(config.clean), Counter(), {}
     done = told = 0
     for document in corpus.documents():
         if isinstance(document, Skipped):
@@ -106,10 +110,10 @@ def _read(corpus: Corpus, spool: Spool, config: DataConfig, progress: Progress) 
 
 
 def _encode(
-    name: str, held_out: HoldOut, tokenizer: Tokenizer, config: DataConfig, folder: Path, progress: Progress
+    name: str, held_out: HoldOut, tokenizer: Tokenizer, config: DataConfig, folder: Path, progress: Progress, n: int
 ) -> SplitIndex:
     """Write one split's shards."""
-    writer = SplitWriter(folder, name, tokenizer.dtype, tokenizer.end_of_text, config.shard_tokens)
+    writer = SplitWriter(folder, name, tokenizer.dtype, tokenizer.end_of_text, config.shard_tokens, n)
     sizes: deque[int] = deque()
 
     def texts() -> Iterator[str]:

@@ -66,4 +66,4 @@ def test_a_million_spaces_take_no_time():
 
 def test_an_unknown_step_is_refused_with_a_suggestion():
     with pytest.raises(SettingError, match="did you mean 'newlines'"):
-        DataConfig().override('steps=["newline"]')
+        DataConfig().override('clean.steps=["newline"]')

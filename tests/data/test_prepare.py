@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from glassformer.corpora.files import Files
-from glassformer.data import DataConfig, shards
+from glassformer.data import DataConfig, writer
 from glassformer.data.prepare import evenly, prepare
 from glassformer.data.shards import Dataset
 from glassformer.errors import CorpusError, DatasetError, GlassError, TokenizerError
@@ -137,7 +137,7 @@ def test_the_same_inputs_give_the_same_bytes_and_are_not_prepared_twice(tmp_path
     assert first.folder.stat().st_ino == inode
     prepare(written(*sentences(100)), recipe, DataConfig(), first.folder, fresh=True)
     assert first.folder.stat().st_ino != inode
-    for change in ({"texts": sentences(101)}, {"tokenizer": BYTE}, {"validation_fraction": 0.2}, {"steps": []}):
+    for change in ({"texts": sentences(101)}, {"tokenizer": BYTE}, {"validation_fraction": 0.2}, {"clean": {"steps": []}}):
         arguments = {"texts": sentences(100), "tokenizer": recipe} | change
         assert dataset(first.folder, **arguments).index.fingerprint != first.index.fingerprint
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, place):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    owner = shards.SplitWriter if place != "save" else os
+    owner = writer.SplitWriter if place != "save" else os
     monkeypatch.setattr(owner, place if place != "save" else "fsync", full)
     for name in ("set", "new"):
         with pytest.raises(GlassError, match="No space left.*free space"):
