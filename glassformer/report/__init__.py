@@ -28,15 +28,16 @@ MOST_SAMPLES = 8  # on a timeline, and of stories at the end
 def write_report(run: Path) -> Path:
     """Write `report.html` into the run folder and return its path. GlassError where the folder holds no run."""
     opened = Run.open(run)
-    page = _environment().get_template("page.html").render(**_page(opened))
+    page = environment().get_template("page.html").render(**_page(opened))
     path = opened.folder / "report.html"
     write_atomic(path, page)
     return path
 
 
-def _environment() -> jinja2.Environment:
+def environment(*folders: Path) -> jinja2.Environment:
+    """Templates of `folders` and then of this one; what they print is escaped, and has no invisible characters."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: visible(value) if type(value) is str else value,
