@@ -141,9 +141,13 @@ class Dataset:
 
     def summary(self) -> dict[str, Any]:
         """The facts a run keeps about its data, as plain JSON values."""
-        kept = {"fingerprint", "source", "sources", "weights", "split_rule", "tokenizer", "vocab_size"}
-        sizes = {name: {"documents", "tokens", "bytes"} for name in ("train", "validation")}
-        facts = self.index.model_dump(include=dict.fromkeys(kept, True) | sizes)
+        kept = {
+            "fingerprint", "source", "sources", "weights", "split_rule", "tokenizer", "tokenizer_text", "vocab_size",
+            "cleaning", "skipped",
+        }  # fmt: skip
+        sizes = {name: {"documents", "tokens", "bytes", "sources"} for name in ("train", "validation")}
+        without = {"cleaning": {"__all__": {"examples"}}}
+        facts = self.index.model_dump(mode="json", include=dict.fromkeys(kept, True) | sizes, exclude=without)
         return {"folder": str(self.folder), **facts}
 
 
