@@ -61,7 +61,7 @@ class SplitIndex(Config):
 
 
 class Skip(Config):
-    """Sources that could not be read, for one reason."""
+    """Sources of which there is one thing to say, as a rule that they could not be read."""
 
     reason: str
     count: int
@@ -94,6 +94,8 @@ class Index(Config):
     cleaning: tuple[StepReport, ...]
     skipped: tuple[Skip, ...]
     """What was not text; the counts of `cleaning` and these add up to everything met."""
+    notes: tuple[Skip, ...] = ()
+    """What a person should know of documents that were read."""
 
     @model_validator(mode="after")
     def _sources_agree(self) -> Self:

@@ -88,11 +88,27 @@ def test_tinyshakespeare_is_cut_as_nanogpt_cuts_it(tmp_path):
     assert "".join(everything(prepared)) == text
 
 
-def test_the_tokenizer_never_sees_validation_text(tmp_path):
-    corpus = Written(pairs=(("abc" * 10, "train"), ("cba" * 10 + "!", "validation")))
-    with pytest.raises(TokenizerError, match="'!'"):
-        prepare(corpus, TokenizerRecipe.named("char"), DataConfig(), tmp_path / "set")
-    assert list(tmp_path.iterdir()) == []
+def test_a_tokenizer_never_learns_from_validation_text(tmp_path):
+    train, validation = sentences(50), [text.replace("kite", "zzz") * 50 for text in sentences(50, seed=1)]
+    corpus = Written(pairs=(*((text, "train") for text in train), *((text, "validation") for text in validation)))
+    recipe = TokenizerRecipe.named("bpe", vocab_size=350)
+    prepared = prepare(corpus, recipe, DataConfig(), tmp_path / "set")
+    assert (
+        prepared.tokenizer.fingerprint() == recipe.train(train).fingerprint() != recipe.train(validation).fingerprint()
+    )
+    assert prepared.index.tokenizer_text == "the training text"
+
+
+def test_an_alphabet_has_the_characters_of_all_text_and_the_index_says_so(tmp_path):
+    """Of a corpus larger than the sample, too: a character that has no id would end the preparation."""
+    texts = [*sentences(200), "å", "one ß"]
+    corpus = Written(pairs=(*((text, "train") for text in texts), ("!", "validation")))
+    config = DataConfig(tokenizer_megabytes=0.001)
+    prepared = prepare(corpus, TokenizerRecipe.named("char"), config, tmp_path / "set")
+    assert both(prepared) == (texts, ["!"]) and "all text" in prepared.index.tokenizer_text
+    with pytest.raises(TokenizerError, match=r"^written/200: the character 'å' \(U\+00E5\).*'byte' or 'bpe'"):
+        prepare(corpus, TokenizerRecipe.named("char").train(texts[:200]), config, tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 @pytest.mark.parametrize("most", [1, 100, 3000, 50_000, 10**9])
@@ -137,7 +153,12 @@ def test_the_same_inputs_give_the_same_bytes_and_are_not_prepared_twice(tmp_path
     assert first.folder.stat().st_ino == inode
     prepare(written(*sentences(100)), recipe, DataConfig(), first.folder, fresh=True)
     assert first.folder.stat().st_ino != inode
-    for change in ({"texts": sentences(101)}, {"tokenizer": BYTE}, {"validation_fraction": 0.2}, {"clean": {"steps": []}}):
+    for change in (
+        {"texts": sentences(101)},
+        {"tokenizer": BYTE},
+        {"validation_fraction": 0.2},
+        {"clean": {"steps": []}},
+    ):
         arguments = {"texts": sentences(100), "tokenizer": recipe} | change
         assert dataset(first.folder, **arguments).index.fingerprint != first.index.fingerprint
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
@@ -173,16 +194,18 @@ def test_too_little_text_is_refused(tmp_path, texts):
 
 def test_what_cannot_be_read_is_counted_in_the_index(tmp_path):
     (tmp_path / "text").mkdir()
-    files = {"a.txt": b"good text " * 9, "b.txt": b"\xff", "c.png": b"\0", "d.png": b"\0\0", ".e": b""}
+    picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 9
+    files = {"a.txt": b"good text " * 9, "b.txt": b"text \xff\xff", "c.png": picture, "d.png": picture[1:], ".e": b""}
     for name, data in files.items():
         (tmp_path / "text" / name).write_bytes(data)
-    skipped = prepare(Files(path=str(tmp_path / "text")), BYTE, DataConfig(), tmp_path / "set").index.skipped
-    counts = {skip.reason: skip.count for skip in skipped}
-    assert counts == {"is binary, not text": 2, "is not UTF-8": 1, "is hidden": 1}
-    assert "b.txt" in next(skip.example for skip in skipped if skip.reason == "is not UTF-8")
-    with pytest.raises(CorpusError, match="line 1, byte 0"):
-        prepare(Files(path=str(tmp_path / "text" / "b.txt")), BYTE, DataConfig(), tmp_path / "set")
-    assert Dataset.open(tmp_path / "set").index.skipped == skipped  # the refused attempt left it alone
+    index = prepare(Files(path=str(tmp_path / "text")), BYTE, DataConfig(), tmp_path / "set").index
+    counts = {skip.reason: skip.count for skip in index.skipped}
+    assert counts["is binary, not text"] == 2 and counts["is hidden"] == 1
+    assert sum(counts.values()) + index.cleaning[0].documents_before == len(files)
+    assert "c.png" in next(skip.example for skip in index.skipped if skip.reason == "is binary, not text")
+    with pytest.raises(CorpusError, match="c.png"):
+        prepare(Files(path=str(tmp_path / "text" / "c.png")), BYTE, DataConfig(), tmp_path / "set")
+    assert Dataset.open(tmp_path / "set").index == index  # the refused attempt left it alone
 
 
 def test_lone_surrogates_become_replacement_characters(tmp_path):
