@@ -220,11 +220,11 @@ def _fail(sentence: str) -> None:
 
 def _recipe(name: str, source: str | None, settings: list[str] | None) -> "Recipe":
     """The recipe `name` reading `source`, with settings applied. A first word with `=` is a setting, not a source."""
-    from glassformer.corpora import corpus
+    from glassformer.corpora import corpus, is_mixture
     from glassformer.presets import named
 
     assignments = list(settings or [])
-    if source is not None and "=" in source and not Path(source).exists():
+    if source is not None and "=" in source and not Path(source).exists() and not is_mixture(source):
         assignments.insert(0, source)
         source = None
     recipe = named(name)

@@ -151,10 +151,17 @@ def test_no_forward_pass_reads_the_environment():
 
 def test_dependencies_are_those_imported():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[<>=~!\[; ]", line)[0] for line in project["dependencies"]}
+    lines = project["dependencies"] + project["optional-dependencies"]["data"]
+    declared = {re.split(r"[<>=~!\[; ]", line)[0].replace("-", "_") for line in lines}
     imported = {name.split(".")[0] for path in FILES for _, name in imports(path)}
     outside = {COMES_WITH.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"glassformer"}}
     assert outside == declared
+
+
+@pytest.mark.parametrize("extra", ["pyarrow", "datasets"])
+def test_what_is_extra_is_imported_late(extra):
+    code = f"import sys, glassformer.cli, glassformer.corpora.files; sys.exit('{extra}' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("module", [*TORCH_FREE, "cli"])
