@@ -23,6 +23,9 @@ app = typer.Typer(
     "see everything you can change.",
 )
 
+data_verbs = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Check a dataset; bring one in or out.")
+app.add_typer(data_verbs, name="data")
+
 
 def _argument(help: str, **kwargs: Any) -> Any:
     return typer.Argument(help=help, show_default=False, **kwargs)
@@ -164,6 +167,22 @@ def settings(
         list_recipes(_console())
     else:
         list_settings(_recipe(recipe, None, settings), _console())
+
+
+@data_verbs.command("check")
+def check_data(
+    folder: Annotated[Path, _argument("A prepared dataset such as data/village-..., or a run folder.")],
+    settings: Annotated[
+        list[str] | None, _argument("What counts as wrong, e.g. share=0.3, n=8, span=100.", metavar="[SETTING=VALUE]...")
+    ] = None,
+    output: Annotated[Path | None, _option("--output", "-o", help="Where to write the page.")] = None,
+) -> None:
+    """Look for leaks, repetitions, damage and oddities; statistics as a page. Exit code 1 if there are errors."""
+    from glassformer.check import CheckConfig
+    from glassformer.check.verb import check
+
+    if check(_console(), folder, CheckConfig().override(*(settings or [])), output):
+        raise typer.Exit(1)
 
 
 @app.command("import")

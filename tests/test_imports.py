@@ -28,6 +28,7 @@ BELOW = {
     "interchange": ["tokenizers"],
     "corpora": ["config", "files"],
     "data": ["tokenizers", "corpora", "folders"],
+    "check": ["data", "report"],
     "parallel": ["model"],
     "train": ["model", "data", "parallel", "runs", "machine"],
     "generate": ["model", "tokenizers"],
@@ -45,7 +46,7 @@ BELOW = {
     "export": ["presets"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["listing", "tokens", "demo", "serve", "course"],
+    "cli": ["listing", "tokens", "check", "demo", "serve", "course"],
 }
 TORCH_FREE = ["errors", "files", "folders", "runs", "report", "config", "tokenizers", "interchange", "corpora"]
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]

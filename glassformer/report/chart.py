@@ -103,7 +103,7 @@ def chart(
         "references": _labels(references, axis),
         "resumed": sorted({1000 * steps.at(step) for step in resumed}),
         "x": {"name": x_name, **steps._asdict()},
-        "resting": "last",
+        "resting": "last" if x is None else f"at the last {x_name}",
         "bins": None,
     }
 

@@ -1,0 +1,103 @@
+"""What a check found, on the terminal: findings first, then a page of numbers."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from glassformer.check import Finding, oddities
+from glassformer.check.statistics import Statistics
+from glassformer.check.verb import Checked
+from glassformer.report import visible
+
+STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+PLACES = 3
+CHECKS = ("integrity", "leaks", "repeats", "oddities")
+
+
+def show(checked: Checked, console: Console) -> None:
+    """Print everything; long lists are cut off, the page has more."""
+    index = checked.index
+    console.print(f"[bold]{escape(str(checked.folder))}[/]  {index.train.documents:,} documents to learn from, "
+                  f"{index.validation.documents:,} held out ({escape(index.split_rule)})\n", soft_wrap=True)  # fmt: skip
+    for finding in checked.findings:
+        _finding(finding, console)
+    if checked.looked is None:
+        console.print("Nothing else was checked: first the dataset must be whole.\n", style="yellow")
+        return
+    if names := clean(checked):
+        console.print(f"[green]nothing wrong:[/] {', '.join(names)}  [dim]({checked.seconds:.1f} s)[/]")
+    for line in limits(checked):
+        console.print(line, style="dim")
+    console.print()
+    console.print(_sizes(checked))
+    console.print()
+    _statistics(checked.looked.statistics, len(checked.looked.data.train), console)
+
+
+def clean(checked: Checked) -> list[str]:
+    """The checks that were made and found nothing."""
+    if checked.looked is None:
+        return []
+    few = len(checked.looked.measures["train"].documents) < oddities.FEWEST
+    found = {finding.check for finding in checked.findings} | ({"oddities"} if few else set())
+    return [name for name in CHECKS if name not in found]
+
+
+def limits(checked: Checked) -> list[str]:
+    """What was looked at in part only."""
+    looked = checked.looked
+    if looked is None:
+        return []
+    lines = []
+    validation = looked.data.validation
+    if looked.overlap.compared < 0.9 * (len(validation) - validation.index.documents):
+        lines.append(f"compared with train: {looked.overlap.compared:,} of {len(validation):,} validation tokens")
+    for name, split in looked.repeats.items():
+        documents = checked.index.train.documents if name == "train" else checked.index.validation.documents
+        if split.kept > 1:
+            lines.append(f"repeated passages of {name}: one n-gram in {split.kept} was counted, short ones may be missed")
+        if split.compared < documents - sum(len(group) - 1 for group in split.groups):
+            lines.append(f"near repetitions of {name}: {split.compared:,} of {documents:,} documents compared")
+    few = [name for name, measures in looked.measures.items() if len(measures.documents) < oddities.FEWEST]
+    if few:
+        lines.append(f"odd documents: too few in {' and '.join(few)} to say what is normal there")
+    return lines
+
+
+def _finding(finding: Finding, console: Console) -> None:
+    line = Text(finding.severity, STYLES[finding.severity]).append(f"  {finding.check}  ", "dim not bold")
+    console.print(line.append(finding.what, "bold default"), soft_wrap=True)
+    for place in finding.places[:PLACES]:
+        console.print(Padding(Text(visible(place.where)), (0, 0, 0, 4)))
+        if place.excerpt:
+            console.print(Padding(Text(f"“{visible(place.excerpt)}”", "dim"), (0, 0, 0, 6)))
+    if len(finding.places) > PLACES:
+        console.print("    ...", style="dim")
+    console.print(Padding(Text("→ " + finding.remedy, "green"), (0, 0, 1, 4)))
+
+
+def _sizes(checked: Checked) -> Table:
+    table = Table(box=None, header_style="bold")
+    table.add_column("")
+    for column in ("documents", "tokens", "bytes", "bytes per token", "tokens per document"):
+        table.add_column(column, justify="right")
+    for name in ("train", "validation"):
+        sizes = getattr(checked.index, name)
+        table.add_row(
+            name, f"{sizes.documents:,}", f"{sizes.tokens:,}", f"{sizes.bytes:,}", f"{sizes.bytes / sizes.tokens:.2f}",
+            f"{sizes.tokens / sizes.documents:,.0f}",
+        )  # fmt: skip
+    return table
+
+
+def _statistics(statistics: Statistics, n_train: int, console: Console) -> None:
+    if orders := statistics.yardsticks:
+        told = ", ".join(f"{k}-gram {bpb:.3f}" for k, bpb in enumerate(orders, start=1))
+        console.print(f"[bold]yardstick[/] (bits per byte of validation by counting): {told}", soft_wrap=True)
+        if statistics.counted < n_train:
+            console.print(f"  counted on {statistics.counted:,} of {n_train:,} tokens, evenly spread", style="dim")
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in list(statistics.scripts.items())[:6])
+    console.print(f"[bold]characters[/] {shares}", soft_wrap=True)
+    console.print(f"[bold]vocabulary[/] {len(statistics.unused()):,} of {len(statistics.counts):,} ids are never used")
