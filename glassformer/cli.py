@@ -1,9 +1,7 @@
 """The command line: verbs only. Each parses, imports what it needs (torch only then), and calls one function."""
 
-import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,7 +45,8 @@ Name = Annotated[str | None, _option("--name", help="Name of the run folder belo
 Minutes = Annotated[
     float | None, _option("--minutes", help="Choose the steps so that it takes about this long.", min=0.05)
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Prepare again even if it is there.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Prepare again even if it is there, or half there.")]
+Workers = Annotated[int | None, _option("--workers", help="Processes and threads; one a core.", min=1)]
 Prompts = Annotated[list[str] | None, _argument("Texts to continue; none starts a new one.")]
 Knobs = Annotated[
     list[str] | None,
@@ -70,14 +69,26 @@ def demo(
 
 @app.command()
 def prepare(
-    source: Source = None, settings: Settings = None, recipe: RecipeName = "mini", fresh: Fresh = False
+    source: Source = None,
+    settings: Settings = None,
+    recipe: RecipeName = "mini",
+    fresh: Fresh = False,
+    workers: Workers = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Only show what cleaning does to ten documents.")] = False,
 ) -> None:
-    """Clean a text, train its tokenizer and store it as a dataset, ready for training."""
-    from glassformer.pipeline import dataset
+    """Clean a text, train its tokenizer and store it as a dataset, ready for training.
 
+    Interrupted (Ctrl-C, a power cut, kill -9), the same command continues it.
+    """
+    from glassformer.pipeline import dataset
+    from glassformer.preparing import describe, explain_documents
+
+    chosen = _recipe(recipe, source, settings)
+    if explain:
+        return explain_documents(chosen.corpus, chosen.data.clean, _console())
     with _progress() as progress:
-        data = dataset(_recipe(recipe, source, settings), progress, fresh)
-    _describe(data)
+        data = dataset(chosen, progress, fresh, workers)
+    describe(data, _console())
 
 
 @app.command()
@@ -90,6 +101,7 @@ def train(
 ) -> None:
     """Train a model on a text. Ctrl-C saves; [cyan]glass resume[/] continues."""
     from glassformer import pipeline
+    from glassformer.preparing import describe
     from glassformer.report import write_report
 
     chosen = _recipe(recipe, source, settings)
@@ -98,7 +110,7 @@ def train(
     pipeline.device_of(chosen.train.device)
     with _progress() as progress:
         data = pipeline.dataset(chosen, progress)
-    _describe(data)
+    describe(data, _console())
     outcome = pipeline.train(chosen, data, folder, say=_say, watching=_watching, minutes=minutes)
     _finished(folder, outcome, write_report(folder))
 
@@ -173,7 +185,8 @@ def settings(
 def check_data(
     folder: Annotated[Path, _argument("A prepared dataset such as data/village-..., or a run folder.")],
     settings: Annotated[
-        list[str] | None, _argument("What counts as wrong, e.g. share=0.3, n=8, span=100.", metavar="[SETTING=VALUE]...")
+        list[str] | None,
+        _argument("What counts as wrong, e.g. share=0.3, n=8, span=100.", metavar="[SETTING=VALUE]..."),
     ] = None,
     output: Annotated[Path | None, _option("--output", "-o", help="Where to write the page.")] = None,
 ) -> None:
@@ -268,32 +281,10 @@ def _watching(steps: int, done: int) -> Any:
     return Display(_console(), steps, done)
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Any]:
-    """Shows what `data.prepare` is doing, one line for each stage."""
-    console = _console()
-    stages: dict[str, int] = {}
+def _progress() -> Any:
+    from glassformer.preparing import watching
 
-    with console.status("") as status:
-
-        def progress(stage: str, done: int, total: int | None) -> None:
-            stages[stage] = done
-            if total is None:
-                status.update(f"{stage}  {done / 1e6:.1f} MB")
-            else:
-                console.print(f"{stage}  {done / 1e6:.1f} MB", style="dim")
-
-        yield progress
-
-
-def _describe(data: Any) -> None:
-    index = data.index
-    _say(
-        f"{data.folder}: {index.train.documents:,} documents, {index.train.tokens:,} tokens to learn from, "
-        f"{index.validation.tokens:,} held out ({index.split_rule}), vocabulary {index.vocab_size:,}"
-    )
-    for skip in index.skipped:
-        _say(f"  left out: {skip.count} {skip.reason}, for example {skip.example}")
+    return watching(_console())
 
 
 def _finished(folder: Path, outcome: str, report: Path) -> None:

@@ -37,10 +37,10 @@ Watch = Callable[[dict[str, Any]], None]
 """Sees each line that a run logs."""
 
 
-def dataset(recipe: Recipe, progress: Progress, fresh: bool = False) -> Dataset:
-    """The prepared dataset of a recipe, below `data/`; made now unless it is there."""
+def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: int | None = None) -> Dataset:
+    """The prepared dataset of a recipe, below `data/`; made now, or continued, unless it is there."""
     folder = Path("data") / f"{stem(recipe)}-{fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)[:8]}"
-    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh)
+    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh, workers)
 
 
 def stem(recipe: Recipe) -> str:

@@ -35,6 +35,7 @@ BELOW = {
     "presets": ["train", "generate"],
     "pipeline": ["presets", "report"],
     "listing": ["presets"],
+    "preparing": ["data"],
     "tokens": ["interchange", "presets"],
     "judge": ["pipeline"],
     "demo": ["judge"],
@@ -46,7 +47,7 @@ BELOW = {
     "export": ["presets"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["listing", "tokens", "check", "demo", "serve", "course"],
+    "cli": ["listing", "preparing", "tokens", "check", "demo", "serve", "course"],
 }
 TORCH_FREE = ["errors", "files", "folders", "runs", "report", "config", "tokenizers", "interchange", "corpora"]
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
