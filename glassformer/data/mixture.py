@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from glassformer.config import suggestion
+from glassformer.data.batches import uniform
 from glassformer.data.shards import Split
 from glassformer.data.shuffle import shuffled
 from glassformer.errors import DatasetError, SettingError
@@ -91,7 +92,9 @@ class Dealer:
         """(n_rows,) int64 twice: the source of each row, and the number of the row among that source's."""
         if self.n_sources == 1:
             return np.zeros(self.n_rows, np.int64), step * self.n_rows + np.arange(self.n_rows)
-        quotas, place = self._quotas[step], shuffled(step * self.n_rows + np.arange(self.n_rows), self.n_rows, self.seed)
+        quotas = self._quotas[step]
+        drawn = uniform(self.seed, step, 2 * self.n_rows)[self.n_rows :]  # the first are for what is in the rows
+        place = np.argsort(drawn, kind="stable")
         source = np.repeat(np.arange(self.n_sources), quotas)[place]
         return source, place - (np.cumsum(quotas) - quotas)[source] + self._before[step][source]
 

@@ -41,7 +41,7 @@ def test_neighbours_part_and_streams_differ():
 
 
 def test_the_shuffle_stays_the_same_in_every_version():
-    assert shuffled(np.arange(6), 3, seed=1).tolist() == [1, 2, 0, 1, 0, 2]
+    assert shuffled(np.arange(6), 3, seed=1).tolist() == [2, 0, 1, 0, 1, 2]
     assert shuffled(np.array([0, 10**12, 10**15]), 10**9 + 7, seed=42).tolist() == PINNED
 
 
