@@ -83,6 +83,7 @@ def _bucket(spool: Spool, bucket: int, buckets: int) -> tuple[np.ndarray, np.nda
 def _equal(numbers: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each number whose hash came before: the number, and the first with that hash. `numbers` ascend."""
     order = np.argsort(hashes, kind="stable")
-    again = np.append(False, hashes[order][1:] == hashes[order][:-1])
+    again = np.zeros(len(order), bool)
+    again[1:] = hashes[order][1:] == hashes[order][:-1]
     start = np.maximum.accumulate(np.where(again, 0, np.arange(len(order))))
     return numbers[order][again], numbers[order[start]][again]

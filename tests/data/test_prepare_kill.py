@@ -68,6 +68,13 @@ def test_twenty_kills_change_nothing(source, tmp_path, kind):
     survives(source, tmp_path, 20, random.Random(), KINDS.get(kind, {**IN_PROCESSES, "near_duplicates": 0.8}))
 
 
+def test_the_dataset_that_was_there_stays_whole_until_the_new_one_is(source, tmp_path):
+    seconds = duration(source, tmp_path / "set", shard_tokens=10_000)
+    for n_tokens, share in enumerate((0.3, 0.6, 0.9), start=10_000):
+        kill_after(start(source, tmp_path / "set", shard_tokens=n_tokens), seconds * share)
+        Dataset.open(tmp_path / "set").verify()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_the_workers_of_a_killed_preparation_end(source, tmp_path):
     process = start(source, tmp_path / "set", **{**IN_PROCESSES, "trial": 0.0, "every": 1e-9})
