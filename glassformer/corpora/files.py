@@ -6,6 +6,7 @@ refused. A folder is read to the bottom in the order of its names, each folder o
 book, tinyshakespeare) and longer ones are cut at blank lines, so that memory stays small; elsewhere a record is one.
 """
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -24,6 +25,7 @@ from glassformer.errors import CorpusError
 
 HARMLESS = {HIDDEN, AGAIN, "is empty"}
 """Reasons for which `bad=refuse` does not stop: no text is lost."""
+PACKED = {".gz", ".zst", ".zip", ".parquet"}
 
 
 class Files(Corpus):
@@ -80,6 +82,16 @@ class Files(Corpus):
                 facts = "unreadable"
             digest.update(os.fsencode(entry.name) + f"\0{facts}\n".encode())
         return digest.hexdigest()
+
+    def size(self) -> int | None:
+        """The bytes of the files; None if any is packed, since it holds more text than that."""
+        n_bytes = 0
+        for entry in _entries(Path(self.path).expanduser()):
+            if entry.path.suffix.lower() in PACKED:
+                return None
+            with contextlib.suppress(OSError):
+                n_bytes += 0 if entry.problem else os.stat(entry.path).st_size
+        return n_bytes
 
     def _file(self, entry: Entry) -> Iterator[Document]:
         """What one entry of a folder gives: at least one document or `Skipped`."""

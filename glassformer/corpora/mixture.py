@@ -64,6 +64,10 @@ class Mixture(Corpus):
         total = sum(part.weight for part in self.parts.values())
         return tuple(part.weight / total for part in self.parts.values())
 
+    def size(self) -> int | None:
+        sizes = [part.corpus.size() for part in self.parts.values()]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
     def fingerprint(self) -> str:
         facts = [(part.corpus.name, part.corpus.fingerprint(), part.weight) for part in self.parts.values()]
         return hashlib.sha256(repr(("mixture 1", self.sources, facts)).encode()).hexdigest()

@@ -40,6 +40,9 @@ class Python(Corpus):
                 continue
             yield Document(text, origin) if text.strip() else Skipped.because(origin, "is empty")
 
+    def size(self) -> int:
+        return int(min(self.megabytes * 1e6, sum(path.stat().st_size for path in _modules(_library()))))
+
     def fingerprint(self) -> str:
         root = _library()
         digest = hashlib.sha256(f"python 1 {sys.version} {self.megabytes}\n".encode())

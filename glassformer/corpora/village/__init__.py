@@ -56,6 +56,9 @@ class Village(Corpus):
         """Story i of a split, with its events."""
         return tell(self.seed, split, i)
 
+    def size(self) -> int:
+        return int(self.megabytes * 1e6 * (1 + self.validation_fraction))
+
     def fingerprint(self) -> str:
         what = f"village {VERSION} {self.seed} {self.megabytes} {self.validation_fraction}"
         return hashlib.sha256(what.encode()).hexdigest()
