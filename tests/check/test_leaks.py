@@ -77,13 +77,37 @@ def test_leaks_across_the_borders_of_blocks_passes_and_sections(tmp_path, small)
     assert [(leak.document, leak.start - first, leak.stop - first) for leak in copied] == [(1, 500, 600), (1, 600, 700)]
 
 
+@settings(max_examples=25)
+@given(st.integers(0, 2**32), st.integers(2, 5))
+def test_what_streams_past_is_counted_by_document(tmp_path_factory, seed, n):
+    rng = np.random.default_rng(seed)
+    texts = [rng.integers(0, 2, int(length)) for length in rng.integers(1, 40, 12)]
+    train = plant(tmp_path_factory.mktemp("set"), texts, [[1]]).train
+    grams = sorted({gram for text in texts[::3] for gram in windows(text.tolist(), n)} | {(1,) * n})
+    known = leaks.Known(np.concatenate([ngram_hashes(np.array(gram), n, values(257)) for gram in grams]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashes, "BLOCK", 16)
+        for start, ids in hashes.blocks(train, overlap=n - 1):
+            places, numbers = known.find(ngram_hashes(ids, n, values(257)))
+            known.see(train, start + places, numbers)
+    everything = windows(train.tokens[:].tolist(), n)
+    for gram in grams:
+        number = np.searchsorted(known.hashes, ngram_hashes(np.array(gram), n, values(257)))[0]
+        places = [i for i, other in enumerate(everything) if other == gram] or [-1]
+        assert (known.first[number], known.last[number]) == (places[0], places[-1])
+        assert known.documents[number] == sum(gram in windows(text.tolist(), n) for text in texts)
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 2**32), st.integers(2, 6))
 def test_shares_are_those_of_sets_of_tuples(tmp_path_factory, seed, n):
     rng = np.random.default_rng(seed)
     documents = [rng.integers(0, 3, int(length)) for length in rng.integers(1, 60, 14)]
     train, validation = documents[:9], documents[9:]
-    found = look(plant(tmp_path_factory.mktemp("set"), train, validation), n=n, share=1, spread=1, common=10**6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashes, "BLOCK", 16)
+        patch.setattr(leaks, "GRAMS", 40)
+        found = look(plant(tmp_path_factory.mktemp("set"), train, validation), n=n, share=1, spread=1, common=10**6)
     held = [{*windows(text.tolist(), n)} for text in train]
     expected, leaking = [], set()
     for number, text in enumerate(validation):
@@ -122,6 +146,8 @@ def test_a_copy_of_what_train_has_many_times_is_still_a_copy(tmp_path):
 
 def test_equal_hashes_alone_are_no_leak(tmp_path, monkeypatch):
     rng = np.random.default_rng(2)
+    ids, other = noise(rng, 60, 80)
+    assert not leaks.in_common(ids, other, 5, np.ones(256, np.uint64)).any()
     data = plant(tmp_path / "set", noise(rng, 200, 300), noise(rng, 100, 150))
     monkeypatch.setattr(leaks, "values", lambda vocab_size: np.ones(vocab_size, np.uint64))  # all n-grams collide
     config = CheckConfig()

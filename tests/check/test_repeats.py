@@ -46,6 +46,16 @@ def test_spans_occur_as_often_as_counting_says(tmp_path_factory, seed, n, times)
         assert covered == many
 
 
+def test_spans_of_equal_hashes_are_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(repeats, "values", lambda vocab_size: np.ones(vocab_size, np.uint64))  # all n-grams collide
+    rng = np.random.default_rng(8)
+    (passage,) = noise(rng, 8)
+    texts = [passage, *noise(rng, *[200] * 5), passage, passage]
+    data = plant(tmp_path / "set", texts, [[1]])
+    found, _ = repeats.spans(data, data.train, CheckConfig(span=8, times=3))
+    assert [(span.start, span.times, span.documents) for span in found] == [(0, 3, 3)]
+
+
 def test_in_a_large_split_a_sample_finds_what_is_long(tmp_path, monkeypatch):
     monkeypatch.setattr(repeats, "MOST_SPANS", 2000)
     monkeypatch.setattr(hashes, "BLOCK", 1000)
