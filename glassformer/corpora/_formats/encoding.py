@@ -31,6 +31,8 @@ REPAIR = "; repair it, or set encoding to the one it is in"
 
 _DECLARED = re.compile(rb"(?:charset|coding|encoding)\s{0,3}[=:]\s{0,3}[\"']?([-\w.]{3,30})")
 _CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_DAMAGE = re.compile(rb"[\xe0-\xf4][\x80-\xbf]{1,2}|[\x80-\xff]")  # a character cut short counts once
+_NEIGHBOURS = set("ðýþÐÝÞ".encode("cp1252"))  # Turkish ğ ı ş, Czech ý, Baltic š ž; in the West, Iceland's only
 _HIGH = bytes(range(128, 256))
 _CONTROL = bytes([*range(0, 8), *range(14, 27), *range(28, 32)])
 
@@ -54,16 +56,36 @@ class Utf8(NamedTuple):
 
 def utf8(file: BinaryIO, wanted: str) -> Utf8:
     """`file` in UTF-8. `wanted` is a codec's name, or "auto". Raises Unreadable for what is not text."""
-    head = file.read(HEAD)
+    head, rest = _head(file)
     encoding = detect(head) if wanted == "auto" else codecs.lookup(wanted).name
-    rest = iter(lambda: file.read(1 << 18), b"")
     if encoding in ("utf-8", "utf-8-sig"):
         _refuse_binary(head)
         return Utf8(stream(chain([head.removeprefix(codecs.BOM_UTF8)], rest)), "utf-8")
+    if encoding in ("utf-16", "utf-32") and not head.startswith(tuple(MARKS)):
+        encoding += "-le"  # as Windows writes it
     converted = _convert(chain([head], rest), encoding)
     first = next(converted, b"")
     _refuse_binary(first)
     return Utf8(stream(chain([first], converted)), encoding)
+
+
+def _head(file: BinaryIO) -> tuple[bytes, Iterator[bytes]]:
+    """About HEAD bytes and the rest; what goes wrong while the first are read is raised after them."""
+    chunks, parts, size = iter(lambda: file.read(1 << 16), b""), [], 0
+    try:
+        while size < HEAD and (chunk := next(chunks, b"")):
+            parts.append(chunk)
+            size += len(chunk)
+    except Unreadable as error:
+        chunks = _raising(error)
+        if not parts:
+            raise
+    return b"".join(parts), chunks
+
+
+def _raising(error: Unreadable) -> Iterator[bytes]:
+    raise error
+    yield b""
 
 
 def detect(head: bytes) -> str:
@@ -76,8 +98,8 @@ def detect(head: bytes) -> str:
     if _decodes(head, "utf-8"):
         return "utf-8"
     n_good = len(_CHARACTER.findall(head))
-    bad = _CHARACTER.sub(b"", head).translate(None, bytes(range(128)))
-    if n_good >= len(bad) or not bad.strip(b"\xfe\xff"):  # no language is written with these two alone
+    bad = _DAMAGE.findall(_CHARACTER.sub(b" ", head))
+    if n_good >= len(bad) or {b"\xfe", b"\xff"}.issuperset(bad):  # no language is written with these two alone
         return "utf-8"
     declared = _DECLARED.search(head[:1024])
     if declared and (name := text_codec(declared[1].decode("latin-1"))) and _decodes(head, name):
@@ -97,9 +119,9 @@ def _guess(head: bytes) -> str:
     best = matches.best()
     if best is None:
         raise Unreadable("is in no encoding that could be recognised", "; set encoding to the one it is in")
-    for match in matches:  # Western first: its letters also make words of its neighbours'
-        equal = match.coherence >= best.coherence and match.chaos <= best.chaos + 0.05
-        if equal and "cp1252" in match.could_be_from_charset:
+    for match in matches:  # Western text looks a little better in some neighbour, unless it has a neighbour's letters
+        equal = match.coherence >= best.coherence - 0.05 and match.chaos <= best.chaos + 0.1
+        if equal and "cp1252" in match.could_be_from_charset and not _NEIGHBOURS.intersection(b"".join(lines)):
             return "cp1252"
     return best.encoding
 
@@ -137,7 +159,7 @@ def _decodes(head: bytes, encoding: str) -> bool:
 def text_codec(name: str) -> str:
     """The codec's own name; nothing when there is none that makes text of bytes."""
     try:
-        b"".decode(name)
+        "a".encode(name)
         codecs.getincrementaldecoder(name)
         return codecs.lookup(name).name
     except (LookupError, UnicodeError, ValueError):

@@ -33,12 +33,15 @@ def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
         if size > pieces.PIECE_BYTES:
             break
         if page.n_characters > pieces.PIECE_BYTES // 4:
+            if not page.has_lines:
+                page.end_line()
             yield from pieces.documents(page.take(), origin, source.note)
     page.feed(decoder.decode(b"", final=True))
     line = page.getpos()[0]
     inside = page.inside if page.inside or len(page.rawdata) <= CHUNK else "a tag"
     if not inside:
         page.close()
+    page.end_line()
     yield from pieces.documents(page.take(), origin, source.note)
     if inside:
         yield Skipped.because(f"{origin}:{line}", "does not close its tags", f" (it ends inside {inside}); repair it")
@@ -63,9 +66,13 @@ class _Page(HTMLParser):
         """The element whose contents are being dropped, if any."""
         return f"<{self._dropping}>" if self._dropping else ""
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether `take` would give something."""
+        return bool(self._lines)
+
     def take(self) -> str:
-        """The text so far; it is then forgotten."""
-        self._end_line()
+        """The lines that have ended so far; they are then forgotten."""
         text = "\n".join(self._lines)
         self._lines, self.n_characters = [], 0
         return text
@@ -101,7 +108,7 @@ class _Page(HTMLParser):
         first, *rest = data.split("\n")
         self._line.append(first)
         for part in rest:
-            self._end_line()
+            self.end_line()
             self._line.append(part)
 
     def parse_html_declaration(self, i: int) -> int:
@@ -113,11 +120,12 @@ class _Page(HTMLParser):
 
     def _between(self, tag: str) -> None:
         if tag in BLOCKS:
-            self._end_line()
+            self.end_line()
         elif tag in CELLS:
             self._line.append(" ")
 
-    def _end_line(self) -> None:
+    def end_line(self) -> None:
+        """What comes next begins a line."""
         text = "".join(self._line)
         text = text.rstrip() if self._verbatim else _SPACE.sub(" ", text).strip()
         self._line = []

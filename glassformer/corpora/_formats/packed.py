@@ -38,8 +38,10 @@ def _unpack(file: BinaryIO, knobs: Knobs, start: Callable[[], Any], step: int) -
             taken += len(data)
             while data:
                 if unpacker.eof:  # another frame, unless it is zeros that fill up a tape or a disk
-                    unpacker, data = start(), data.lstrip(b"\0")
-                    continue
+                    data = data.lstrip(b"\0")
+                    if not data:
+                        break
+                    unpacker = start()
                 try:
                     chunk = unpacker.decompress(data)
                 except (zlib.error, zstandard.ZstdError) as error:

@@ -87,7 +87,7 @@ def _rows(file: BufferedReader, dialect: dict[str, Any], origin: str) -> Iterato
             row = next(rows)
         except StopIteration:
             return
-        except (csv.Error, Unreadable) as error:
+        except csv.Error as error:
             lost = f"lines {start} to {lines.number} are lost" if lines.number > start else "it is lost"
             yield place, Unreadable("is not valid CSV", f" ({error}); {lost}: see to its quotes")
         else:
@@ -110,7 +110,7 @@ class _Lines(Iterator[str]):
         if self.n_bytes > 2 * pieces.PIECE_BYTES or (len(line) == pieces.PIECE_BYTES and line[-1:] != b"\n"):
             while line and line[-1:] != b"\n":
                 line = self._file.readline(pieces.PIECE_BYTES)
-            raise Unreadable("too long a row", f", over {pieces.PIECE_BYTES:,} bytes")
+            raise csv.Error(f"the row is over {pieces.PIECE_BYTES:,} bytes long")
         return line.decode("utf-8", "surrogateescape")
 
 
