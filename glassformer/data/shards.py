@@ -143,7 +143,7 @@ class Dataset:
         """The facts a run keeps about its data, as plain JSON values."""
         kept = {
             "fingerprint", "source", "sources", "weights", "split_rule", "tokenizer", "tokenizer_text", "vocab_size",
-            "cleaning", "skipped",
+            "cleaning", "skipped", "notes",
         }  # fmt: skip
         sizes = {name: {"documents", "tokens", "bytes", "sources"} for name in ("train", "validation")}
         without = {"cleaning": {"__all__": {"examples"}}}
