@@ -13,7 +13,7 @@ from glassformer.data.clean.report import EXCERPT, MOST_EXAMPLES, Example, dropp
 from glassformer.data.duplicates import jaccard, near_duplicates
 from glassformer.data.spool import Spool
 
-AT_ONCE = 1 << 22  # hashes
+AT_ONCE = 1 << 21  # hashes
 STAYS, REPEATED, NEAR = 0, 1, 2
 
 
