@@ -9,8 +9,9 @@ Three measures of a document, each next to nothing to compute and blind to what 
 - *repetition*: the share of its 8-token sequences that already occurred in it.
 
 How far is far? The robust z-score, z = (x - median) / (1.4826 MAD), which outliers cannot shift (Iglewicz and Hoaglin
-1993); beyond 3.5 counts as an outlier there. Real text has long tails, so 8 is the default here. Documents of less than
-200 bytes say too little to be measured, and only the first 65,536 tokens of a document are.
+1993); beyond 3.5 counts as an outlier there. Real text has long tails, so 8 is the default here. In a mixture each source
+is judged by itself: code is odd among stories, and meant. Documents of less than 200 bytes say too little to be
+measured, and only the first 65,536 tokens of a document are.
 """
 
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ class Measures(NamedTuple):
     bytes: np.ndarray  # (m,) float64, bits
     surprise: np.ndarray  # (m,) float64, bits per byte
     repetition: np.ndarray  # (m,) float64, 0 to 1
+    judged: dict[str, np.ndarray]
+    """For each source with at least FEWEST of these documents, where they are among them."""
 
 
 KINDS = (
@@ -58,8 +61,10 @@ def measure(data: Dataset, split: Split) -> Measures:
     lengths = np.array([len(piece) for piece in data.tokenizer.token_bytes])
     models = [_bigrams(data, split, parity) for parity in (0, 1)]
     found = [_group(data, numbers, ids, lengths, models) for numbers, ids in _groups(split)]
-    joined = Measures(*(np.concatenate(column) for column in zip(*found)))
-    return joined
+    numbers, *values = (np.concatenate(column) for column in zip(*found))
+    of_source = [np.flatnonzero(split.sources[numbers] == i) for i in range(len(data.index.sources))]
+    judged = {name: among for name, among in zip(data.index.sources, of_source) if len(among) >= FEWEST}
+    return Measures(numbers, *values, judged)
 
 
 def _groups(split: Split) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
@@ -78,20 +83,20 @@ def _groups(split: Split) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
 
 def _group(
     data: Dataset, numbers: np.ndarray, texts: list[np.ndarray], lengths: np.ndarray, models: list[NGram]
-) -> Measures:
+) -> tuple[np.ndarray, ...]:
+    """The first four fields of Measures, of these documents."""
     n_bytes = np.array([lengths[ids].sum() for ids in texts])
     keep = np.flatnonzero(n_bytes >= SHORTEST)
     if not len(keep):
-        return Measures(keep, *(np.zeros(0) for _ in range(3)))
+        return keep, np.zeros(0), np.zeros(0), np.zeros(0)
     numbers, texts, n_bytes = numbers[keep], [texts[i] for i in keep], n_bytes[keep]
     surprise = np.empty(len(texts))
     for parity in (0, 1):
         judged = np.flatnonzero(numbers % 2 == parity)
         if len(judged):
             surprise[judged] = _nats(models[1 - parity], [texts[i] for i in judged], data.tokenizer.end_of_text)
-    return Measures(
-        numbers, _byte_entropy(data, texts), surprise / np.log(2) / n_bytes, _repetition(data.index.vocab_size, texts)
-    )
+    surprise /= np.log(2) * n_bytes
+    return numbers, _byte_entropy(data, texts), surprise, _repetition(data.index.vocab_size, texts)
 
 
 def _bigrams(data: Dataset, split: Split, parity: int) -> NGram:
@@ -144,18 +149,17 @@ def robust_z(values: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
 def findings(data: Dataset, split: Split, measures: Measures, config: CheckConfig) -> list[Finding]:
     """Outliers of each measure, and documents that are empty or nearly so."""
     found = _short(data, split)
-    if len(measures.documents) < FEWEST:
-        return found
-    for name, sign, what, told in KINDS:
-        values = getattr(measures, name)
-        z, median = robust_z(values, FLOORS[name])
-        odd = np.flatnonzero(sign * z > config.odd)
-        if not len(odd):
-            continue
-        places = [_place(data, split, int(measures.documents[i]), told.format(values[i], median))
-                  for i in odd[np.argsort(-sign * z[odd], kind="stable")][:MOST_PLACES]]  # fmt: skip
-        remedy = "Look at them; if they are not what a model should learn, remove them from the source."
-        found.append(_finding(len(odd), len(measures.documents), f"documents of {split.name} {what}", remedy, places))
+    for source, among in measures.judged.items():
+        of = split.name if len(data.index.sources) == 1 else f"{split.name} from {source}"
+        for name, sign, what, told in KINDS:
+            values = getattr(measures, name)[among]
+            z, median = robust_z(values, FLOORS[name])
+            odd = np.flatnonzero(sign * z > config.odd)
+            worst = odd[np.argsort(-sign * z[odd], kind="stable")][:MOST_PLACES]
+            places = [_place(data, split, int(measures.documents[among[i]]), told.format(values[i], median)) for i in worst]
+            if places:
+                remedy = "Look at them; if they are not what a model should learn, remove them from the source."
+                found.append(_finding(len(odd), len(among), f"documents of {of} {what}", remedy, places))
     return found
 
 

@@ -5,7 +5,8 @@ Better"), and pays for each reading. `glass prepare` drops exact repetitions, so
 
 Spans are found by sorting the hashes of all n-grams. Of a large split only each k-th hash value is kept (k such that
 eight million remain): a value is kept everywhere or nowhere, so what is kept is counted exactly, and only a repeated span
-shorter than about n + 3k tokens may be missed.
+shorter than about n + 3k tokens may be missed. Occurrences that overlap count once: a line of a hundred dashes is no
+repetition.
 """
 
 from typing import NamedTuple
@@ -79,34 +80,32 @@ def spans(data: Dataset, split: Split, config: CheckConfig) -> tuple[list[Span],
     positions, hashes = positions[order], hashes[order]
     begins = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]])) if len(hashes) else np.zeros(0, int)
     counts = np.diff(begins, append=len(hashes))
-    many = counts >= config.times
-    found = _joined(positions[begins[many]], counts[many], begins[many], n, kept)
-    worst = sorted(found, key=lambda each: -each[2])[: 4 * MOST_PLACES]
-    confirmed = (_confirmed(split, start, stop, positions[begin : begin + count], n) for start, stop, count, begin in worst)
+    apart = np.diff(positions, prepend=-n) >= n
+    apart[begins] = True
+    times = np.add.reduceat(apart, begins, dtype=np.int64) if len(begins) else begins
+    many = np.flatnonzero(times >= config.times)
+    found = _joined(positions[begins[many]], times[many], n, kept)
+    worst = sorted(found, key=lambda each: -times[many[each[2]]])[: 4 * MOST_PLACES]
+    confirmed = []
+    for start, stop, best in worst:
+        begin = begins[many[best]]
+        confirmed.append(_confirmed(split, start, stop, positions[begin : begin + counts[many[best]]], n))
     return [span for span in confirmed if span.times >= config.times], kept
 
 
-def _joined(
-    firsts: np.ndarray, counts: np.ndarray, begins: np.ndarray, n: int, kept: int
-) -> list[tuple[int, int, int, int]]:
-    """(start, stop, count, begin) of spans: neighbours among the n-grams that first occur at `firsts` are one, which
-    occurs as often as the most frequent of them. `begins` says where the positions of each n-gram begin."""
-    if not len(firsts):
-        return []
+def _joined(firsts: np.ndarray, times: np.ndarray, n: int, kept: int) -> list[tuple[int, int, int]]:
+    """(start, stop, best) of spans: n-grams that first occur side by side are one, and `best` is the most frequent."""
     order = np.argsort(firsts)
-    firsts, counts, begins = firsts[order], counts[order], begins[order]
-    cuts = np.flatnonzero(np.diff(firsts) > (1 if kept == 1 else n)) + 1
-    joined = []
-    for group in np.split(np.arange(len(firsts)), cuts):
-        best = group[np.argmax(counts[group])]
-        joined.append((int(firsts[group[0]]), int(firsts[group[-1]]) + n, int(counts[best]), int(begins[best])))
-    return joined
+    cuts = np.flatnonzero(np.diff(firsts[order]) > (1 if kept == 1 else n)) + 1
+    groups = np.split(order, cuts) if len(order) else []
+    return [(int(firsts[group[0]]), int(firsts[group[-1]]) + n, int(group[np.argmax(times[group])])) for group in groups]
 
 
 def _confirmed(split: Split, start: int, stop: int, positions: np.ndarray, n: int) -> Span:
     """A span whose most frequent n-gram is at `positions`, those counted that have the ids of the first of them."""
     same = positions[same_ids(split, positions, split, np.full(len(positions), positions[0]), n)]
-    return Span(start, stop, len(same), len(np.unique(document_of(split, same))))
+    times = int((np.diff(same, prepend=-n) >= n).sum())
+    return Span(start, stop, times, len(np.unique(document_of(split, same))))
 
 
 def near_documents(data: Dataset, split: Split, equal: list[np.ndarray], config: CheckConfig) -> tuple[list, int]:

@@ -6,7 +6,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from glassformer.check import Finding, oddities
+from glassformer.check import Finding
 from glassformer.check.statistics import Statistics
 from glassformer.check.verb import Checked
 from glassformer.report import visible
@@ -40,8 +40,9 @@ def clean(checked: Checked) -> list[str]:
     """The checks that were made and found nothing."""
     if checked.looked is None:
         return []
-    few = len(checked.looked.measures["train"].documents) < oddities.FEWEST
-    found = {finding.check for finding in checked.findings} | ({"oddities"} if few else set())
+    found = {finding.check for finding in checked.findings}
+    if not checked.looked.measures["train"].judged:
+        found.add("oddities")
     return [name for name in CHECKS if name not in found]
 
 
@@ -60,9 +61,10 @@ def limits(checked: Checked) -> list[str]:
             lines.append(f"repeated passages of {name}: one n-gram in {split.kept} was counted, short ones may be missed")
         if split.compared < documents - sum(len(group) - 1 for group in split.groups):
             lines.append(f"near repetitions of {name}: {split.compared:,} of {documents:,} documents compared")
-    few = [name for name, measures in looked.measures.items() if len(measures.documents) < oddities.FEWEST]
+    few = [f"{source} ({name})" if len(checked.index.sources) > 1 else name for name, measures in looked.measures.items()
+           for source in checked.index.sources if source not in measures.judged]  # fmt: skip
     if few:
-        lines.append(f"odd documents: too few in {' and '.join(few)} to say what is normal there")
+        lines.append(f"odd documents: too few to say what is normal in {', '.join(few)}")
     return lines
 
 
@@ -81,7 +83,7 @@ def _finding(finding: Finding, console: Console) -> None:
 def _sizes(checked: Checked) -> Table:
     table = Table(box=None, header_style="bold")
     table.add_column("")
-    for column in ("documents", "tokens", "bytes", "bytes per token", "tokens per document"):
+    for column in ("documents", "tokens", "bytes", "bytes/token", "tokens/document"):
         table.add_column(column, justify="right")
     for name in ("train", "validation"):
         sizes = getattr(checked.index, name)

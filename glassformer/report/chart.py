@@ -226,5 +226,5 @@ def _labels(references: dict[str, float], axis: Axis) -> list[dict[str, Any]]:
         at = axis.at(value)
         crowded = bool(placed) and placed[-1]["at"] - at < 0.12
         column = 1 - placed[-1]["column"] if crowded else 0
-        placed.append({"name": name, "value": exact(value), "at": at, "below": at > 0.85, "column": column})
+        placed.append({"name": name, "value": f"{value:,.4g}", "at": at, "below": at > 0.85, "column": column})
     return placed

@@ -60,6 +60,20 @@ def test_a_model_never_judges_what_it_counted(tmp_path):
     assert measures.surprise[number] == pytest.approx(expected)
 
 
+def test_each_source_of_a_mixture_has_its_own_measure(tmp_path):
+    rng = np.random.default_rng(11)
+    numbers = [" ".join(map(str, rng.integers(0, 10**9, 60))) for _ in range(100)]
+    texts = [text for pair in zip(stories(100, 12), numbers) for text in pair]
+    texts[20], texts[41] = numbers[0][::-1], " ".join(stories(1, 13))  # each where the other belongs
+    data = plant(tmp_path / "set", texts, ["something"], sources=[0, 1] * 100)
+    found = oddities.findings(data, data.train, measure(data, data.train), CheckConfig())
+    places = {place.where.split(":")[0] for each in found for place in each.places if "source 0" in each.what}
+    assert places == {"train document 20"}
+    assert not [place for each in found for place in each.places if place.where.startswith("train document 1:")]
+    few = plant(tmp_path / "few", texts[:60], ["something"], sources=[0] * 55 + [1] * 5)
+    assert list(measure(few, few.train).judged) == ["source 0"]
+
+
 def test_empty_and_short_documents_are_found(tmp_path):
     data = plant(tmp_path / "set", [*stories(40, 4), "", "Yes.", "No, never"], ["something"])
     (found,) = oddities.findings(data, data.train, measure(data, data.train), CheckConfig())
