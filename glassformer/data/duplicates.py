@@ -108,7 +108,7 @@ def permutations() -> tuple[np.ndarray, np.ndarray]:
 
 def shingles_of(text: str) -> set[tuple[str, ...]]:
     """The runs of five words in a text, or all its words if they are fewer: the definition, which the kernel hashes."""
-    kinds, words = memoryview(_kinds()), []
+    kinds, words = _kinds().data, []
     for kind, run in itertools.groupby(text.lower(), lambda character: kinds[ord(character)]):
         word = "".join(run)
         words.extend(["", [word], word][kind])

@@ -173,14 +173,15 @@ def _sorted(counts: Mapping[str, Sequence[Any]]) -> tuple[Skip, ...]:
 def fingerprint(corpus: Corpus, tokenizer: TokenizerRecipe | Tokenizer, config: DataConfig) -> str:
     """A hash of all that goes into a dataset: the same inputs have the same one, and need not be prepared twice.
 
-    Of a variant in a file of your own, the file's bytes count.
+    Of a variant in a file of your own, and of a quality model, the file's bytes count.
     """
     tokens = (
         [tokenizer.model_dump(), _code(tokenizer)]
         if isinstance(tokenizer, TokenizerRecipe)
         else tokenizer.fingerprint()
     )
-    return checksum([FORMAT, corpus.name, _code(corpus), corpus.fingerprint(), tokens, config.model_dump()])
+    settings = [config.model_dump(), config.clean.files()]
+    return checksum([FORMAT, corpus.name, _code(corpus), corpus.fingerprint(), tokens, *settings])
 
 
 def _code(variant: Variant) -> str:

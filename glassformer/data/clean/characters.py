@@ -37,4 +37,4 @@ def white_space(text: str) -> str:
     """No-break, thin and wide spaces become spaces, invisible ones go, and after a word a run becomes one space."""
     if not text.isascii() and _SPACE.search(text):
         text = text.translate(_SPACES)
-    return _RUN.sub(" ", text)
+    return _RUN.sub(" ", text) if "  " in text or "\t" in text else text
