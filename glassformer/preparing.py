@@ -1,20 +1,17 @@
 """What a person sees of a preparation: how far it is, what it did to the text, and beforehand what it would do."""
 
 import contextlib
-import json
 import time
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from glassformer.corpora import Corpus, Document, Skipped
-from glassformer.data.clean import CleanConfig, step_of
-from glassformer.data.clean.report import excerpts
+from glassformer.corpora import Corpus, Skipped
+from glassformer.data.clean import CleanConfig
+from glassformer.data.clean.explain import Explained, explain, page
 from glassformer.data.preparation import Progress
 from glassformer.data.shards import Dataset
 from glassformer.tokenizers import well_formed
@@ -78,18 +75,19 @@ def describe(data: Dataset, console: Console) -> None:
 
 def explain_documents(corpus: Corpus, config: CleanConfig, console: Console) -> None:
     """Ten documents before and after each cleaning step, the changed ones first; nothing is written."""
-    shown: dict[bool, list[str]] = {True: [], False: []}
+    shown: dict[bool, list[Explained]] = {True: [], False: []}
     counts, skipped = Counter(), []
     for document in islice(corpus.documents(), LOOKED_AT):
         if isinstance(document, Skipped):
             skipped.append(str(document))
             continue
-        changes = _changes(well_formed(document.text), config)
-        counts[bool(changes)] += 1
-        if len(shown[bool(changes)]) < SHOWN:
-            shown[bool(changes)].append(_page(document, changes))
-    for page in (shown[True] + shown[False])[:SHOWN]:
-        console.print(page, soft_wrap=True)
+        explained = explain(config, well_formed(document.text), document.origin)
+        changes = bool(explained.changes)
+        counts[changes] += 1
+        if len(shown[changes]) < SHOWN:
+            shown[changes].append(explained)
+    for explained in (shown[True] + shown[False])[:SHOWN]:
+        console.print(page(explained), soft_wrap=True)
     for sentence in skipped[:SHOWN]:
         console.print(f"left out: {sentence}", markup=False, soft_wrap=True)
     left_out = f", {len(skipped):,} left out" if skipped else ""
@@ -97,37 +95,6 @@ def explain_documents(corpus: Corpus, config: CleanConfig, console: Console) -> 
         f"of the first {counts.total():,} documents, {counts[True]:,} change{left_out}; nothing was written",
         style="dim",
     )
-
-
-def _page(document: Document, changes: list[tuple[str, str, str]]) -> str:
-    """A document's origin, and what each step makes of it, with rich's markup."""
-    unchanged = "" if changes else ", unchanged"
-    lines = [f"[bold cyan]{escape(document.origin)}[/] [dim]{len(document.text):,} characters{unchanged}[/]"]
-    for step, before, after in changes:
-        lines.append(f"  [bold]{step}[/]" + ("" if after else " drops it"))
-        before_shown, after_shown = _shown(before, after)
-        lines.append(f"  - [red]{escape(before_shown)}[/]")
-        lines += [f"  + [green]{escape(after_shown)}[/]"] if after else []
-    return "\n".join(lines)
-
-
-def _changes(text: str, config: CleanConfig) -> list[tuple[str, str, str]]:
-    """(step, before, after) of the steps that alter a text; the last may be that it is dropped."""
-    changes = []
-    for name in config.steps:
-        before, text = text, step_of(name, config)(text)
-        if text != before:
-            changes.append((name, before, text))
-    blank = bool(text) and text.isspace()
-    return [*changes, ("blank_documents", text, "")] if blank else changes
-
-
-def _shown(before: str, after: str) -> tuple[str, str]:
-    """Two texts around their first difference, such that it can be seen."""
-    before, after = excerpts(before, after)
-    if unicodedata.normalize("NFC", before) == unicodedata.normalize("NFC", after):
-        return json.dumps(before), json.dumps(after)
-    return json.dumps(before, ensure_ascii=False), json.dumps(after, ensure_ascii=False)
 
 
 def _duration(seconds: float) -> str:

@@ -2,10 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.text import Text
 
 from glassformer.data.clean import CleanConfig, step_of
@@ -31,32 +29,20 @@ class Explained:
     """(step, the text before it, the text after it); the step that drops a document is the last, and leaves ""."""
 
 
-def explain(config: CleanConfig, documents: Iterable[tuple[str, str]]) -> list[Explained]:
-    """What the steps do to each of the documents (origin, text).
+def explain(config: CleanConfig, text: str, origin: str = "") -> Explained:
+    """What the steps do to one document.
 
-    >>> explain(CleanConfig(), [("a.txt", "one\\r\\ntwo")])[0].changes
+    >>> explain(CleanConfig(), "one\\r\\ntwo").changes
     [('newlines', 'one\\r\\ntwo', 'one\\ntwo')]
     """
-    steps, explained = [(name, step_of(name, config)) for name in config.steps], []
-    for origin, text in documents:
-        now, changes = text, []
-        for name, step in steps:
-            before, now = now, step(now) if now else ""
-            if now != before:
-                changes.append((name, before, now))
-        if not now.strip() and (now or not changes):
-            changes.append(("blank_documents", now, ""))
-        explained.append(Explained(origin, text, now if now.strip() else "", changes))
-    return explained
-
-
-def show(explained: list[Explained], console: Console) -> None:
-    """Print a page for each document, and how many were changed and dropped."""
-    for document in explained:
-        console.print(page(document), soft_wrap=True)
-    n_changed = sum(bool(document.changes) for document in explained)
-    n_dropped = sum(not document.after for document in explained)
-    console.print(f"{len(explained):,} documents: {n_changed:,} changed, {n_dropped:,} of them dropped")
+    now, changes = text, []
+    for name in config.steps:
+        before, now = now, step_of(name, config)(now) if now else ""
+        if now != before:
+            changes.append((name, before, now))
+    if not now.strip() and (now or not changes):
+        changes.append(("blank_documents", now, ""))
+    return Explained(origin, text, now if now.strip() else "", changes)
 
 
 def page(document: Explained) -> Text:
