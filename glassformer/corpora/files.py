@@ -60,7 +60,7 @@ class Files(Corpus):
                 if isinstance(document, Skipped):
                     first = first or str(folder / str(document))
                     if self.bad == "refuse" and document.reason not in HARMLESS:
-                        raise CorpusError(f"{folder / str(document)} (or set bad=skip to go on without it)")
+                        raise CorpusError(f"{folder / str(document)} (or set corpus.bad=skip to go on without it)")
                 else:
                     found = True
                 yield document

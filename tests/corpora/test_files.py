@@ -69,9 +69,9 @@ def test_json_lines(tmp_path):
     [
         (b"{", ["a.jsonl:2", "JSON", "repair or delete"]),
         (b"[" * 100_000, ["a.jsonl:2", "JSON"]),
-        (b'{"title": "t", "body": "b"}', ["a.jsonl:2", "no field 'text'", "'title', 'body'", "set text_field"]),
+        (b'{"title": "t", "body": "b"}', ["a.jsonl:2", "no field 'text'", "'title', 'body'", "set corpus.text_field"]),
         (b"3", ["a.jsonl:2", "a int"]),
-        (b'"\xe2\x82\xac caf\xe9"', ["a.jsonl:2", "UTF-8", "set encoding"]),
+        (b'"\xe2\x82\xac caf\xe9"', ["a.jsonl:2", "UTF-8", "set corpus.encoding"]),
     ],
 )
 def test_a_broken_json_line_is_skipped_or_refused_by_name(tmp_path, line, where_and_remedy):
@@ -115,7 +115,7 @@ def test_lines_with_bad_bytes_are_reported_and_the_others_kept(tmp_path, monkeyp
     (tmp_path / "a.txt").write_bytes("\ufeffZoë, José, €\n".encode() + b"line\n" * 100 + bad + b"\nend")
     whole = read(tmp_path / "a.txt")
     assert [str(d) for d in whole[:-1]] == [
-        "a.txt:102 is not valid UTF-8; repair it, or set encoding to the one it is in"
+        "a.txt:102 is not valid UTF-8; repair it, or set corpus.encoding to the one it is in"
     ]
     assert whole[-1].text == "Zoë, José, €\n" + "line\n" * 100 + "end"
     assert "a.txt:102" in refusal(tmp_path / "a.txt", bad="refuse")

@@ -174,7 +174,7 @@ def test_bombs_fill_neither_memory_nor_time(declared):
 def test_the_limit_on_size_is_a_setting():
     data = gzip.compress(LINES)
     *_, last = documents(data, "a.jsonl.gz", unpacked_bytes=len(LINES) - 1)
-    assert "set unpacked_gigabytes higher" in str(last)
+    assert "set corpus.unpacked_gigabytes higher" in str(last)
     assert not any(isinstance(d, Skipped) for d in documents(data, "a.jsonl.gz", unpacked_bytes=len(LINES)))
     (last,) = documents(zstandard.compress(LINES), "a.jsonl.zst", unpacked_bytes=len(LINES) - 1)
     assert last.reason == "unpacks to too much"  # it declares its size: nothing was unpacked

@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from charset_normalizer import from_bytes
 
+from glassformer.corpora._formats.alphabets import ALPHABETS, latin
 from glassformer.corpora._formats.stream import Unreadable, stream
 
 HEAD = 1 << 23
@@ -27,12 +28,11 @@ GUESSES = (
     "cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874",
     "cp932", "euc_jp", "gb18030", "big5", "cp949",
 )  # fmt: skip
-REPAIR = "; repair it, or set encoding to the one it is in"
+REPAIR = "; repair it, or set corpus.encoding to the one it is in"
 
 _DECLARED = re.compile(rb"(?:charset|coding|encoding)\s{0,3}[=:]\s{0,3}[\"']?([-\w.]{3,30})")
 _CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _DAMAGE = re.compile(rb"[\xe0-\xf4][\x80-\xbf]{1,2}|[\x80-\xff]")  # a character cut short counts once
-_NEIGHBOURS = set("ðýþÐÝÞ".encode("cp1252"))  # Turkish ğ ı ş, Czech ý, Baltic š ž; in the West, Iceland's only
 _HIGH = bytes(range(128, 256))
 _CONTROL = bytes([*range(0, 8), *range(14, 27), *range(28, 32)])
 
@@ -115,15 +115,15 @@ def _guess(head: bytes) -> str:
             size += len(lines[-1])
             if size > 1 << 16:
                 break
-    matches = from_bytes(b"\n".join(lines), cp_isolation=list(GUESSES), threshold=0.3)
-    best = matches.best()
-    if best is None:
-        raise Unreadable("is in no encoding that could be recognised", "; set encoding to the one it is in")
-    for match in matches:  # Western text looks a little better in some neighbour, unless it has a neighbour's letters
-        equal = match.coherence >= best.coherence - 0.05 and match.chaos <= best.chaos + 0.1
-        if equal and "cp1252" in match.could_be_from_charset and not _NEIGHBOURS.intersection(b"".join(lines)):
-            return "cp1252"
-    return best.encoding
+    sample = b"\n".join(lines)
+    match = from_bytes(sample, cp_isolation=list(GUESSES), threshold=0.3).best()
+    encoding = match.encoding if match else ""
+    mostly_ascii = len(sample.translate(None, _HIGH)) > 3 * len(sample) // 4  # as no other script is
+    if encoding in ("", *ALPHABETS) or mostly_ascii:
+        encoding = latin(sample) or encoding
+    if not encoding:
+        raise Unreadable("is in no encoding that could be recognised", "; set corpus.encoding to the one it is in")
+    return encoding
 
 
 def _unmarked_utf16(head: bytes) -> str:

@@ -34,6 +34,4 @@ def column(names: list[str], texts: list[str], text_field: str) -> str | None:
 def missing(text_field: str, names: Iterable[str], there: str = "") -> str:
     """The detail of "has no field" or "has no column": what there is, and the remedy."""
     there = there or ", ".join(map(ascii, names)) or "nothing"
-    return (
-        f" '{text_field}' and no other one alone holds text (there is: {there[:200]}); set text_field to one that does"
-    )
+    return f" '{text_field}' and no other one alone holds text (there is: {there[:200]}); set corpus.text_field"
