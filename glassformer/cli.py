@@ -198,6 +198,60 @@ def check_data(
         raise typer.Exit(1)
 
 
+@data_verbs.command("import")
+def import_data(
+    folder: Annotated[Path, _argument("A folder with nanoGPT's train.bin and val.bin.")],
+    target: Annotated[Path | None, _argument("Folder of the new dataset; else data/ and the old one's name.")] = None,
+    tokenizer: Annotated[
+        str | None,
+        _option("--tokenizer", "-t", help="The tokenizer of these ids: a file of any format, a run or a dataset."),
+    ] = None,
+) -> None:
+    """Make a dataset of ids in nanoGPT's format; [cyan]glass train[/] takes its folder as a source."""
+    from glassformer.data.nanogpt import import_bin
+    from glassformer.tokens import find
+
+    known = None if tokenizer is None else find.tokenizer(tokenizer).tokenizer
+    data = import_bin(folder, known, target or Path("data") / folder.resolve().name)
+    _say(
+        f"{data.folder}: {data.index.train.documents:,} documents, {data.index.train.tokens:,} tokens to learn from, "
+        f"{data.index.validation.tokens:,} held out; try: glass data check {data.folder}, glass train {data.folder}"
+    )
+
+
+@data_verbs.command("export")
+def export_data(
+    dataset: Annotated[Path, _argument("A prepared dataset such as data/village-...")],
+    folder: Annotated[Path, _argument("Folder for train.bin, val.bin, tokenizer.json and meta.json.")],
+) -> None:
+    """Write a dataset's ids in nanoGPT's format."""
+    from glassformer.data.nanogpt import export_bin
+    from glassformer.data.shards import Dataset
+
+    _say(f"wrote {export_bin(Dataset.open(dataset), folder)}")
+
+
+@data_verbs.command("quality")
+def train_quality(
+    good: Annotated[str, _argument("Examples of good text: a file, a folder, a jsonl file, or any other source.")],
+    bad: Annotated[str, _argument("Examples of bad text.")],
+    save: Annotated[Path, typer.Option("--save", help="Where to write the filter.", show_default=False)],
+) -> None:
+    """Train a filter that tells good text from bad, for the cleaning step `quality`."""
+    from glassformer.corpora import Document, corpus
+    from glassformer.data.quality import train_quality
+
+    good_texts, bad_texts = (
+        (document.text for document in corpus(source).documents() if isinstance(document, Document))
+        for source in (good, bad)
+    )
+    report = train_quality(good_texts, bad_texts, save)
+    _say(
+        f"{save}: learned from {report.good:,} good and {report.bad:,} bad texts; of {report.held_out:,} held out, "
+        f"{report.good_kept:.0%} of the good ones are kept and {report.bad_dropped:.0%} of the bad ones dropped"
+    )
+
+
 @app.command("import")
 def import_(folder: Annotated[Path, _argument("A folder in Hugging Face GPT-2 layout.")], name: Name = None) -> None:
     """Bring GPT-2 weights and their tokenizer in."""

@@ -38,7 +38,12 @@ Watch = Callable[[dict[str, Any]], None]
 
 
 def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: int | None = None) -> Dataset:
-    """The prepared dataset of a recipe, below `data/`; made now, or continued, unless it is there."""
+    """The prepared dataset of a recipe, below `data/`; made now, or continued, unless it is there.
+
+    A recipe that reads the folder of a dataset, as `glass data import` makes them, has that one.
+    """
+    if isinstance(recipe.corpus, Files) and (Path(recipe.corpus.path) / "train-documents.bin").is_file():
+        return Dataset.open(recipe.corpus.path, type(recipe.tokenizer) if recipe.tokenizer.name.endswith(".py") else None)
     folder = Path("data") / f"{stem(recipe)}-{fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)[:8]}"
     return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh, workers)
 
@@ -77,7 +82,7 @@ def train(
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     device = device_of(recipe.train.device)
     model = GPT(recipe.model, seed=recipe.train.seed).to(device)
-    trial = _trial(model, batches(recipe, data)(recipe.train.steps - 1), recipe)  # the last step's rows are the longest
+    trial = _trial(model, batches(recipe, data)(recipe.train.steps - 1), recipe)  # the last rows are the longest
     precision, why = choose(recipe.train.precision, device, trial)
     if minutes is not None:
         recipe = _fit(recipe, trial, Precision(precision, device), minutes * 60, say)

@@ -56,12 +56,13 @@ def describe(data: Dataset, console: Console) -> None:
     table = Table("step", box=None, padding=(0, 2), header_style="bold")
     for column in ("changed", "documents", "characters"):
         table.add_column(column, justify="right")
-    first = index.cleaning[0]
-    table.add_row("(read)", "", f"{first.documents_before:,}", f"{first.characters_before:,}")
+    for first in index.cleaning[:1]:
+        table.add_row("(read)", "", f"{first.documents_before:,}", f"{first.characters_before:,}")
     for line in index.cleaning:
         row = (line.step, f"{line.changed:,}", f"{line.documents_after:,}", f"{line.characters_after:,}")
         table.add_row(*row, style="" if line.changed else "dim")
-    console.print(table)
+    if index.cleaning:  # ids that were imported never were text here
+        console.print(table)
     for source, weight, part in zip(index.sources, index.weights, index.train.sources):
         if len(index.sources) > 1:
             facts = f"{part.documents:,} documents, {part.tokens:,} tokens, weight {weight:.3g}"

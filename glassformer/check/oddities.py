@@ -171,7 +171,7 @@ def _short(data: Dataset, split: Split) -> list[Finding]:
         return []
     places = [_place(data, split, number, f"{n_bytes} bytes") for n_bytes, number in sorted(short)[:MOST_PLACES]]
     what = f"documents of {split.name} are empty or have less than {SHORT} bytes"
-    remedy = "Set a shortest length for documents in the cleaning, or see why the source has such documents."
+    remedy = f"Add the cleaning step length with data.clean.min_characters={SHORT}, or see why the source has them."
     return [_finding(len(short), split.index.documents, what, remedy, places)]
 
 

@@ -165,7 +165,7 @@ def findings(data: Dataset, split: Split, repeats: Repeats, config: CheckConfig)
         more = "at least " * (len(repeats.spans) == 4 * MOST_PLACES)
         many = f"{more}{counted(len(repeats.spans), 'passage')} of {config.span} tokens or more"
         what = f"in {split.name}, {many} stand {config.times} times or more"
-        remedy = "If they are boilerplate, remove them with a cleaning step (data.clean.steps), or give less of it."
+        remedy = "If they are boilerplate, add the cleaning step boilerplate_lines to data.clean.steps, or give less of it."
         found.append(_finding(tokens / len(split), what, remedy, places))
     return found
 

@@ -121,3 +121,31 @@ def test_the_smallest_datasets_are_checked(tmp_path, train, validation):
     plant(tmp_path / "set", train, validation)
     _, page = page_of(tmp_path / "set")
     assert "What was found" in page.text
+
+
+def test_ids_go_to_nanogpt_and_come_back_and_are_trained_on(glass, tmp_path):
+    plant(tmp_path / "set", noise(rng, *[300] * 20), noise(rng, *[300] * 4))
+    assert glass("data", "export", "set", "bin")[0] == 0
+    code, out, _ = glass("data", "import", "bin")
+    assert code == 0 and out.startswith("data/bin: 20 documents, 6,020 tokens")
+    for name in ("train", "validation"):
+        assert shard_file(tmp_path / "data/bin", name, 0).read_bytes()[:600] == (
+            shard_file(tmp_path / "set", name, 0).read_bytes()[:600]
+        )
+    assert glass("data", "check", "data/bin")[0] == 0
+    words = "model.n_layer=1 model.n_embd=32 model.n_head=2 model.context_length=32 train.steps=2 train.micro_batch_size=2"
+    words += " train.precision=fp32 train.eval_tokens=256 train.eval_every=1 sample.max_new_tokens=4"
+    code, out, err = glass("train", "data/bin", *words.split(), "--name", "tiny")
+    assert code == 0, err
+    code, out, _ = glass("data", "check", "runs/tiny")
+    assert code == 0 and out.startswith("data/bin")
+
+
+def test_a_quality_filter_is_trained(glass, tmp_path):
+    for kind, text in (("good", "A story number {} of a kite and Nora."), ("bad", "buy {} pills now http://x.com")):
+        (tmp_path / kind).mkdir()
+        for i in range(20):
+            (tmp_path / kind / f"{i}.txt").write_text(text.format(i))
+    code, out, _ = glass("data", "quality", "good", "bad", "--save", "filter.safetensors")
+    assert code == 0 and "learned from 20 good and 20 bad texts" in out and (tmp_path / "filter.safetensors").exists()
+    assert glass("data", "quality", "good", "nowhere", "--save", "x")[0] == 2
