@@ -300,7 +300,7 @@ def _fail(sentence: str) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]glass:[/] {escape(sentence)}", highlight=False)
+    Console(stderr=True, soft_wrap=True, emoji=False).print(f"[bold red]glass:[/] {escape(sentence)}", highlight=False)
     sys.exit(2)
 
 
@@ -322,7 +322,7 @@ def _recipe(name: str, source: str | None, settings: list[str] | None) -> "Recip
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)  # files:books is a name, not a picture
 
 
 def _say(line: str) -> None:
