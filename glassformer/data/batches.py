@@ -53,7 +53,7 @@ class Batch(NamedTuple):
 
         The same tokens are read and predicted, each from at most `length` before it.
         """
-        B, T = self.ids.shape
+        T = self.ids.shape[1]
         if length >= T:
             return self
         short = -T % length

@@ -9,7 +9,7 @@ through again until it comes back ("cycle walking", Black and Rogaway, 2002), wh
 import numpy as np
 
 ROUNDS = 4  # of both halves; Luby and Rackoff prove that two hide all from who cannot tell the hash from chance
-FEWEST_BITS = 5  # with fewer, the 120 orders of five things are not equally likely (measured: chi-square 10 times too large)
+FEWEST_BITS = 5  # with fewer, the orders of five things are not equally likely (chi-square ten times its mean)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 

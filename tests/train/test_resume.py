@@ -77,7 +77,7 @@ def test_runs_that_read_differently_are_different(mixed, tmp_path):
         ("train.lengths=9:0.5", "train.lengths: rows of 32 tokens cannot be cut into pieces of 9"),
         ('train.mixture={"village": "most"}', "train.mixture: 'most' is not a weight"),
         ('train.mixture={"village": 0, "files:notes": "0>1"}', "train.mixture: after 0% of the run all weights are 0"),
-        ('train.mixture={"vilage": 1, "files:notes": 1}', "train.mixture: the dataset has no source 'vilage'; did you mean"),
+        ('train.mixture={"vilage": 1, "files:notes": 1}', "train.mixture: the dataset has no source 'vilage'; did you"),
         ("train.sampler=pack", "train.sampler: unknown sampler variant 'pack'; did you mean 'packed'?"),
     ],
 )
