@@ -18,6 +18,7 @@ BELOW = {
     "errors": [],
     "files": ["errors"],
     "folders": ["files"],
+    "workers": [],
     "machine": ["files"],
     "runs": ["files"],
     "report": ["runs"],
@@ -26,7 +27,7 @@ BELOW = {
     "model": ["kernels"],
     "tokenizers": ["config", "files"],
     "interchange": ["tokenizers"],
-    "corpora": ["config", "files"],
+    "corpora": ["config", "files", "workers"],
     "data": ["tokenizers", "corpora", "folders"],
     "check": ["data", "report"],
     "parallel": ["model"],
@@ -49,7 +50,18 @@ BELOW = {
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "cli": ["listing", "preparing", "tokens", "check", "demo", "serve", "course"],
 }
-TORCH_FREE = ["errors", "files", "folders", "runs", "report", "config", "tokenizers", "interchange", "corpora"]
+TORCH_FREE = [
+    "errors",
+    "files",
+    "folders",
+    "workers",
+    "runs",
+    "report",
+    "config",
+    "tokenizers",
+    "interchange",
+    "corpora",
+]
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
 FORBIDDEN_NAMES = ["torch.save", "nn.MultiheadAttention", "nn.Transformer"]
 COMES_WITH = {"pydantic_core": "pydantic"}

@@ -12,10 +12,10 @@ from glassformer.data.holdout import HoldOut, Piece
 from glassformer.data.index import SplitIndex
 from glassformer.data.preparation import Preparation
 from glassformer.data.spool import Spool, utf8_size
-from glassformer.data.workers import in_order
 from glassformer.data.writer import SplitWriter
 from glassformer.errors import TokenizerError
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe
+from glassformer.workers import in_order
 
 BATCH = 1 << 20  # characters
 

@@ -25,12 +25,12 @@ from glassformer.data.reading import Reading, read
 from glassformer.data.repetitions import STAYS, Repetitions
 from glassformer.data.shards import Dataset
 from glassformer.data.spool import Spool, utf8_size
-from glassformer.data.workers import refuse_to_be_imported_by_a_worker
 from glassformer.errors import DatasetError, GlassError
 from glassformer.files import sha256
 from glassformer.folders import one_at_a_time, unless_interrupted
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
 from glassformer.tokenizers._fast import cores
+from glassformer.workers import refuse_to_be_imported_by_a_worker
 
 __all__ = ["Progress", "evenly", "fingerprint", "prepare"]
 

@@ -13,9 +13,9 @@ from glassformer.data.clean import Cleaner, add
 from glassformer.data.holdout import SPLITS
 from glassformer.data.preparation import Preparation
 from glassformer.data.spool import RECORD, Spool, utf8_size
-from glassformer.data.workers import in_order
 from glassformer.errors import DatasetError
 from glassformer.tokenizers import well_formed
+from glassformer.workers import in_order
 
 BATCH = 1 << 20  # characters
 

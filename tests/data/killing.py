@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[2]
 
 def main(source: str, folder: str, settings: str) -> None:
     """Prepare with small batches and fifty journal lines a second, so that kills fall between many lines."""
+    from glassformer import workers
     from glassformer.corpora.files import Files
-    from glassformer.data import DataConfig, encoding, journal, reading, workers
+    from glassformer.data import DataConfig, encoding, journal, reading
     from glassformer.data.prepare import prepare
     from glassformer.tokenizers import TokenizerRecipe
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from glassformer.data import DataConfig, encoding, reading, workers
+from glassformer import workers
+from glassformer.data import DataConfig, encoding, reading
 from glassformer.data.prepare import prepare
 from glassformer.errors import TokenizerError
 from glassformer.tokenizers import TokenizerRecipe
@@ -105,7 +106,8 @@ def test_a_variant_in_a_file_is_its_bytes(tmp_path):
 SCRIPT = """
 import sys
 from glassformer.corpora.files import Files
-from glassformer.data import DataConfig, reading, workers
+from glassformer import workers
+from glassformer.data import DataConfig, reading
 from glassformer.data.prepare import prepare
 from glassformer.tokenizers import TokenizerRecipe
 workers.TRIAL = workers.TRIP = -1.0
