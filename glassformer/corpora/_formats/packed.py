@@ -18,13 +18,29 @@ from glassformer.corpora._formats.stream import Member, Unreadable, stream
 def gz(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member]:
     """`talk.jsonl` of `talk.jsonl.gz`."""
     chunks = _unpack(file, knobs, lambda: zlib.decompressobj(31), 1 << 12)  # at most 1,032 times as much
-    yield Member(stream(chunks), origin[: -len(".gz")], origin)
+    yield Member(stream(_joined(chunks)), origin[: -len(".gz")], origin)
 
 
 def zst(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member]:
     """`talk.jsonl` of `talk.jsonl.zst`."""
     chunks = _unpack(file, knobs, lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 8)  # 128 kB from 4 bytes
-    yield Member(stream(chunks), origin[: -len(".zst")], origin)
+    yield Member(stream(_joined(chunks)), origin[: -len(".zst")], origin)
+
+
+def _joined(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in chunks of 64 kB or more; what goes wrong comes after what went well."""
+    parts, size = [], 0
+    try:
+        for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size >= 1 << 16:
+                yield b"".join(parts)
+                parts, size = [], 0
+    except Unreadable as error:
+        yield b"".join(parts)
+        raise error from None
+    yield b"".join(parts)
 
 
 def _unpack(file: BinaryIO, knobs: Knobs, start: Callable[[], Any], step: int) -> Iterator[bytes]:

@@ -41,10 +41,9 @@ def _rows(file: Any, origin: str, knobs: Knobs) -> Iterator[Document]:
         name = _text_column(table.schema_arrow, pyarrow.types, knobs.text_field)
         _refuse_bombs(table.metadata, name, knobs)
         for batch in table.iter_batches(batch_size=ROWS, columns=[name], use_threads=False):
-            texts = batch.column(0)
-            for text in texts:
+            for text in batch.column(0).to_pylist():
                 number += 1
-                yield from _row(text.as_py(), f"{origin}:{number}")
+                yield from _row(text, f"{origin}:{number}")
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         first = str(error).partition("\n")[0][:200]
         after = f" after row {number}" if number else ""
