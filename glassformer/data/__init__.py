@@ -1,8 +1,9 @@
 """From documents to batches: clean, split, tokenize, store, sample.
 
 Read in this order: `clean` (one function a step, and its report), `prepare` (corpus in, dataset folder out), `shards`
-(that folder: memory-mapped ids), `batches` (windows of ids as tensors; the only file here that imports torch). `index`,
-`holdout` and `spool` are parts of the first two. `ngram` is the yardstick: how well counting alone predicts.
+(that folder: memory-mapped ids), `batches` (ids as tensors; the only file here that imports torch), `sampler` (which
+ids, in what rows). `index`, `holdout` and `spool` are parts of the first two, `shuffle` and `mixture` of the samplers;
+`curriculum` shortens rows, `loader` builds them ahead of time. `ngram` is the yardstick: how well counting alone predicts.
 """
 
 from pydantic import Field

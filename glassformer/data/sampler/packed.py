@@ -21,7 +21,7 @@ from glassformer.data.shards import Split
 from glassformer.tokenizers._kernel import kernel
 
 LOOKAHEAD = 1024
-"""Documents that may share rows: more fill rows better (1,024 village stories: see LOG.md), and take longer to find."""
+"""Documents that may share rows: more fill rows a little better, and each row takes longer to find."""
 
 
 class Packed(Sampler):
