@@ -7,7 +7,7 @@ import pytest
 from glassformer.corpora.village import Village
 from glassformer.data.clean import CleanConfig, Cleaner, report
 from glassformer.data.quality import N_PLACES, Quality, features, train_quality
-from glassformer.errors import DatasetError, GlassError
+from glassformer.errors import DatasetError
 
 
 def stories(n: int) -> list[str]:
@@ -89,5 +89,7 @@ def test_what_is_not_a_model_is_refused(tmp_path, trained):
         (tmp_path / "model").write_bytes(data)
         with pytest.raises(DatasetError, match="is not a quality model.*train it again"):
             Quality.load(tmp_path / "model")
-    with pytest.raises(GlassError):
-        CleanConfig(steps=("quality",), quality_model=str(tmp_path / "none")).files()
+    config = CleanConfig(steps=("quality",), quality_model=str(tmp_path / "none"))
+    for ask in (config.files, lambda: Cleaner(config)("text")):
+        with pytest.raises(DatasetError, match="there is no quality model"):
+            ask()

@@ -32,7 +32,8 @@ def quality(text: str, quality_model: str = "", quality_threshold: float = 0.5) 
     """Documents stay that a model of yours (`glass data quality`) holds for good with at least this probability."""
     if not quality_model:
         return text
-    return text if _model(quality_model, os.stat(quality_model).st_mtime_ns).score(text) >= quality_threshold else ""
+    changed = os.stat(quality_model).st_mtime_ns if os.path.exists(quality_model) else 0
+    return text if _model(quality_model, changed).score(text) >= quality_threshold else ""
 
 
 def letters_inside(text: str, scripts: tuple[str, ...]) -> tuple[int, int]:
@@ -51,7 +52,7 @@ def letters_inside(text: str, scripts: tuple[str, ...]) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=1)
 def _model(path: str, changed: int) -> Quality:
-    """The model in a file, read again only when the file has `changed` (a time)."""
+    """The model in a file, read again only when the file has `changed` (a time). Raises DatasetError."""
     return Quality.load(path)
 
 
