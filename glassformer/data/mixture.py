@@ -1,11 +1,11 @@
 """How much of each source a model sees: weights that may change over a run, dealt out exactly.
 
 A dataset holds all documents of all its sources (corpora/mixture.py); how often each is read is decided here, step by
-step. The source of a row is not thrown with a die: step s takes the whole parts of its quotas, and which sources get the fractions left over
-is decided so that they even out over the steps (systematic sampling, Madow and Madow, 1944, whose offset walks by the
-golden ratio). So after any number of steps a source of weight w has given w of the rows, give or take a few, and how
-many it has given before step s is known without looking at what they were: each source is read in an order of its own,
-as if it were alone.
+step. The source of a row is not thrown with a die: step s takes the whole parts of its quotas, and which sources get the
+fractions left over is decided so that they even out over the steps (systematic sampling, Madow and Madow, 1944, whose
+offset walks by the golden ratio). So after any number of steps a source of weight w has given w of the rows, give or
+take a few, and how many it has given before step s is known without looking at what they were: each source is read in an
+order of its own, as if it were alone.
 """
 
 from collections.abc import Sequence

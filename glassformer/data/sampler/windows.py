@@ -19,7 +19,8 @@ class Windows(Sampler):
 
 
 class RandomWindows:
-    """
+    """Where the rows of a step start is drawn from (seed, step).
+
     >>> windows = RandomWindows(dataset.train, context_length=256, batch_size=16, seed=1)
     >>> windows(step=7).ids.shape
     torch.Size([16, 256])
