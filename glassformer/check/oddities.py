@@ -61,10 +61,10 @@ def measure(data: Dataset, split: Split) -> Measures:
     lengths = np.array([len(piece) for piece in data.tokenizer.token_bytes])
     models = [_bigrams(data, split, parity) for parity in (0, 1)]
     found = [_group(data, numbers, ids, lengths, models) for numbers, ids in _groups(split)]
-    numbers, *values = (np.concatenate(column) for column in zip(*found))
+    numbers, entropy, surprise, repetition = (np.concatenate(column) for column in zip(*found))
     of_source = [np.flatnonzero(split.sources[numbers] == i) for i in range(len(data.index.sources))]
     judged = {name: among for name, among in zip(data.index.sources, of_source) if len(among) >= FEWEST}
-    return Measures(numbers, *values, judged)
+    return Measures(numbers, entropy, surprise, repetition, judged)
 
 
 def _groups(split: Split) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
@@ -120,11 +120,16 @@ def _nats(model: NGram, texts: list[np.ndarray], end_of_text: int) -> np.ndarray
 
 
 def _byte_entropy(data: Dataset, texts: list[np.ndarray]) -> np.ndarray:
+    """(len(texts),) bits per byte."""
     pieces = data.tokenizer.token_bytes
-    counts = np.stack([
-        np.bincount(np.frombuffer(b"".join([pieces[id] for id in ids.tolist()]), np.uint8), minlength=256)
-        for ids in texts
-    ])  # fmt: skip
+    alphabet, lengths = np.frombuffer(b"".join(pieces), np.uint8), np.array([len(piece) for piece in pieces])
+    begins = np.cumsum(lengths) - lengths  # of each token's bytes in `alphabet`
+    ids = np.concatenate(texts)
+    text_of = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    ends = np.cumsum(lengths[ids])
+    places = np.arange(ends[-1]) + np.repeat(begins[ids] - (ends - lengths[ids]), lengths[ids])
+    cells = 256 * np.repeat(text_of, lengths[ids]) + alphabet[places]
+    counts = np.bincount(cells, minlength=256 * len(texts)).reshape(len(texts), 256)
     p = counts / counts.sum(axis=1, keepdims=True)
     return -(p * np.log2(np.where(p > 0, p, 1))).sum(axis=1)
 

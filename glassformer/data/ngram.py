@@ -49,6 +49,11 @@ class Level:
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, places, -1)
 
+    def interpolate(self, p: np.ndarray, contexts: np.ndarray, found: np.ndarray) -> None:
+        """Turn p_{k-1} of some tokens into p_k, in place; where the context was never seen, p_{k-1} stays."""
+        p *= np.where(contexts >= 0, self.gamma[contexts], 1.0)
+        p += np.where(found >= 0, self.share[found], 0.0)
+
 
 class NGram:
     """A trained n-gram model over ids 0 to vocab_size - 1.
@@ -85,26 +90,31 @@ class NGram:
 
     def nats(self, tokens: np.ndarray) -> np.ndarray:
         """(n,) float64: -ln p of each token, given those before it (the first tokens have less context)."""
-        *_, longest = self.nats_of_orders(tokens)
-        return longest
+        p = np.full(len(tokens), 1 / self.vocab_size)
+        for k, level, contexts, found in self._matches(tokens):
+            level.interpolate(p[k - 1 :], contexts, found)
+        return -np.log(p)
 
     def nats_of_orders(self, tokens: np.ndarray) -> Iterator[np.ndarray]:
         """The `nats` of the 1-gram model, of the 2-gram model ... and of this one: each as if it had been fit alone."""
-        tokens = np.asarray(tokens, np.int64)
         p = np.full(len(tokens), 1 / self.vocab_size)
-        contexts = np.zeros(len(tokens), np.int64)  # number of the (k-1)-gram that ends before each token
-        for k, level in enumerate(self.levels, start=1):
-            # tokens[k - 1 :] have k - 1 tokens before them; where those were never seen, the shorter context's p stays
-            keys = contexts * self.vocab_size + tokens[k - 1 :]
-            found = np.where(contexts >= 0, level.find(keys), -1)
-            highest = level
+        for k, level, contexts, found in self._matches(tokens):
+            highest, alone = level, p.copy()
             if k < self.order:
                 highest = _level(level.keys, self._counts[k - 1], len(level.gamma), self.vocab_size)
-            alone = p.copy()
-            for each, of in ((alone, highest), (p, level)):
-                gamma = np.where(contexts >= 0, of.gamma[contexts], 1.0)
-                each[k - 1 :] = gamma * each[k - 1 :] + np.where(found >= 0, of.share[found], 0.0)
+                level.interpolate(p[k - 1 :], contexts, found)
+            highest.interpolate(alone[k - 1 :], contexts, found)
             yield -np.log(alone)
+
+    def _matches(self, tokens: np.ndarray) -> Iterator[tuple[int, Level, np.ndarray, np.ndarray]]:
+        """(k, level, contexts, found) for each k: tokens[k - 1 :] have k - 1 tokens before them, which are number
+        `contexts` of the (k-1)-grams, and with them are number `found` of the k-grams; -1 where these were never seen."""
+        tokens = np.asarray(tokens, np.int64)
+        contexts = np.zeros(len(tokens), np.int64)
+        for k, level in enumerate(self.levels, start=1):
+            keys = contexts * self.vocab_size + tokens[k - 1 :]
+            found = np.where(contexts >= 0, level.find(keys), -1)
+            yield k, level, contexts, found
             contexts = found[:-1]  # the k-gram at a token is the context of the next
 
     def bits_per_byte(self, tokens: np.ndarray, token_bytes: list[bytes]) -> float:

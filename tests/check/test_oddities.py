@@ -81,6 +81,18 @@ def test_empty_and_short_documents_are_found(tmp_path):
     assert [place.excerpt for place in found.places] == ["", "Yes.", "No, never"]
 
 
+def test_the_entropy_is_that_of_the_bytes(tmp_path):
+    from glassformer.tokenizers import TokenizerRecipe
+
+    texts = [*stories(30, 14), "é東" * 60, "ab" * 200]
+    bpe = TokenizerRecipe.named("bpe", vocab_size=300).train(texts)
+    data = plant(tmp_path / "set", texts, ["something"], bpe)
+    for number, found in zip(*measure(data, data.train)[:2]):
+        counts = np.bincount(np.frombuffer(texts[number].encode(), np.uint8))
+        p = counts[counts > 0] / counts.sum()
+        assert found == pytest.approx(-(p * np.log2(p)).sum())
+
+
 @given(st.lists(st.floats(-5, 5), min_size=20, max_size=60), st.floats(1e3, 1e6))
 def test_outliers_do_not_hide_themselves(values, far):
     z, median = robust_z(np.array([*values, far]), 0.1)
