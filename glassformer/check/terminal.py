@@ -6,9 +6,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from glassformer.check import Finding
-from glassformer.check.statistics import Statistics
-from glassformer.check.verb import Checked
+from glassformer.check import Finding, counted
+from glassformer.check.verb import Checked, Looked
 from glassformer.report import visible
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
@@ -19,7 +18,7 @@ CHECKS = ("integrity", "leaks", "repeats", "oddities")
 def show(checked: Checked, console: Console) -> None:
     """Print everything; long lists are cut off, the page has more."""
     index = checked.index
-    console.print(f"[bold]{escape(str(checked.folder))}[/]  {index.train.documents:,} documents to learn from, "
+    console.print(f"[bold]{escape(str(checked.folder))}[/]  {counted(index.train.documents, 'document')} to learn from, "
                   f"{index.validation.documents:,} held out ({escape(index.split_rule)})\n", soft_wrap=True)  # fmt: skip
     for finding in checked.findings:
         _finding(finding, console)
@@ -33,7 +32,7 @@ def show(checked: Checked, console: Console) -> None:
     console.print()
     console.print(_sizes(checked))
     console.print()
-    _statistics(checked.looked.statistics, len(checked.looked.data.train), console)
+    _statistics(checked.looked, console)
 
 
 def clean(checked: Checked) -> list[str]:
@@ -41,6 +40,8 @@ def clean(checked: Checked) -> list[str]:
     if checked.looked is None:
         return []
     found = {finding.check for finding in checked.findings}
+    if not checked.looked.overlap.compared:
+        found.add("leaks")
     if not checked.looked.measures["train"].judged:
         found.add("oddities")
     return [name for name in CHECKS if name not in found]
@@ -52,9 +53,10 @@ def limits(checked: Checked) -> list[str]:
     if looked is None:
         return []
     lines = []
-    validation = looked.data.validation
-    if looked.overlap.compared < 0.9 * (len(validation) - validation.index.documents):
-        lines.append(f"compared with train: {looked.overlap.compared:,} of {len(validation):,} validation tokens")
+    text = len(looked.data.validation) - looked.data.validation.index.documents
+    if looked.overlap.compared < text:
+        short = f"; documents of less than {checked.config.n} tokens only as a whole"
+        lines.append(f"leaks: {looked.overlap.compared:,} of {text:,} validation tokens were compared with train{short}")
     for name, split in looked.repeats.items():
         documents = checked.index.train.documents if name == "train" else checked.index.validation.documents
         if split.kept > 1:
@@ -94,7 +96,8 @@ def _sizes(checked: Checked) -> Table:
     return table
 
 
-def _statistics(statistics: Statistics, n_train: int, console: Console) -> None:
+def _statistics(looked: Looked, console: Console) -> None:
+    statistics, n_train, token_bytes = looked.statistics, len(looked.data.train), looked.data.tokenizer.token_bytes
     if orders := statistics.yardsticks:
         told = ", ".join(f"{k}-gram {bpb:.3f}" for k, bpb in enumerate(orders, start=1))
         console.print(f"[bold]yardstick[/] (bits per byte of validation by counting): {told}", soft_wrap=True)
@@ -102,4 +105,7 @@ def _statistics(statistics: Statistics, n_train: int, console: Console) -> None:
             console.print(f"  counted on {statistics.counted:,} of {n_train:,} tokens, evenly spread", style="dim")
     shares = ", ".join(f"{name} {share:.1%}" for name, share in list(statistics.scripts.items())[:6])
     console.print(f"[bold]characters[/] {shares}", soft_wrap=True)
-    console.print(f"[bold]vocabulary[/] {len(statistics.unused()):,} of {len(statistics.counts):,} ids are never used")
+    unused = statistics.unused()
+    single = sum(len(token_bytes[id]) == 1 for id in unused.tolist())
+    of_bytes = f" ({single:,} are single bytes)" if single else ""
+    console.print(f"[bold]vocabulary[/] {len(unused):,} of {len(statistics.counts):,} ids are never used{of_bytes}")

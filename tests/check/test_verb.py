@@ -50,6 +50,13 @@ def test_exit_codes(glass, tmp_path):
     assert code == 1 and "train-00000.bin is missing" in out and "first the dataset must be whole" in out
 
 
+def test_what_was_not_looked_at_is_not_called_clean(glass, tmp_path):
+    plant(tmp_path / "set", ["a short text", "another"], ["tiny"])
+    code, out, _ = glass("data", "check", "set")
+    assert code == 0 and "nothing wrong: integrity, repeats (" in out
+    assert "leaks: 0 of 4 validation tokens were compared" in out and "odd documents: too few" in out
+
+
 @pytest.mark.parametrize("words", [["nowhere"], ["empty"], ["set", "n=0"], ["set", "shrae=1"], ["damaged"]])
 def test_bad_input_is_one_sentence(glass, tmp_path, words):
     (tmp_path / "empty").mkdir()
