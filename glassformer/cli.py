@@ -1,9 +1,7 @@
 """The command line: verbs only. Each parses, imports what it needs (torch only then), and calls one function."""
 
-import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +20,9 @@ app = typer.Typer(
     "to a model that writes stories, in five minutes. Then [cyan]glass train your.txt[/], and [cyan]glass settings[/] to "
     "see everything you can change.",
 )
+
+data_verbs = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Check a dataset; bring one in or out.")
+app.add_typer(data_verbs, name="data")
 
 
 def _argument(help: str, **kwargs: Any) -> Any:
@@ -44,7 +45,8 @@ Name = Annotated[str | None, _option("--name", help="Name of the run folder belo
 Minutes = Annotated[
     float | None, _option("--minutes", help="Choose the steps so that it takes about this long.", min=0.05)
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Prepare again even if it is there.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Prepare again even if it is there, or half there.")]
+Workers = Annotated[int | None, _option("--workers", help="Processes and threads; one a core.", min=1)]
 Prompts = Annotated[list[str] | None, _argument("Texts to continue; none starts a new one.")]
 Knobs = Annotated[
     list[str] | None,
@@ -67,14 +69,26 @@ def demo(
 
 @app.command()
 def prepare(
-    source: Source = None, settings: Settings = None, recipe: RecipeName = "mini", fresh: Fresh = False
+    source: Source = None,
+    settings: Settings = None,
+    recipe: RecipeName = "mini",
+    fresh: Fresh = False,
+    workers: Workers = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Only show what cleaning does to ten documents.")] = False,
 ) -> None:
-    """Clean a text, train its tokenizer and store it as a dataset, ready for training."""
-    from glassformer.pipeline import dataset
+    """Clean a text, train its tokenizer and store it as a dataset, ready for training.
 
+    Interrupted (Ctrl-C, a power cut, kill -9), the same command continues it.
+    """
+    from glassformer.pipeline import dataset
+    from glassformer.preparing import describe, explain_documents
+
+    chosen = _recipe(recipe, source, settings)
+    if explain:
+        return explain_documents(chosen.corpus, chosen.data.clean, _console())
     with _progress() as progress:
-        data = dataset(_recipe(recipe, source, settings), progress, fresh)
-    _describe(data)
+        data = dataset(chosen, progress, fresh, workers)
+    describe(data, _console())
 
 
 @app.command()
@@ -87,6 +101,7 @@ def train(
 ) -> None:
     """Train a model on a text. Ctrl-C saves; [cyan]glass resume[/] continues."""
     from glassformer import pipeline
+    from glassformer.preparing import describe
     from glassformer.report import write_report
 
     chosen = _recipe(recipe, source, settings)
@@ -95,7 +110,7 @@ def train(
     pipeline.device_of(chosen.train.device)
     with _progress() as progress:
         data = pipeline.dataset(chosen, progress)
-    _describe(data)
+    describe(data, _console())
     outcome = pipeline.train(chosen, data, folder, say=_say, watching=_watching, minutes=minutes)
     _finished(folder, outcome, write_report(folder))
 
@@ -211,6 +226,77 @@ def compare(
         _progress)  # fmt: skip
 
 
+@data_verbs.command("check")
+def check_data(
+    folder: Annotated[Path, _argument("A prepared dataset such as data/village-..., or a run folder.")],
+    settings: Annotated[
+        list[str] | None,
+        _argument("What counts as wrong, e.g. share=0.3, n=8, span=100.", metavar="[SETTING=VALUE]..."),
+    ] = None,
+    output: Annotated[Path | None, _option("--output", "-o", help="Where to write the page.")] = None,
+) -> None:
+    """Look for leaks, repetitions, damage and oddities; statistics as a page. Exit code 1 if there are errors."""
+    from glassformer.check import CheckConfig
+    from glassformer.check.verb import check
+
+    if check(_console(), folder, CheckConfig().override(*(settings or [])), output):
+        raise typer.Exit(1)
+
+
+@data_verbs.command("import")
+def import_data(
+    folder: Annotated[Path, _argument("A folder with nanoGPT's train.bin and val.bin.")],
+    target: Annotated[Path | None, _argument("Folder of the new dataset; else data/ and the old one's name.")] = None,
+    tokenizer: Annotated[
+        str | None,
+        _option("--tokenizer", "-t", help="The tokenizer of these ids: a file of any format, a run or a dataset."),
+    ] = None,
+) -> None:
+    """Make a dataset of ids in nanoGPT's format; [cyan]glass train[/] takes its folder as a source."""
+    from glassformer.data.nanogpt import import_bin
+    from glassformer.tokens import find
+
+    known = None if tokenizer is None else find.tokenizer(tokenizer).tokenizer
+    data = import_bin(folder, known, target or Path("data") / folder.resolve().name)
+    _say(
+        f"{data.folder}: {data.index.train.documents:,} documents, {data.index.train.tokens:,} tokens to learn from, "
+        f"{data.index.validation.tokens:,} held out; try: glass data check {data.folder}, glass train {data.folder}"
+    )
+
+
+@data_verbs.command("export")
+def export_data(
+    dataset: Annotated[Path, _argument("A prepared dataset such as data/village-...")],
+    folder: Annotated[Path, _argument("Folder for train.bin, val.bin, tokenizer.json and meta.json.")],
+) -> None:
+    """Write a dataset's ids in nanoGPT's format."""
+    from glassformer.data.nanogpt import export_bin
+    from glassformer.data.shards import Dataset
+
+    _say(f"wrote {export_bin(Dataset.open(dataset), folder)}")
+
+
+@data_verbs.command("quality")
+def train_quality(
+    good: Annotated[str, _argument("Examples of good text: a file, a folder, a jsonl file, or any other source.")],
+    bad: Annotated[str, _argument("Examples of bad text.")],
+    save: Annotated[Path, typer.Option("--save", help="Where to write the filter.", show_default=False)],
+) -> None:
+    """Train a filter that tells good text from bad, for the cleaning step `quality`."""
+    from glassformer.corpora import Document, corpus
+    from glassformer.data.quality import train_quality
+
+    good_texts, bad_texts = (
+        (document.text for document in corpus(source).documents() if isinstance(document, Document))
+        for source in (good, bad)
+    )
+    report = train_quality(good_texts, bad_texts, save)
+    _say(
+        f"{save}: learned from {report.good:,} good and {report.bad:,} bad texts; of {report.held_out:,} held out, "
+        f"{report.good_kept:.0%} of the good ones are kept and {report.bad_dropped:.0%} of the bad ones dropped"
+    )
+
+
 @app.command("import")
 def import_(folder: Annotated[Path, _argument("A folder in Hugging Face GPT-2 layout.")], name: Name = None) -> None:
     """Bring GPT-2 weights and their tokenizer in."""
@@ -268,7 +354,7 @@ def _fail(sentence: str) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]glass:[/] {escape(sentence)}", highlight=False)
+    Console(stderr=True, soft_wrap=True, emoji=False).print(f"[bold red]glass:[/] {escape(sentence)}", highlight=False)
     sys.exit(2)
 
 
@@ -286,7 +372,9 @@ def _recipe(name: str, source: str | None, settings: list[str] | None) -> "Recip
 
 def _assignments(source: str | None, settings: list[str] | None) -> tuple[str | None, list[str]]:
     """(source, settings): a first word with `=` is a setting, not a source."""
-    if source is not None and "=" in source and not Path(source).exists():
+    from glassformer.corpora import is_mixture
+
+    if source is not None and "=" in source and not Path(source).exists() and not is_mixture(source):
         return None, [source, *(settings or [])]
     return source, list(settings or [])
 
@@ -294,7 +382,7 @@ def _assignments(source: str | None, settings: list[str] | None) -> tuple[str | 
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)  # files:books is a name, not a picture
 
 
 def _say(line: str) -> None:
@@ -307,32 +395,10 @@ def _watching(steps: int, done: int) -> Any:
     return Display(_console(), steps, done)
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Any]:
-    """Shows what `data.prepare` is doing, one line for each stage."""
-    console = _console()
-    stages: dict[str, int] = {}
+def _progress() -> Any:
+    from glassformer.preparing import watching
 
-    with console.status("") as status:
-
-        def progress(stage: str, done: int, total: int | None) -> None:
-            stages[stage] = done
-            if total is None:
-                status.update(f"{stage}  {done / 1e6:.1f} MB")
-            else:
-                console.print(f"{stage}  {done / 1e6:.1f} MB", style="dim")
-
-        yield progress
-
-
-def _describe(data: Any) -> None:
-    index = data.index
-    _say(
-        f"{data.folder}: {index.train.documents:,} documents, {index.train.tokens:,} tokens to learn from, "
-        f"{index.validation.tokens:,} held out ({index.split_rule}), vocabulary {index.vocab_size:,}"
-    )
-    for skip in index.skipped:
-        _say(f"  left out: {skip.count} {skip.reason}, for example {skip.example}")
+    return watching(_console())
 
 
 def _finished(folder: Path, outcome: str, report: Path) -> None:

@@ -1,6 +1,7 @@
-"""Judging a trained model: on held-out text, beside a 5-gram that counted the same tokens and beside its untrained self.
+"""Judging a trained model: on held-out text, beside n-grams that counted the same tokens and beside its untrained self.
 
-Three numbers for any corpus (bits per byte of each), and for the village four shares more: stories are begun with the
+Bits per byte of each for any corpus: the 1- to 5-gram are a scale to read a model's number on. And for the village four
+shares more: stories are begun with the
 opening of a held-out story, continued by each writer, and read back by the village's checker.
 """
 
@@ -14,7 +15,7 @@ from rich.table import Table
 from glassformer.corpora.village import Village
 from glassformer.corpora.village.score import Copies, Score, prompts, score
 from glassformer.data.batches import evaluation_starts, sequential
-from glassformer.data.ngram import NGram
+from glassformer.data.ngram import MOST_COUNTED, NGram, evenly, targets
 from glassformer.data.shards import Dataset
 from glassformer.generate.sampling import SamplingConfig
 from glassformer.generate.text import complete
@@ -29,6 +30,7 @@ from glassformer.train.precision import Precision
 
 MOST_TOKENS = 500_000
 """Held-out tokens read by each judge."""
+ORDER = 5
 STORY_TOKENS = 400
 """The longest continuation of an opening; village stories are shorter."""
 
@@ -41,12 +43,15 @@ def judge(folder: Path, n_stories: int, console: Console) -> dict[str, dict[str,
     model = saved.model(device=device)
     untrained = GPT(model.config, seed=recipe.train.seed).to(device).eval()
     with console.status("counting every 5 tokens in a row of the training text"):
-        ngram = NGram.fit(data.train.tokens[:], order=5, vocab_size=data.index.vocab_size)
-    rows: dict[str, dict[str, float]] = {"model": {}, "5-gram": {}, "untrained": {}}
+        ngram = NGram.fit(evenly(data.train.tokens), order=ORDER, vocab_size=data.index.vocab_size)
+    longest = f"{ngram.order}-gram"
+    names = ["model", *(f"{k}-gram" for k in range(ngram.order, 0, -1)), "untrained"]
+    rows: dict[str, dict[str, float]] = {who: {} for who in names}
     with console.status("reading held-out text"):
         rows["model"]["bpb"] = _bits_per_byte(model, data, recipe)
         rows["untrained"]["bpb"] = _bits_per_byte(untrained, data, recipe)
-        rows["5-gram"]["bpb"] = _ngram_bits_per_byte(ngram, data, recipe)
+        for k, bpb in enumerate(_ngram_bits_per_byte(ngram, data, recipe), start=1):
+            rows[f"{k}-gram"]["bpb"] = bpb
     openings = prompts(n_stories, recipe.corpus.seed) if isinstance(recipe.corpus, Village) else []
     if any(len(data.tokenizer.encode(text)) >= recipe.model.context_length for text in openings):
         console.print("no story score: the openings of the held-out stories do not fit into model.context_length")
@@ -58,12 +63,15 @@ def judge(folder: Path, n_stories: int, console: Console) -> dict[str, dict[str,
             for who, writer in (("model", model), ("untrained", untrained)):
                 texts = complete(writer, data.tokenizer, openings, sampling)
                 rows[who] |= _shares(score([p + t for p, t in zip(openings, texts)], copies), n_stories)
-            rows["5-gram"] |= _shares(score(_ngram_stories(ngram, data, openings, sampling), copies), n_stories)
+            rows[longest] |= _shares(score(_ngram_stories(ngram, data, openings, sampling), copies), n_stories)
     for who, values in rows.items():
         run.log("score", saved.step, who=who, **values)
     console.print(_table(rows))
-    gain = 1 - rows["model"]["bpb"] / rows["5-gram"]["bpb"]
-    console.print(f"The model needs {gain:.0%} fewer bits than the 5-gram." if gain > 0 else "The 5-gram predicts better.")
+    if len(data.train) > MOST_COUNTED:
+        console.print(f"The n-grams have counted {MOST_COUNTED:,} of {len(data.train):,} tokens, evenly spread.")
+    gain = 1 - rows["model"]["bpb"] / rows[longest]["bpb"]
+    better = f"The model needs {gain:.0%} fewer bits than the {longest}."
+    console.print(better if gain > 0 else f"The {longest} predicts better.")
     write_report(folder)
     return rows
 
@@ -74,14 +82,13 @@ def _bits_per_byte(model: GPT, data: Dataset, recipe: Recipe) -> float:
     return evaluate(model, batches, byte_lengths(data.tokenizer.token_bytes), precision)["bpb"]
 
 
-def _ngram_bits_per_byte(ngram: NGram, data: Dataset, recipe: Recipe) -> float:
-    """On the same targets; the 5-gram may look back across the edges of the model's windows."""
-    T, tokens = recipe.model.context_length, data.validation.tokens[:]
-    starts = evaluation_starts(len(tokens), T, MOST_TOKENS)
-    counted = (starts[:, None] + np.arange(1, T + 1)).ravel()
-    counted = counted[counted < len(tokens)]
-    n_bytes = np.array([len(piece) for piece in data.tokenizer.token_bytes])[tokens[counted]].sum()
-    return float(ngram.nats(tokens)[counted].sum() / np.log(2) / n_bytes)
+def _ngram_bits_per_byte(ngram: NGram, data: Dataset, recipe: Recipe) -> list[float]:
+    """Of the 1-gram, the 2-gram ..., on the model's targets; they may look back across the edges of its windows."""
+    T, tokens = recipe.model.context_length, data.validation.tokens
+    starts = evaluation_starts(len(tokens), T, MOST_TOKENS).tolist()
+    ids, places = targets(tokens, starts, T, ngram.order - 1)
+    n_bytes = np.array([len(piece) for piece in data.tokenizer.token_bytes])[ids[places]].sum()
+    return [float(nats[places].sum() / np.log(2) / n_bytes) for nats in ngram.nats_of_orders(ids)]
 
 
 def _ngram_stories(ngram: NGram, data: Dataset, openings: list[str], sampling: SamplingConfig) -> list[str]:
@@ -112,6 +119,6 @@ def _table(rows: dict[str, dict[str, Any]]) -> Table:
     for name in shown:
         table.add_column(columns[name], justify="right")
     for who, values in rows.items():
-        cells = [f"{values[name]:.3f}" if name == "bpb" else f"{values[name]:.0%}" for name in shown]
+        cells = [f"{values[name]:{'.3f' if name == 'bpb' else '.0%'}}" if name in values else "" for name in shown]
         table.add_row(who, *cells, style="bold" if who == "model" else "")
     return table

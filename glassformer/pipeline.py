@@ -13,7 +13,10 @@ import torch
 
 import glassformer
 from glassformer.corpora.files import Files
-from glassformer.data.batches import Batch, Windows, sequential
+from glassformer.data.batches import Batch, Batches, sequential
+from glassformer.data.curriculum import lengthening
+from glassformer.data.loader import Loader
+from glassformer.data.mixture import mixture
 from glassformer.data.prepare import Progress, fingerprint, prepare
 from glassformer.data.shards import Dataset
 from glassformer.errors import CheckpointError, DatasetError, SettingError
@@ -35,10 +38,15 @@ Watch = Callable[[dict[str, Any]], None]
 """Sees each line that a run logs."""
 
 
-def dataset(recipe: Recipe, progress: Progress, fresh: bool = False) -> Dataset:
-    """The prepared dataset of a recipe, below `data/`; made now unless it is there."""
+def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: int | None = None) -> Dataset:
+    """The prepared dataset of a recipe, below `data/`; made now, or continued, unless it is there.
+
+    A recipe that reads the folder of a dataset, as `glass data import` makes them, has that one.
+    """
+    if isinstance(recipe.corpus, Files) and (Path(recipe.corpus.path) / "train-documents.bin").is_file():
+        return Dataset.open(recipe.corpus.path, type(recipe.tokenizer) if recipe.tokenizer.name.endswith(".py") else None)
     folder = Path("data") / f"{stem(recipe)}-{fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)[:8]}"
-    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh)
+    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh, workers)
 
 
 def stem(recipe: Recipe) -> str:
@@ -77,8 +85,7 @@ def train(
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     device = device_of(recipe.train.device)
     model = new_model(recipe, data).to(device)
-    batches = Windows(data.train, recipe.model.context_length, recipe.train.batch_size, recipe.train.seed)
-    trial = _trial(model, batches(0), recipe)
+    trial = _trial(model, batches(recipe, data)(recipe.train.steps - 1), recipe)  # the last rows are the longest
     precision, why = choose(recipe.train.precision, device, trial)
     if minutes is not None:
         recipe = _fit(recipe, trial, Precision(precision, device), minutes * 60, say)
@@ -136,15 +143,17 @@ def _run(
     recipe: Recipe, data: Dataset, model: GPT, run: Run, precision: str, watching: Callable[[int, int], Any],
     saved: checkpoint.Checkpoint | None = None,
 ) -> str:  # fmt: skip
-    config, T = recipe.train, recipe.model.context_length
+    config, T, device = recipe.train, recipe.model.context_length, next(model.parameters()).device
 
     def sample(model: GPT) -> tuple[str, str]:
         return recipe.sample.prompt, complete(model, data.tokenizer, [recipe.sample.prompt], recipe.sample)[0]
 
-    with watching(config.steps, saved.step if saved else 0) as watch:
+    with (
+        Loader(batches(recipe, data), config.steps, pinned=device.type == "cuda") as loader,
+        watching(config.steps, saved.step if saved else 0) as watch,
+    ):
         trainer = Trainer(
-            model.train(), data.tokenizer,
-            batches=Windows(data.train, T, config.batch_size, config.seed),
+            model.train(), data.tokenizer, batches=loader,
             held_out=lambda: sequential(data.validation, T, config.micro_batch_size, config.eval_tokens),
             config=config, run=run, recipe_json=recipe.to_json(), precision=precision, sample=sample, watch=watch,
         )  # fmt: skip
@@ -153,11 +162,19 @@ def _run(
         return trainer.train()
 
 
+def batches(recipe: Recipe, data: Dataset) -> Batches:
+    """What a run of `recipe` reads: its sampler, under its schedules. Raises SettingError or DatasetError."""
+    config, T = recipe.train, recipe.model.context_length
+    shares = mixture(config.mixture, data.index.sources, data.index.weights, config.steps)
+    sampler = config.sampler.build(data.train, T, config.batch_size, config.seed, shares)
+    return lengthening(sampler, config.lengths, T, config.steps)
+
+
 def _trial(model: GPT, batch: Batch, recipe: Recipe) -> Callable[[Precision], None]:
     """One forward and backward pass of a micro-batch, leaving no gradient behind."""
 
     def run(precision: Precision) -> None:
-        micro = Batch(*(t[: recipe.train.micro_batch_size].to(precision.device) for t in batch))
+        micro = next(batch.parts(recipe.train.grad_accumulation)).to(precision.device)
         with precision.autocast():
             loss = next_token(model, micro).mean()
         loss.backward()

@@ -6,7 +6,8 @@ logs, `checkpoints/` and `report.html`. The logs are JSON lines:
 - `metrics.jsonl`: `{"kind": "train" | "eval" | "score" | "compare" | "event", "step": ..., values..., "time": ...}`, the
   time in Unix seconds.
   In `train` lines `tokens` and `seconds` count from the start of the run, over every resume; `tokens_per_s` is the
-  speed since the line before. In `eval` lines they are this evaluation's own.
+  speed since the line before, and `data_seconds` how long a step waited for its batch, a mean since then. In `eval`
+  lines they are this evaluation's own.
 - `samples.jsonl`: `{"step", "prompt", "text", "seconds", "time"}`; `seconds` as in `train` lines.
 
 How they are read. A line that is no JSON object (torn by a crash) is skipped. A later line for the same step replaces an

@@ -109,7 +109,7 @@ BAD_SOURCES = {
     "empty": (lambda p: write(p / "empty.txt", b""), "empty"),
     "blank": (lambda p: write(p / "blank.txt", b"   \n\n \n"), "text"),
     "binary": (lambda p: write(p / "image.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01" * 100), "image.png"),
-    "not UTF-8": (lambda p: write(p / "latin.txt", "café au lait\n".encode("latin-1") * 500), "UTF-8"),
+    "not UTF-8": (lambda p: write(p / "noise.txt", b"caf\xff au lait\n" * 500), "UTF-8"),
     "short": (lambda p: write(p / "short.txt", b"Just one line.\n"), "context_length"),
     "misspelt": ("vilage", "village"),
 }

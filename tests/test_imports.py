@@ -18,6 +18,7 @@ BELOW = {
     "errors": [],
     "files": ["errors"],
     "folders": ["files"],
+    "workers": [],
     "machine": ["files"],
     "runs": ["files"],
     "report": ["runs"],
@@ -27,14 +28,16 @@ BELOW = {
     "contracts": ["model"],
     "tokenizers": ["config", "files"],
     "interchange": ["tokenizers"],
-    "corpora": ["config", "files"],
+    "corpora": ["config", "files", "workers"],
     "data": ["tokenizers", "corpora", "folders"],
+    "check": ["data", "report"],
     "parallel": ["model"],
     "train": ["model", "data", "parallel", "runs", "machine"],
     "generate": ["model", "tokenizers"],
     "presets": ["train", "generate"],
     "pipeline": ["presets", "report"],
     "listing": ["presets"],
+    "preparing": ["data"],
     "tokens": ["interchange", "presets"],
     "judge": ["pipeline"],
     "plan": ["pipeline"],
@@ -45,12 +48,23 @@ BELOW = {
     "retrieve": ["train", "generate"],
     "vision": ["train", "generate"],
     "lens": ["train", "generate"],
-    "export": ["presets"],
+    "export": ["presets", "interchange"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["contracts", "listing", "tokens", "demo", "plan", "compare", "serve", "course"],
+    "cli": ["contracts", "listing", "preparing", "tokens", "check", "demo", "plan", "compare", "serve", "course"],
 }
-TORCH_FREE = ["errors", "files", "folders", "runs", "report", "config", "tokenizers", "interchange", "corpora"]
+TORCH_FREE = [
+    "errors",
+    "files",
+    "folders",
+    "workers",
+    "runs",
+    "report",
+    "config",
+    "tokenizers",
+    "interchange",
+    "corpora",
+]
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
 FORBIDDEN_NAMES = ["torch.save", "nn.MultiheadAttention", "nn.Transformer"]
 COMES_WITH = {"pydantic_core": "pydantic"}
@@ -154,10 +168,17 @@ def test_no_forward_pass_reads_the_environment():
 
 def test_dependencies_are_those_imported():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[<>=~!\[; ]", line)[0] for line in project["dependencies"]}
+    lines = project["dependencies"] + project["optional-dependencies"]["data"]
+    declared = {re.split(r"[<>=~!\[; ]", line)[0].replace("-", "_") for line in lines}
     imported = {name.split(".")[0] for path in FILES for _, name in imports(path)}
     outside = {COMES_WITH.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"glassformer"}}
     assert outside == declared
+
+
+@pytest.mark.parametrize("extra", ["pyarrow", "datasets"])
+def test_what_is_extra_is_imported_late(extra):
+    code = f"import sys, glassformer.cli, glassformer.corpora.files; sys.exit('{extra}' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("module", [*TORCH_FREE, "cli"])

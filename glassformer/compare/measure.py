@@ -89,7 +89,7 @@ def lengths(model: GPT, data: Dataset, recipe: Recipe) -> dict[str, float | None
         found[str(k)] = None
         if reaches(model, k * T):
             windows = sequential(data.validation, LENGTHS[-1] * T, rows, MOST_TOKENS)
-            cut = (Batch(*(t.reshape(-1, k * T) for t in batch)) for batch in windows)
+            cut = (Batch(batch.ids.reshape(-1, k * T), batch.targets.reshape(-1, k * T)) for batch in windows)
             bpb = evaluate(model, cut, bytes_of, Precision("fp32", device))["bpb"]
             found[str(k)] = bpb if math.isfinite(bpb) else None
     return found

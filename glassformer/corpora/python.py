@@ -13,8 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from glassformer.corpora import Corpus, Document
-from glassformer.corpora.files import Skipped
+from glassformer.corpora import Corpus, Document, Skipped
 from glassformer.errors import CorpusError
 
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "encodings", "pydoc_data"}
@@ -40,6 +39,9 @@ class Python(Corpus):
                 yield Skipped.because(origin, "cannot be read", f" ({error})")
                 continue
             yield Document(text, origin) if text.strip() else Skipped.because(origin, "is empty")
+
+    def size(self) -> int:
+        return int(min(self.megabytes * 1e6, sum(path.stat().st_size for path in _modules(_library()))))
 
     def fingerprint(self) -> str:
         root = _library()

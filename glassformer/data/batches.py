@@ -1,15 +1,15 @@
-"""Batches: windows of ids as tensors. A batch is a pure function of its arguments.
+"""Batches: ids as tensors. A batch is a pure function of its arguments.
 
-There is no loader with a state to save, lose or synchronise: `windows(step)` draws its start positions from a random
-generator keyed by (seed, step) alone. So a resumed run sees exactly the batches it would have seen, and N processes
-share one global batch by each taking its rows: the tokens of a step are the same for any number of them.
+There is no loader with a state to save, lose or synchronise: a sampler (data/sampler/) is a function of a step's number
+that draws from (seed, step) alone. So a resumed run sees exactly the batches it would have seen, and N processes share
+one global batch by each taking its rows: the tokens of a step are the same for any number of them, in the same order.
 
-The generator is Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), which hashes a key and a
-counter instead of stepping a state. Its raw output is used, since only that is the same in every version of NumPy.
+What is drawn comes from Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), which hashes a key
+and a counter instead of stepping a state. Its raw output is used, since only that is the same in every version of NumPy.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -27,38 +27,62 @@ class Batch(NamedTuple):
 
     ids: Tensor  # (B, T) int64
     targets: Tensor  # (B, T) int64: the id that follows, or IGNORED
+    documents: Tensor | None = None  # (B, T) int64: which document of its row an id is of; None: every row is one text
+
+    @classmethod
+    def of(cls, ids: np.ndarray, targets: np.ndarray, documents: np.ndarray | None = None) -> "Batch":
+        """From arrays (B, T) int64 that no one else will write to. Where an id is IGNORED, 0 is read instead."""
+        ids = np.maximum(ids, 0)
+        return cls(*(None if part is None else torch.from_numpy(part) for part in (ids, targets, documents)))  # type: ignore
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on `device`; from pinned memory the copy happens meanwhile."""
+        return Batch(*(None if t is None else t.to(device, non_blocking=True) for t in self))  # type: ignore
+
+    def pinned(self) -> "Batch":
+        """The batch in memory that a GPU reads by itself."""
+        return Batch(*(None if t is None else t.pin_memory() for t in self))  # type: ignore
+
+    def parts(self, n: int) -> Iterator["Batch"]:
+        """The rows in n parts, as equal as can be; fewer parts when there are fewer rows."""
+        parts = [[None] * n if t is None else t.chunk(n) for t in self]
+        return (Batch(*part) for part in zip(*parts))  # type: ignore
+
+    def cut(self, length: int) -> "Batch":
+        """Every row longer than `length` cut into rows of that length, in order; pieces that predict nothing go.
+
+        The same tokens are read and predicted, each from at most `length` before it.
+        """
+        T = self.ids.shape[1]
+        if length >= T:
+            return self
+        short = -T % length
+        ids, targets, documents = (
+            None if t is None else torch.nn.functional.pad(t, (0, short), value=value).view(-1, length)
+            for t, value in zip(self, (0, IGNORED, T))
+        )
+        assert ids is not None and targets is not None
+        kept = (targets != IGNORED).any(1)
+        return Batch(ids[kept], targets[kept], None if documents is None else documents[kept])
 
 
-class Windows:
-    """Random windows of a split: each starts anywhere, with equal chance, and may span documents.
-
-    >>> windows = Windows(dataset.train, context_length=256, batch_size=16, seed=1)
-    >>> windows(step=7).ids.shape
-    torch.Size([16, 256])
-    >>> torch.equal(windows(7, rank=1, ranks=2).ids, windows(7).ids[8:])
-    True
-    """
-
-    def __init__(self, split: Split, context_length: int, batch_size: int, seed: int) -> None:
-        """`batch_size` counts the rows of all ranks together. Raises DatasetError for a split shorter than a window."""
-        if len(split) <= context_length:
-            raise DatasetError(
-                f"the {split.name} split of {split.folder} has {len(split):,} tokens, and one window of context_length "
-                f"{context_length:,} takes {context_length + 1:,}; give more text, or set a smaller context_length"
-            )
-        self.split, self.context_length, self.batch_size, self.seed = split, context_length, batch_size, seed
+class Batches(Protocol):
+    """What a sampler builds: the batch of a step, as a function of its arguments and nothing else."""
 
     def __call__(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
         """The rows of batch number `step` that fall to `rank`: all, or a contiguous 1/ranks. Raises DatasetError."""
-        first, last = rank * self.batch_size // ranks, (rank + 1) * self.batch_size // ranks
-        windows = self.split.tokens.windows(self.starts(step)[first:last], self.context_length + 1)
-        return _batch(windows)
+        ...
 
-    def starts(self, step: int) -> np.ndarray:
-        """(batch_size,) int64: where the windows of the global batch begin."""
-        key = np.array([self.seed % 2**64, step], np.uint64)
-        uniform = (np.random.Philox(key=key).random_raw(self.batch_size) >> np.uint64(11)) * 2.0**-53  # in [0, 1)
-        return (uniform * (len(self.split) - self.context_length)).astype(np.int64)
+
+def rows_of(rank: int, ranks: int, n_rows: int) -> slice:
+    """The rows of a global batch that fall to `rank`."""
+    return slice(rank * n_rows // ranks, (rank + 1) * n_rows // ranks)
+
+
+def uniform(seed: int, step: int, n: int) -> np.ndarray:
+    """(n,) float64 in [0, 1), drawn from (seed, step) alone."""
+    key = np.array([seed % 2**64, step], np.uint64)
+    return (np.random.Philox(key=key).random_raw(n) >> np.uint64(11)) * 2.0**-53
 
 
 def sequential(split: Split, context_length: int, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
@@ -78,7 +102,7 @@ def sequential(split: Split, context_length: int, batch_size: int, limit: int | 
         for row, start in zip(windows, starts[first : first + batch_size].tolist()):
             ids = split.tokens[start : start + context_length + 1]
             row[: len(ids)] = ids
-        yield _batch(windows)
+        yield Batch.of(windows[:, :-1], windows[:, 1:].copy())
 
 
 def evaluation_starts(n_tokens: int, context_length: int, limit: int | None = None) -> np.ndarray:
@@ -88,8 +112,3 @@ def evaluation_starts(n_tokens: int, context_length: int, limit: int | None = No
         return starts
     n_windows = max(1, limit // context_length)
     return starts[np.arange(n_windows) * len(starts) // n_windows]
-
-
-def _batch(windows: np.ndarray) -> Batch:
-    ids, targets = torch.from_numpy(windows[:, :-1].copy()), torch.from_numpy(windows[:, 1:].copy())
-    return Batch(ids.clamp_(min=0), targets)

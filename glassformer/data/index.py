@@ -1,15 +1,16 @@
 """`index.json`: what a prepared dataset is, where it came from, and how to tell that it is whole.
 
 A person reads it to learn what happened to the text (`cleaning`, `skipped`, `split_rule`); `shards` reads it to open
-the files. It carries a checksum of itself, so a changed digit is found before anything is believed.
+the files. It carries a checksum of itself, so a changed digit is found before anything is believed, and counts that
+must agree with each other are compared.
 """
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from glassformer.config import Config
 from glassformer.data.clean import StepReport
@@ -17,7 +18,7 @@ from glassformer.errors import DatasetError, GlassError
 from glassformer.files import write_atomic
 from glassformer.tokenizers import LARGEST_VOCABULARY
 
-FORMAT = "glassformer dataset 1"
+FORMAT = "glassformer dataset 2"
 LARGEST_INDEX = 64 << 20  # bytes
 
 
@@ -28,20 +29,39 @@ class Shard(Config):
     sha256: str
 
 
+class Component(Config):
+    """What one source of a mixture gave to a split."""
+
+    documents: int = Field(ge=0)
+    tokens: int = Field(ge=0)
+    """Ids, the one before each document included."""
+    bytes: int = Field(ge=0)
+    """UTF-8 bytes of the text these ids stand for."""
+
+
 class SplitIndex(Config):
     """The train or the validation part."""
 
     documents: int = Field(ge=1)
     tokens: int = Field(ge=1)
-    """Ids, the one before each document included."""
     bytes: int = Field(ge=0)
-    """UTF-8 bytes of the text these ids stand for."""
     shards: tuple[Shard, ...]
     documents_sha256: str
+    sources: tuple[Component, ...]
+    """What each of `Index.sources` gave; together the three numbers above."""
+    sources_sha256: str = ""
+    """Of `train-sources.bin`, which is there if there is more than one source."""
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        for what in ("documents", "tokens", "bytes"):
+            if sum(getattr(source, what) for source in self.sources) != getattr(self, what):
+                raise ValueError(f"the {what} of the sources do not add up to those of the split")
+        return self
 
 
 class Skip(Config):
-    """Sources that could not be read, for one reason."""
+    """Sources of which there is one thing to say, as a rule that they could not be read."""
 
     reason: str
     count: int
@@ -56,10 +76,16 @@ class Index(Config):
     """Hash of all that went in (corpus, settings, tokenizer): the same inputs are not prepared twice."""
     source: dict[str, Any]
     """The corpus and its knobs."""
+    sources: tuple[str, ...] = Field(min_length=1, max_length=256)
+    """The names of the mixture's components; one for a plain corpus."""
+    weights: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    """The share of each in what a model is to see. All documents are here; a sampler keeps to the shares."""
     split_rule: str
     """How documents were divided, in words."""
     tokenizer: str
     """The tokenizer's fingerprint."""
+    tokenizer_text: str
+    """What text the tokenizer was trained on, in words."""
     vocab_size: int = Field(ge=1, le=LARGEST_VOCABULARY)
     dtype: str = Field(pattern="^<u[24]$")
     shard_tokens: int = Field(ge=1)
@@ -68,6 +94,15 @@ class Index(Config):
     cleaning: tuple[StepReport, ...]
     skipped: tuple[Skip, ...]
     """What was not text; the counts of `cleaning` and these add up to everything met."""
+    notes: tuple[Skip, ...] = ()
+    """What a person should know of documents that were read."""
+
+    @model_validator(mode="after")
+    def _sources_agree(self) -> Self:
+        n = len(self.sources)
+        if not n == len(self.weights) == len(self.train.sources) == len(self.validation.sources):
+            raise ValueError("the numbers of sources and of their weights differ")
+        return self
 
     def save(self, path: Path) -> None:
         """Write the JSON with a checksum of its own as the last key."""

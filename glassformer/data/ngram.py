@@ -11,15 +11,24 @@ N_r(h) is how many w follow h exactly r times, n_r how many k-grams occur r time
 occurrences; below, it counts the different tokens seen before the k-gram ("Francisco" is frequent, but it only follows
 "San"). Below k = 1 every token has 1/V. A document's end is a token like any other: contexts run on across it.
 
+The k-gram models of all k up to the order come out of one count: they are the levels below, and above them one level in
+which c counts occurrences. So the yardsticks 1 to 5 cost little more than the last of them.
+
 There is no loop over tokens. The distinct k-grams are numbered in the order of (number of their first k - 1 tokens,
 last token): one sort a level numbers them all, what follows a context lies side by side, a lookup is a binary search.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
+from glassformer.data.shards import Tokens
+
+MOST_COUNTED = 8_000_000
+"""Tokens from which a yardstick is made, at most: 80 bytes each make 640 MB."""
+STRETCHES = 64
 UNSEEN_DISCOUNTS = (0.5, 1.0, 1.5)
 """For a level whose counts of counts give none: too little data, or a vocabulary where nothing is rare."""
 
@@ -40,6 +49,11 @@ class Level:
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, places, -1)
 
+    def interpolate(self, p: np.ndarray, contexts: np.ndarray, found: np.ndarray) -> None:
+        """Turn p_{k-1} of some tokens into p_k, in place; where the context was never seen, p_{k-1} stays."""
+        p *= np.where(contexts >= 0, self.gamma[contexts], 1.0)
+        p += np.where(found >= 0, self.share[found], 0.0)
+
 
 class NGram:
     """A trained n-gram model over ids 0 to vocab_size - 1.
@@ -49,19 +63,22 @@ class NGram:
     1.02
     """
 
-    def __init__(self, levels: list[Level], vocab_size: int) -> None:
+    def __init__(self, levels: list[Level], counts: list[np.ndarray], vocab_size: int) -> None:
+        """`counts[k - 1]` (n,) int32 says how often each key of `levels[k - 1]` occurs."""
         self.levels, self.vocab_size = levels, vocab_size
         self.order = len(levels)
+        self._counts = counts
 
     @classmethod
     def fit(cls, tokens: np.ndarray, order: int = 5, vocab_size: int | None = None) -> Self:
-        """Count every k-gram of `tokens` (1-D integers, at least one), k up to `order`; takes about 70 bytes a token."""
+        """Count every k-gram of `tokens` (1-D integers, at least one), k up to `order`; takes about 80 bytes a token."""
         vocab_size = int(vocab_size or tokens.max() + 1)
         assert order >= 1 and len(tokens) and tokens.max() < vocab_size
         keys, counts = np.arange(vocab_size), np.bincount(tokens, minlength=vocab_size)
         numbers = tokens  # of the k-gram that starts at each place
-        levels, n_contexts = [], 1
+        levels, occurrences, n_contexts = [], [], 1
         for k in range(1, order + 1):
+            occurrences.append(counts.astype(np.int32))
             if k == order or len(numbers) < 2:
                 levels.append(_level(keys, counts, n_contexts, vocab_size))
                 break
@@ -69,21 +86,36 @@ class NGram:
             continuations = np.bincount(numbers[places + 1], minlength=len(keys))
             levels.append(_level(keys, continuations, n_contexts, vocab_size))
             n_contexts, keys, counts, numbers = len(keys), longer_keys, longer_counts, longer_numbers
-        return cls(levels, vocab_size)
+        return cls(levels, occurrences, vocab_size)
 
     def nats(self, tokens: np.ndarray) -> np.ndarray:
         """(n,) float64: -ln p of each token, given those before it (the first tokens have less context)."""
-        tokens = np.asarray(tokens, np.int64)
         p = np.full(len(tokens), 1 / self.vocab_size)
-        contexts = np.zeros(len(tokens), np.int64)  # number of the (k-1)-gram that ends before each token
+        for k, level, contexts, found in self._matches(tokens):
+            level.interpolate(p[k - 1 :], contexts, found)
+        return -np.log(p)
+
+    def nats_of_orders(self, tokens: np.ndarray) -> Iterator[np.ndarray]:
+        """The `nats` of the 1-gram model, of the 2-gram model ... and of this one: each as if it had been fit alone."""
+        p = np.full(len(tokens), 1 / self.vocab_size)
+        for k, level, contexts, found in self._matches(tokens):
+            highest, alone = level, p.copy()
+            if k < self.order:
+                highest = _level(level.keys, self._counts[k - 1], len(level.gamma), self.vocab_size)
+                level.interpolate(p[k - 1 :], contexts, found)
+            highest.interpolate(alone[k - 1 :], contexts, found)
+            yield -np.log(alone)
+
+    def _matches(self, tokens: np.ndarray) -> Iterator[tuple[int, Level, np.ndarray, np.ndarray]]:
+        """(k, level, contexts, found) for each k: tokens[k - 1 :] have k - 1 tokens before them, which are number
+        `contexts` of the (k-1)-grams, and with them are number `found` of the k-grams; -1 where these were never seen."""
+        tokens = np.asarray(tokens, np.int64)
+        contexts = np.zeros(len(tokens), np.int64)
         for k, level in enumerate(self.levels, start=1):
-            # tokens[k - 1 :] have k - 1 tokens before them; where those were never seen, the shorter context's p stays
             keys = contexts * self.vocab_size + tokens[k - 1 :]
             found = np.where(contexts >= 0, level.find(keys), -1)
-            gamma = np.where(contexts >= 0, level.gamma[contexts], 1.0)
-            p[k - 1 :] = gamma * p[k - 1 :] + np.where(found >= 0, level.share[found], 0.0)
+            yield k, level, contexts, found
             contexts = found[:-1]  # the k-gram at a token is the context of the next
-        return -np.log(p)
 
     def bits_per_byte(self, tokens: np.ndarray, token_bytes: list[bytes]) -> float:
         """Bits per byte of text over all tokens but the first, as `train.evaluate` counts them for a model."""
@@ -120,6 +152,29 @@ class NGram:
             if number < 0:
                 break
         return number
+
+
+def evenly(tokens: Tokens | np.ndarray, most: int = MOST_COUNTED) -> np.ndarray:
+    """All the tokens or, of more than `most`, stretches of them that lie evenly and make about that many."""
+    if len(tokens) <= most:
+        return tokens[:]
+    starts = np.arange(STRETCHES) * (len(tokens) - most // STRETCHES) // (STRETCHES - 1)
+    return np.concatenate([tokens[start : start + most // STRETCHES] for start in starts.tolist()])
+
+
+def targets(tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, before: int) -> tuple[np.ndarray, np.ndarray]:
+    """Windows side by side, as evaluation reads them: (ids, places in them of the targets).
+
+    Each window's targets are the `length` tokens after its start, and come with the `before` tokens ahead of each of them.
+    `starts` increase; only what the windows hold is read.
+    """
+    pieces, places, done = [], [], 0
+    for start in starts:
+        first = max(0, start + 1 - before)
+        pieces.append(tokens[first : start + 1 + length])
+        places.append(np.arange(done + start + 1 - first, done + len(pieces[-1])))
+        done += len(pieces[-1])
+    return np.concatenate(pieces), np.concatenate(places)
 
 
 def _numbered(numbers: np.ndarray, following: np.ndarray, vocab_size: int) -> tuple[np.ndarray, ...]:

@@ -1,28 +1,38 @@
-"""From a corpus to a dataset folder: read and clean, hold out, train the tokenizer, write the ids.
+"""From a corpus to a dataset folder: read and clean, drop repetitions, hold out, train the tokenizer, write the ids.
 
-Memory is bounded whatever the size of the corpus: text passes through a spool on disk, and the tokenizer, which sees
-training text only, sees an even sample of it. The folder appears when it is complete: a `kill -9` or a full disk leaves
-what was there before. A folder that holds exactly this dataset already is opened and nothing is done.
+Memory is bounded whatever the size of the corpus: text passes through a spool on disk, and the tokenizer, which learns
+from training text only, sees an even sample of it. The folder appears when it is complete. Until then it grows beside
+its place, with a journal: after a `kill -9` the next call goes on where the journal ends, and gives the same bytes.
+So does any number of workers. A folder that holds exactly this dataset already is opened and nothing is done.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from glassformer.config import Variant
 from glassformer.corpora import Corpus
-from glassformer.corpora.files import Skipped
 from glassformer.data import DataConfig
-from glassformer.data.clean import Cleaner, StepReport
-from glassformer.data.holdout import SPLITS, HoldOut
-from glassformer.data.index import FORMAT, Index, Skip, SplitIndex, checksum
-from glassformer.data.shards import Dataset, SplitWriter
-from glassformer.data.spool import Spool
-from glassformer.errors import DatasetError
-from glassformer.folders import all_or_nothing, one_at_a_time
-from glassformer.tokenizers import Tokenizer, TokenizerRecipe, well_formed
+from glassformer.data.clean import StepReport, report
+from glassformer.data.encoding import Encoding, encode
+from glassformer.data.holdout import HoldOut
+from glassformer.data.index import FORMAT, Index, Skip, checksum
+from glassformer.data.journal import NAME as JOURNAL
+from glassformer.data.journal import Journal
+from glassformer.data.preparation import Preparation, Progress, Stage
+from glassformer.data.reading import Reading, read
+from glassformer.data.repetitions import STAYS, Repetitions
+from glassformer.data.shards import Dataset
+from glassformer.data.spool import Spool, utf8_size
+from glassformer.errors import DatasetError, GlassError
+from glassformer.files import sha256
+from glassformer.folders import one_at_a_time, unless_interrupted
+from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
+from glassformer.tokenizers._fast import cores
+from glassformer.workers import refuse_to_be_imported_by_a_worker
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, the text done (in bytes, about), and None; at a stage's end with the total twice."""
+__all__ = ["Progress", "evenly", "fingerprint", "prepare"]
 
 
 def prepare(
@@ -32,46 +42,98 @@ def prepare(
     folder: str | Path,
     progress: Progress = lambda stage, done, total: None,
     fresh: bool = False,
+    workers: int | None = None,
 ) -> Dataset:
     """The dataset of `corpus` in `folder`: made now, unless it is there already (`fresh` makes it anew all the same).
 
     A tokenizer recipe is trained on the cleaned training text; a trained tokenizer is used as it is. Another dataset in
-    the folder is replaced. Raises CorpusError, TokenizerError, DatasetError (too little text, a damaged dataset, a
-    folder with other things in it), GlassError (disk full).
+    the folder is replaced. An interrupted preparation of the same dataset is continued, unless `fresh`. `workers`
+    processes or threads share the work, by default one a core; the bytes do not depend on it.
+
+    Raises CorpusError, TokenizerError, DatasetError (too little text, a damaged dataset, a folder with other things in
+    it), GlassError (disk full).
     """
-    folder = Path(folder)
+    refuse_to_be_imported_by_a_worker()
+    folder, stage = Path(folder), Stage(progress)
     recipe = type(tokenizer) if isinstance(tokenizer, TokenizerRecipe) else None
     key = fingerprint(corpus, tokenizer, config)
     if not fresh and _holds(folder, key):
         return Dataset.open(folder, recipe)
     _refuse_to_replace_other_things(folder)
-    with one_at_a_time(folder):
+    with one_at_a_time(folder, lambda: stage.say("waiting for another process that prepares the same dataset")):
         if not fresh and _holds(folder, key):  # another process made it while we waited
             return Dataset.open(folder, recipe)
-        with all_or_nothing(folder) as growing:
-            spool = Spool(growing / "spool")
-            cleaner, skipped = _read(corpus, spool, config, progress)
-            held_out = HoldOut(spool, config.validation_fraction)
-            if isinstance(tokenizer, TokenizerRecipe):
-                sample = evenly(held_out.texts("train"), int(spool.sizes.sum()), int(config.tokenizer_megabytes * 1e6))
-                tokenizer = tokenizer.train(_told(sample, "training the tokenizer", progress))
-            tokenizer.save(growing / "tokenizer.json")
-            index = Index(
-                fingerprint=key,
-                source=corpus.model_dump(),
-                split_rule=held_out.rule,
-                tokenizer=tokenizer.fingerprint(),
-                vocab_size=tokenizer.vocab_size,
-                dtype=tokenizer.dtype.newbyteorder("<").str,
-                shard_tokens=config.shard_tokens,
-                train=_encode("train", held_out, tokenizer, config, growing, progress),
-                validation=_encode("validation", held_out, tokenizer, config, growing, progress),
-                cleaning=_cleaning(cleaner, spool, held_out),
-                skipped=skipped,
-            )
-            (growing / "spool").unlink()
-            index.save(growing / "index.json")
+        with unless_interrupted(folder, lambda leftover: not fresh and _continues(leftover, key)) as growing:
+            if not (growing / "index.json").exists():
+                preparation = Preparation(growing, config, Journal(growing, key), stage, workers or cores())
+                _make(corpus, tokenizer, key, preparation).save(growing / "index.json")
+            for path in (*growing.glob("spool-*"), growing / JOURNAL):  # the journal last: it says what the rest is
+                path.unlink(missing_ok=True)
     return Dataset.open(folder, recipe)
+
+
+def _make(corpus: Corpus, recipe: TokenizerRecipe | Tokenizer, key: str, preparation: Preparation) -> Index:
+    """Write every file but the index."""
+    config, n = preparation.config, len(corpus.sources)
+    read_before = preparation.journal.last("reading") or {}
+    with contextlib.closing(Spool(preparation.folder, read_before.get("spool"))) as spool:
+        reading = read(corpus, spool, preparation)
+    repetitions = _repetitions(spool, preparation)
+    held_out = HoldOut(spool, repetitions.of == STAYS, config.validation_fraction)
+    tokenizer, tokenizer_text = _trained(recipe, held_out, preparation)
+    encoding = Encoding(tokenizer, recipe.name)
+    return Index(
+        fingerprint=key,
+        source=corpus.model_dump(),
+        sources=corpus.sources,
+        weights=corpus.weights,
+        split_rule=held_out.rule,
+        tokenizer=tokenizer.fingerprint(),
+        tokenizer_text=tokenizer_text,
+        vocab_size=tokenizer.vocab_size,
+        dtype=tokenizer.dtype.newbyteorder("<").str,
+        shard_tokens=config.shard_tokens,
+        train=encode("train", held_out, spool, encoding, n, preparation),
+        validation=encode("validation", held_out, spool, encoding, n, preparation),
+        cleaning=_cleaning(reading, repetitions),
+        skipped=_sorted(reading.skipped),
+        notes=_sorted(reading.notes),
+    )
+
+
+def _repetitions(spool: Spool, preparation: Preparation) -> Repetitions:
+    """Which documents are dropped. The search for near ones is kept for a preparation that continues this one."""
+    _, config, journal, stage, _ = preparation
+    repetitions, path = Repetitions(spool), preparation.folder / "spool-near"
+    if config.near_duplicates:
+        if journal.last("near duplicates") is None:
+            stage.begin("comparing documents")
+            repetitions.find_near(config.near_duplicates, path)
+            journal.write("near duplicates", documents=len(spool))
+            stage.end(spool.n_bytes)
+        repetitions.count_near(path)
+    return repetitions
+
+
+def _trained(recipe: TokenizerRecipe | Tokenizer, held_out: HoldOut, preparation: Preparation) -> tuple[Tokenizer, str]:
+    """The tokenizer, which is then in the folder, and in words on what it was trained."""
+    folder, config, journal, stage, _ = preparation
+    path, done = folder / "tokenizer.json", journal.last("tokenizer")
+    if done is not None:
+        return load(path, type(recipe) if isinstance(recipe, TokenizerRecipe) else None), done["text"]
+    if isinstance(recipe, Tokenizer):
+        tokenizer, text = recipe, "trained before"
+    else:
+        sides = ("train", "validation") if recipe.SEES_ALL_TEXT else ("train",)
+        n_bytes, megabytes = sum(map(held_out.n_bytes, sides)), config.tokenizer_megabytes
+        most = n_bytes if recipe.SEES_ALL_TEXT else int(megabytes * 1e6)
+        text = "the training text" if n_bytes <= most else f"an even sample of {megabytes:g} MB of the training text"
+        text = "all text, so that every character has an id" if recipe.SEES_ALL_TEXT else text
+        texts = (piece.text for name in sides for piece in held_out.pieces(name))
+        tokenizer = recipe.train(_told(evenly(texts, n_bytes, most), min(n_bytes, most), stage))
+    tokenizer.save(path)
+    journal.write("tokenizer", text=text)
+    return tokenizer, text
 
 
 def evenly(texts: Iterable[str], n_bytes: int, most: int) -> Iterator[str]:
@@ -82,72 +144,63 @@ def evenly(texts: Iterable[str], n_bytes: int, most: int) -> Iterator[str]:
             yield text
         elif taken * n_bytes <= seen * most:
             piece = text[: max(1, most // 64)]
-            taken += len(piece.encode())
+            taken += utf8_size(piece)
             yield piece
-        seen += len(text.encode())
+        seen += utf8_size(text)
 
 
-def _read(corpus: Corpus, spool: Spool, config: DataConfig, progress: Progress) -> tuple[Cleaner, tuple[Skip, ...]]:
-    """Fill the spool with clean documents; what was done to them, and what could not be read."""
-    cleaner, reasons, examples = Cleaner(config.steps), Counter(), {}
-    done = told = 0
-    for document in corpus.documents():
-        if isinstance(document, Skipped):
-            reasons[document.reason] += 1
-            examples.setdefault(document.reason, str(document))
-        elif text := cleaner(well_formed(document.text)):
-            done += spool.append(text, SPLITS[document.split])
-            if done - told >= 1 << 18:
-                progress("reading", told := done, None)
-    if not len(spool):
-        raise DatasetError("the corpus has no text: every document is blank or could not be read; give another source")
-    spool.finish()
-    progress("reading", done, done)
-    return cleaner, tuple(Skip(reason=name, count=n, example=examples[name]) for name, n in reasons.most_common())
-
-
-def _encode(
-    name: str, held_out: HoldOut, tokenizer: Tokenizer, config: DataConfig, folder: Path, progress: Progress
-) -> SplitIndex:
-    """Write one split's shards."""
-    writer = SplitWriter(folder, name, tokenizer.dtype, tokenizer.end_of_text, config.shard_tokens)
-    sizes: deque[int] = deque()
-
-    def texts() -> Iterator[str]:
-        for text in _told(held_out.texts(name), f"encoding {name}", progress):
-            sizes.append(len(text.encode()))
-            yield text
-
-    for ids in tokenizer.encode_array(texts()):
-        writer.append(ids, sizes.popleft())
-    return writer.close()
-
-
-def _told(texts: Iterable[str], stage: str, progress: Progress) -> Iterator[str]:
-    """The same texts; `progress` hears of them every quarter of a megabyte."""
-    done = told = 0
+def _told(texts: Iterable[str], n_bytes: int, stage: Stage) -> Iterator[str]:
+    """The same texts, which the tokenizer is trained on; the reader hears of them."""
+    done = 0
+    stage.begin("training the tokenizer", 0, n_bytes)
     for text in texts:
         yield text
-        done += len(text)
-        if done - told >= 1 << 18:
-            progress(stage, told := done, None)
-    progress(stage, done, done)
+        done += utf8_size(text)
+        stage.at(done)
+    stage.end(done)
 
 
-def _cleaning(cleaner: Cleaner, spool: Spool, held_out: HoldOut) -> tuple[StepReport, ...]:
-    repeated = ~held_out.distinct
-    return tuple(cleaner.report(int(repeated.sum()), int(spool.characters[repeated].sum())))
+def _cleaning(reading: Reading, repetitions: Repetitions) -> tuple[StepReport, ...]:
+    return tuple(report(dict(reading.counts), *repetitions.reports()))
+
+
+def _sorted(counts: Mapping[str, Sequence[Any]]) -> tuple[Skip, ...]:
+    """The most frequent first."""
+    found = [Skip(reason=reason, count=n, example=first) for reason, (n, first) in counts.items()]
+    return tuple(sorted(found, key=lambda skip: -skip.count))
 
 
 def fingerprint(corpus: Corpus, tokenizer: TokenizerRecipe | Tokenizer, config: DataConfig) -> str:
-    """A hash of all that goes into a dataset: the same inputs have the same one, and need not be prepared twice."""
-    tokens = tokenizer.model_dump() if isinstance(tokenizer, TokenizerRecipe) else tokenizer.fingerprint()
-    return checksum([FORMAT, corpus.name, corpus.fingerprint(), tokens, config.model_dump()])
+    """A hash of all that goes into a dataset: the same inputs have the same one, and need not be prepared twice.
+
+    Of a variant in a file of your own, and of a quality model, the file's bytes count.
+    """
+    tokens = (
+        [tokenizer.model_dump(), _code(tokenizer)]
+        if isinstance(tokenizer, TokenizerRecipe)
+        else tokenizer.fingerprint()
+    )
+    settings = [config.model_dump(), config.clean.files()]
+    return checksum([FORMAT, corpus.name, _code(corpus), corpus.fingerprint(), tokens, *settings])
+
+
+def _code(variant: Variant) -> str:
+    """The checksum of the file of a variant that is named by its path; empty for those of the package."""
+    path = Path(variant.name)
+    return sha256(path) if path.suffix == ".py" and path.is_file() else ""
 
 
 def _holds(folder: Path, key: str) -> bool:
     """Whether the dataset with this fingerprint is there. Raises DatasetError for a damaged one."""
     return (folder / "index.json").exists() and Index.load(folder / "index.json").fingerprint == key
+
+
+def _continues(leftover: Path, key: str) -> bool:
+    """Whether an interrupted preparation of this dataset is there, perhaps one that lacked only the name."""
+    try:
+        return Journal.continues(leftover, key) or _holds(leftover, key)
+    except GlassError:
+        return False
 
 
 def _refuse_to_replace_other_things(folder: Path) -> None:

@@ -4,8 +4,9 @@
     tokenizer.json               the tokenizer whose ids these are
     train-00000.bin ...          ids and nothing else: little-endian uint16 (uint32 for vocabularies over 65,536)
     train-documents.bin          little-endian int64: where each document starts, and last, where the last one ends
+    train-sources.bin            uint8: which source of a mixture each document is from (only if there are several)
     validation-00000.bin ...     the same for the held-out split
-    validation-documents.bin
+    validation-documents.bin ...
 
 A split is one long sequence of ids, cut into files ("shards") of `shard_tokens` ids wherever the cut happens to fall,
 so id i is in file i // shard_tokens. Every document begins with `<|endoftext|>`: given only that, a model starts one.
@@ -15,75 +16,16 @@ trusted: sizes are compared on opening, ids on every read (one outside the vocab
 from its cause), checksums when `verify` is asked.
 """
 
-import hashlib
-from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from glassformer.data.index import Index, Shard, SplitIndex, damaged
+from glassformer.data.index import Index, SplitIndex, damaged
 from glassformer.errors import DatasetError, TokenizerError
 from glassformer.files import sha256
 from glassformer.tokenizers import TokenizerRecipe, load
-
-
-class SplitWriter:
-    """Appends documents to one split of a dataset that is being made."""
-
-    def __init__(self, folder: Path, name: str, dtype: np.dtype, end_of_text: int, shard_tokens: int) -> None:
-        self._folder, self._name, self._shard_tokens = folder, name, shard_tokens
-        self._separator = np.array([end_of_text], dtype.newbyteorder("<"))
-        self._waiting: list[np.ndarray] = []
-        self._n_waiting = self._n_bytes = 0
-        self._starts = array("q", [0])
-        self._shards: list[Shard] = []
-        self._start_shard()
-
-    def append(self, ids: np.ndarray, n_bytes: int) -> None:
-        """Add a document: its ids, and the number of UTF-8 bytes they stand for."""
-        self._waiting += [self._separator, ids]
-        self._n_waiting += 1 + len(ids)
-        self._n_bytes += n_bytes
-        self._starts.append(self._starts[-1] + 1 + len(ids))
-        if self._n_waiting >= 1 << 18:
-            self._write()
-
-    def close(self) -> SplitIndex:
-        """Write what is left; the split's part of the index."""
-        self._write()
-        self._end_shard()
-        starts = np.array(self._starts, "<i8").tobytes()
-        documents_file(self._folder, self._name).write_bytes(starts)
-        return SplitIndex(
-            documents=len(self._starts) - 1,
-            tokens=self._starts[-1],
-            bytes=self._n_bytes,
-            shards=tuple(self._shards),
-            documents_sha256=hashlib.sha256(starts).hexdigest(),
-        )
-
-    def _write(self) -> None:
-        ids = np.concatenate(self._waiting, dtype=self._separator.dtype) if self._waiting else self._separator[:0]
-        self._waiting, self._n_waiting = [], 0
-        while len(ids):
-            part = ids[: self._shard_tokens - self._in_shard]
-            with open(shard_file(self._folder, self._name, len(self._shards)), "ab") as file:
-                file.write(part.tobytes())
-            self._digest.update(part.tobytes())
-            self._in_shard += len(part)
-            if self._in_shard == self._shard_tokens:
-                self._end_shard()
-            ids = ids[len(part) :]
-
-    def _start_shard(self) -> None:
-        self._in_shard, self._digest = 0, hashlib.sha256()
-
-    def _end_shard(self) -> None:
-        if self._in_shard:
-            self._shards.append(Shard(tokens=self._in_shard, sha256=self._digest.hexdigest()))
-        self._start_shard()
 
 
 class Tokens:
@@ -142,6 +84,8 @@ class Split:
         self.tokens = Tokens(shards, index.shard_tokens, index.vocab_size, f"{folder} ({name})")
         self.documents = _map(documents_file(folder, name), "<i8", self.index.documents + 1)
         """(n_documents + 1,) int64: document i is `tokens[documents[i] : documents[i + 1]]`, separator first."""
+        self.sources = _sources(folder, name, self.index)
+        """(n_documents,) uint8: which of the index's `sources` each document is from."""
 
     def __len__(self) -> int:
         """Number of tokens."""
@@ -154,6 +98,8 @@ class Split:
         """Read everything and compare checksums. Raises DatasetError."""
         files = {shard_file(self.folder, self.name, i): shard.sha256 for i, shard in enumerate(self.index.shards)}
         files[documents_file(self.folder, self.name)] = self.index.documents_sha256
+        if len(self.index.sources) > 1:
+            files[sources_file(self.folder, self.name)] = self.index.sources_sha256
         for path, expected in files.items():
             if sha256(path) != expected:
                 raise damaged(f"{path} has changed since it was written (its checksum differs)")
@@ -195,9 +141,13 @@ class Dataset:
 
     def summary(self) -> dict[str, Any]:
         """The facts a run keeps about its data, as plain JSON values."""
-        kept = {"fingerprint", "source", "split_rule", "tokenizer", "vocab_size"}
-        sizes = {name: {"documents", "tokens", "bytes"} for name in ("train", "validation")}
-        facts = self.index.model_dump(include=dict.fromkeys(kept, True) | sizes)
+        kept = {
+            "fingerprint", "source", "sources", "weights", "split_rule", "tokenizer", "tokenizer_text", "vocab_size",
+            "cleaning", "skipped", "notes",
+        }  # fmt: skip
+        sizes = {name: {"documents", "tokens", "bytes", "sources"} for name in ("train", "validation")}
+        without = {"cleaning": {"__all__": {"examples"}}}
+        facts = self.index.model_dump(mode="json", include=dict.fromkeys(kept, True) | sizes, exclude=without)
         return {"folder": str(self.folder), **facts}
 
 
@@ -207,6 +157,23 @@ def shard_file(folder: Path, split: str, number: int) -> Path:
 
 def documents_file(folder: Path, split: str) -> Path:
     return folder / f"{split}-documents.bin"
+
+
+def sources_file(folder: Path, split: str) -> Path:
+    return folder / f"{split}-sources.bin"
+
+
+def _sources(folder: Path, split: str, index: SplitIndex) -> np.ndarray:
+    """(n_documents,) uint8, from the file if there is one; of a single source all zero, and no memory."""
+    if len(index.sources) == 1:
+        return np.broadcast_to(np.uint8(0), index.documents)
+    sources, counts = _map(sources_file(folder, split), "u1", index.documents), np.zeros(256, np.int64)
+    for start in range(0, len(sources), 1 << 20):
+        counts += np.bincount(sources[start : start + (1 << 20)], minlength=256)
+    named = [each.documents for each in index.sources]
+    if counts.tolist() != named + [0] * (256 - len(named)):
+        raise damaged(f"{sources_file(folder, split)} does not name the sources that the index counts")
+    return sources
 
 
 def _map(path: Path, dtype: str, length: int) -> np.ndarray:

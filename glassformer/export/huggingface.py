@@ -12,17 +12,15 @@ with config.json before anything large is read, so a wrong or damaged folder is 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from glassformer.errors import CheckpointError, SettingError, TokenizerError
+from glassformer import interchange
+from glassformer.errors import CheckpointError, SettingError
 from glassformer.export.tensors import AGAIN, Stored, open_tensors, read_json
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.tokenizers import Tokenizer
-from glassformer.tokenizers.bpe import from_gpt2
 from glassformer.train import checkpoint
 
 LAYER = {
@@ -66,7 +64,7 @@ def read_gpt2(folder: Path) -> tuple[GPTConfig, dict[str, Tensor], Tokenizer]:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder; give the folder that holds config.json and the weights")
     config = read_config(folder / "config.json")
-    tokenizer = read_tokenizer(folder)
+    tokenizer = interchange.read(folder)
     if tokenizer.vocab_size > config.vocab_size:
         raise CheckpointError(
             f"{folder} has a tokenizer of {tokenizer.vocab_size} ids and a model of {config.vocab_size}; "
@@ -161,47 +159,3 @@ def _check(folder: Path, stored: dict[str, Stored], expected: dict[str, tuple[in
         raise CheckpointError(
             f"{folder} has a tensor {extra[0]}, which a GPT-2 of its config.json has not; save it as a GPT2LMHeadModel"
         )
-
-
-def read_tokenizer(folder: Path) -> Tokenizer:
-    """From vocab.json and merges.txt (and added_tokens.json), or tokenizer.json. Raises as `read_gpt2` does."""
-    vocab, merges, added, whole = (
-        folder / name for name in ("vocab.json", "merges.txt", "added_tokens.json", "tokenizer.json")
-    )
-    if vocab.exists() and merges.exists():
-        if not added.exists():
-            return from_gpt2(vocab, merges)
-        return _from_parts(
-            read_json(vocab) | read_json(added), merges.read_text(encoding="utf-8", errors="replace"), vocab
-        )
-    if whole.exists():
-        return _from_parts(*_tokenizer_json(whole), whole)
-    raise CheckpointError(
-        f"{folder} has no vocab.json with merges.txt and no tokenizer.json; put the tokenizer's files there"
-    )
-
-
-def _tokenizer_json(path: Path) -> tuple[dict[str, Any], str]:
-    """The vocabulary and the lines of merges of a "fast" tokenizer's file, if it is GPT-2's kind."""
-    tree = read_json(path)
-    try:
-        model, cut = tree["model"], tree["pre_tokenizer"]
-        plain = (model["type"], cut["type"], cut["add_prefix_space"], tree.get("normalizer"))
-        vocabulary = model["vocab"] | {token["content"]: token["id"] for token in tree.get("added_tokens", [])}
-        merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
-    except (KeyError, TypeError) as error:
-        raise TokenizerError(f"{path} is not a GPT-2 tokenizer ({error!r} in it); {AGAIN}") from None
-    if plain != ("BPE", "ByteLevel", False, None):
-        raise TokenizerError(f"{path} does not cut text as GPT-2 does; bring GPT-2's own vocab.json and merges.txt")
-    return vocabulary, "\n".join(merges)
-
-
-def _from_parts(vocabulary: dict[str, Any], merges: str, path: Path) -> Tokenizer:
-    with TemporaryDirectory() as temporary:
-        files = Path(temporary) / "vocab.json", Path(temporary) / "merges.txt"
-        files[0].write_text(json.dumps(vocabulary), encoding="utf-8")
-        files[1].write_text(merges, encoding="utf-8")
-        try:
-            return from_gpt2(*files)
-        except TokenizerError as error:
-            raise TokenizerError(str(error).replace(f"{files[0]} and {files[1]}", str(path))) from None

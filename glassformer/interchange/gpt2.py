@@ -13,8 +13,9 @@ from glassformer.tokenizers.bpe import BPETokenizer, from_gpt2
 
 
 def read(folder: Path) -> Tokenizer:
-    """From the two files in a folder. Raises TokenizerError."""
-    return from_gpt2(folder / "vocab.json", folder / "merges.txt")
+    """From the two files in a folder, and `added_tokens.json` if it is there. Raises TokenizerError."""
+    added = folder / "added_tokens.json"
+    return from_gpt2(folder / "vocab.json", folder / "merges.txt", *([added] if added.exists() else []))
 
 
 def write(tokenizer: Tokenizer, vocab_json: Path, merges_txt: Path) -> None:

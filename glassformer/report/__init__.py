@@ -20,6 +20,7 @@ import jinja2
 from glassformer.files import write_atomic
 from glassformer.report.chart import short
 from glassformer.report.curves import Row, curves, finite, points
+from glassformer.report.dataset import SHOWN, sections
 from glassformer.runs import Run
 
 MOST_SAMPLES = 8  # on a timeline, and of stories at the end
@@ -35,12 +36,13 @@ def write_report(run: Path) -> Path:
 
 def render(template: Path, values: dict[str, Any]) -> str:
     """A page from a template that may use this folder's style and charts."""
-    return _environment(template.parent).get_template(template.name).render(**values)
+    return environment(template.parent).get_template(template.name).render(**values)
 
 
-def _environment(folder: Path) -> jinja2.Environment:
+def environment(*folders: Path) -> jinja2.Environment:
+    """Templates of `folders` and then of this one; what they print is escaped, and has no invisible characters."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]),
+        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: visible(value) if type(value) is str else value,
@@ -49,6 +51,7 @@ def _environment(folder: Path) -> jinja2.Environment:
     )
     environment.filters["setting"] = _setting
     environment.tests["nested"] = _nested
+    environment.tests["any"] = lambda values: any(value is not None for value in values)
     environment.filters["readout"] = lambda line: {"steps": line["steps"], "values": line["values"]}
     return environment
 
@@ -86,6 +89,7 @@ def _page(run: Run) -> dict[str, Any]:
         "stories": stories[:MOST_SAMPLES],
         "stories_left_out": len(stories[MOST_SAMPLES:]),
         "scores": _scores(scores),
+        "dataset": sections(facts["dataset"] if isinstance(facts.get("dataset"), dict) else {}),
         "parts": _parts(facts),
         "command": _command(facts),
         "recipe": recipe,
@@ -198,7 +202,7 @@ def _timelines(samples: list[Row]) -> list[Row]:
 
 
 def _scores(scores: dict[str, Row]) -> list[Row]:
-    order = {"model": 0, "5-gram": 1, "untrained": 2}
+    order = {"model": 0, **{f"{k}-gram": 10 - k for k in range(1, 10)}, "untrained": 10}
     shares = ("understood", "consistent", "wholly_right", "original")
     return [
         {
@@ -207,7 +211,7 @@ def _scores(scores: dict[str, Row]) -> list[Row]:
             "shares": [score[share] if finite(score.get(share)) else None for share in shares],
             "stories": score.get("stories", "–"),
         }
-        for who, score in sorted(scores.items(), key=lambda item: (order.get(item[0], 3), item[0]))
+        for who, score in sorted(scores.items(), key=lambda item: (order.get(item[0], 11), item[0]))
     ]
 
 
@@ -215,8 +219,11 @@ def _parts(facts: Row) -> list[Row]:
     """Dataset and machine; facts that this page knows nothing of are shown with the machine rather than hidden."""
     elsewhere = ("dataset", "machine", "command", "argv")
     machine = {**(facts.get("machine") or {}), **{key: value for key, value in facts.items() if key not in elsewhere}}
+    text = facts.get("dataset") or {}
+    if _dig(text, "train", "tokens"):  # the tables of `dataset.py` have the rest
+        text = {key: value for key, value in text.items() if key not in SHOWN}
     parts = [
-        {"title": "Text", "facts": facts.get("dataset") or {}},
+        {"title": "Text", "facts": text},
         {"title": "Machine and software", "facts": machine},
     ]
     return [part for part in parts if part["facts"]]

@@ -66,18 +66,21 @@ def chart(
     resumed: Iterable[int] = (),
     zero: bool = False,
     log: bool = False,
+    x: Axis | None = None,
+    x_name: str = "step",
 ) -> dict[str, Any] | None:
     """Everything `page.html` needs to draw one chart, None where no line has a finite point.
 
     `references` are dashed horizontal lines with their names, `resumed` steps get a thin vertical line, `zero` begins
     the axis at 0, `log` asks for a logarithmic axis (which a line with a far outlier gets anyway, where it can).
+    `x` and `x_name` put something else than steps on the horizontal axis; charts of one `x_name` share their pointer.
     """
     lines = [line._replace(points=thin(line.points)) for line in lines if line.points]
     values = [point.value for line in lines for point in line.points if drawable(point.value)]
     if not values:
         return None
     references = references or {}
-    steps, axis = Axis(0, max(last_step, 1)), _axis(values + list(references.values()), zero, log)
+    steps, axis = x or Axis(0, max(last_step, 1)), _axis(values + list(references.values()), zero, log)
     return {
         "title": title,
         "meaning": meaning,
@@ -91,6 +94,7 @@ def chart(
                 "broken": [1000 * steps.at(step) for step, value in line.points if not drawable(value)],
                 "steps": [point.step for point in line.points],
                 "values": [exact(point.value) for point in line.points],
+                "resting": exact(line.points[-1].value),
             }
             for line in lines
         ],
@@ -98,8 +102,58 @@ def chart(
         "y_ticks": axis.ticks(),
         "references": _labels(references, axis),
         "resumed": sorted({1000 * steps.at(step) for step in resumed}),
-        "last_step": max(last_step, 1),
+        "x": {"name": x_name, **steps._asdict()},
+        "resting": "last" if x is None else f"at the last {x_name}",
+        "bins": None,
     }
+
+
+def histogram(
+    title: str, meaning: str, x_name: str, edges: list[float], counts: dict[str, list[int]], log: bool = False
+) -> dict[str, Any] | None:
+    """A chart of how many values lie between neighbouring edges (n + 1 of them), in percent of each line's total; `log`
+    is for the horizontal axis. `counts` by name; "train" and "validation" take the colours of these. None without values.
+    """
+    totals = {name: sum(numbers) for name, numbers in counts.items() if sum(numbers)}
+    if not totals:
+        return None
+    x = Axis(edges[0], edges[-1], log)
+    middles = [math.sqrt(a * b) if log else (a + b) / 2 for a, b in pairwise(edges)]
+    shares = {name: [100 * n / totals[name] for n in counts[name]] for name in totals}
+    axis = Axis(0, 1.05 * max(map(max, shares.values())))
+    return {
+        "title": title,
+        "meaning": meaning,
+        "log": False,
+        "lines": [
+            {
+                "name": name,
+                "style": f"{name if name in ('train', 'validation') else 'plain'} bars",
+                "path": _bars(edges, shares[name], x, axis),
+                "dots": "",
+                "broken": [],
+                "steps": middles,
+                "values": [f"{share:.1f} % ({n:,})" for share, n in zip(shares[name], counts[name])],
+                "resting": f"{totals[name]:,}",
+            }
+            for name in totals
+        ],
+        "x_ticks": x.ticks(),
+        "y_ticks": [(at, f"{label} %") for at, label in axis.ticks()],
+        "references": [],
+        "resumed": [],
+        "x": {"name": x_name, **x._asdict()},
+        "resting": "in all",
+        "bins": [f"{short(a)} to {short(b)}" for a, b in pairwise(edges)],
+    }
+
+
+def _bars(edges: list[float], heights: list[float], x: Axis, axis: Axis) -> str:
+    """The SVG path of a histogram's outline, closed along the bottom."""
+    parts = ["M0 1000"]
+    for (left, right), height in zip(pairwise(edges), heights):
+        parts.append(f"L{1000 * x.at(left):.1f} {1000 - 1000 * axis.at(height):.1f}H{1000 * x.at(right):.1f}")
+    return "".join([*parts, "V1000Z"])
 
 
 def thin(points: list[Point], most: int = MOST_POINTS) -> list[Point]:
@@ -172,5 +226,5 @@ def _labels(references: dict[str, float], axis: Axis) -> list[dict[str, Any]]:
         at = axis.at(value)
         crowded = bool(placed) and placed[-1]["at"] - at < 0.12
         column = 1 - placed[-1]["column"] if crowded else 0
-        placed.append({"name": name, "value": exact(value), "at": at, "below": at > 0.85, "column": column})
+        placed.append({"name": name, "value": f"{value:,.4g}", "at": at, "below": at > 0.85, "column": column})
     return placed

@@ -1,11 +1,12 @@
 "use strict";
-// Moves one cursor through all charts and shows the values at its step; the page is complete without it.
+// Moves one cursor through all charts that count the same thing (steps) and shows the values there; the page is complete
+// without it.
 const charts = [...document.querySelectorAll(".chart")].map(chart => ({
   plot: chart.querySelector(".plot"),
   cursor: chart.querySelector(".cursor"),
   at: chart.querySelector(".at"),
   values: [...chart.querySelectorAll(".legend b")],
-  initial: chart.querySelector(".at").textContent,
+  initial: [".at", ".legend b"].map(each => [...chart.querySelectorAll(each)].map(part => part.textContent)),
   ...JSON.parse(chart.querySelector("script").textContent),
 }));
 
@@ -19,32 +20,36 @@ function nearest(steps, wanted) {
 }
 
 const number = step => step.toLocaleString("en");
+const scale = x => x.log ? Math.log : value => value;
+const place = (x, step) => (scale(x)(step) - scale(x)(x.low)) / (scale(x)(x.high) - scale(x)(x.low));
 
-function show(step) {
-  for (const chart of charts) {
-    chart.at.textContent = step === null ? chart.initial : "step " + number(step);
+function show(name, step) {
+  for (const chart of charts.filter(chart => chart.x.name === name)) {
+    const [[at], values] = chart.initial;
+    const bin = chart.bins && step !== null ? nearest(chart.lines[0].steps, step) : null;
+    chart.at.textContent = step === null ? at : name + " " + (bin === null ? number(step) : chart.bins[bin]);
     chart.lines.forEach((line, n) => {
-      const index = step === null ? line.steps.length - 1 : nearest(line.steps, step);
+      const index = step === null ? null : nearest(line.steps, step);
       const elsewhere = step !== null && line.steps[index] !== step ? " at " + number(line.steps[index]) : "";
-      chart.values[n].textContent = line.values[index] + elsewhere;
+      chart.values[n].textContent = step === null ? values[n] : line.values[index] + elsewhere;
     });
-    const x = step === null ? null : 1000 * step / chart.last_step;
-    chart.cursor.setAttribute("d", x === null ? "" : `M${x} 0V1000`);
+    chart.cursor.setAttribute("d", step === null ? "" : `M${1000 * place(chart.x, step)} 0V1000`);
   }
 }
 
 for (const chart of charts) {
   const steps = [...new Set(chart.lines.flatMap(line => line.steps))].sort((a, b) => a - b);
   let index = steps.length - 1;
-  const go = to => { index = Math.max(0, Math.min(steps.length - 1, to)); show(steps[index]); };
+  const places = steps.map(step => place(chart.x, step));
+  const go = to => { index = Math.max(0, Math.min(steps.length - 1, to)); show(chart.x.name, steps[index]); };
   const follow = event => {
     const box = chart.plot.getBoundingClientRect();
-    go(nearest(steps, (event.clientX - box.left) / box.width * chart.last_step));
+    go(nearest(places, (event.clientX - box.left) / box.width));
   };
   chart.plot.addEventListener("pointermove", follow);
   chart.plot.addEventListener("pointerdown", follow);
-  chart.plot.addEventListener("pointerleave", () => show(null));
-  chart.plot.addEventListener("blur", () => show(null));
+  chart.plot.addEventListener("pointerleave", () => show(chart.x.name, null));
+  chart.plot.addEventListener("blur", () => show(chart.x.name, null));
   chart.plot.addEventListener("keydown", event => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by) { event.preventDefault(); go(index + by); }

@@ -53,6 +53,9 @@ class TokenizerRecipe(Variant):
     ALWAYS: ClassVar[tuple[str, ...]] = (END_OF_TEXT,)
     """The special tokens that tokenizers of this kind cannot do without."""
 
+    SEES_ALL_TEXT: ClassVar[bool] = False
+    """Whether `train` must see all text that is to be encoded, as its tokenizers refuse what they have not seen."""
+
     @field_validator("special")
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -97,6 +100,9 @@ class Tokenizer(abc.ABC):
 
     name: ClassVar[str]
     """The variant that made it: the file's name."""
+
+    threads: int = 0
+    """How many threads `encode_array` uses; 0 for a kind that has none, which others may run in several processes."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -47,8 +47,12 @@ def read_merges(lines: Iterable[str]) -> list[Merge]:
     return merges
 
 
-def read_files(vocab_json: str | Path, merges_txt: str | Path) -> tuple[list[Merge], list[int], dict[str, int]]:
+def read_files(
+    vocab_json: str | Path, merges_txt: str | Path, *added_json: str | Path
+) -> tuple[list[Merge], list[int], dict[str, int]]:
     """(merges, the id of each byte and then of each merge, special tokens). Raises TokenizerError.
+
+    A file of added tokens, which some models have, is like a second part of the vocabulary.
 
     What the vocabulary holds beyond bytes and merges is special, `<|endoftext|>` first of all.
     """
@@ -56,9 +60,12 @@ def read_files(vocab_json: str | Path, merges_txt: str | Path) -> tuple[list[Mer
     if lines[0].startswith("#version"):  # only there: `#version` may be a token of a vocabulary of code
         del lines[0]
     merges = read_merges(filter(None, lines))
-    vocabulary = _file.parse(_file.read(vocab_json))
-    if not isinstance(vocabulary, dict) or not _file.integers(list(vocabulary.values())):
-        raise TokenizerError("the vocabulary must give an integer id for each token")
+    vocabulary: dict[str, int] = {}
+    for path in (vocab_json, *added_json):
+        part = _file.parse(_file.read(path))
+        if not isinstance(part, dict) or not _file.integers(list(part.values())):
+            raise TokenizerError("the vocabulary must give an integer id for each token")
+        vocabulary |= part
     names = [*map(show, (bytes([value]) for value in range(256))), *(show(left + right) for left, right in merges)]
     for name in names:
         if name not in vocabulary:

@@ -15,10 +15,12 @@ older tables cuts the youngest characters differently.
 """
 
 import functools
+from array import array
 from collections.abc import Iterable, Iterator
 
 import regex
 
+from glassformer.errors import TokenizerError
 from glassformer.tokenizers._automaton import Automaton, Unsupported, automaton
 
 PATTERNS = {
@@ -40,13 +42,19 @@ LONG = 1 << 22
 """Characters from which a text is cut lazily, so that the pieces of a huge document never stand in memory together."""
 
 
+SECONDS = 5.0
+"""What an expression of the user's own may take for any text, however short."""
+
+
 class Splitter:
     """Cuts text into pieces by a named pattern or by any regular expression; the pieces always join to the text.
 
-    Raises ValueError if the expression is not valid.
+    Raises ValueError if the expression is not valid. An expression of the user's own may need exponentially long for
+    some texts (`(a+)+b`); one that takes more than SECONDS and 2 seconds a million characters raises TokenizerError.
     """
 
     def __init__(self, pattern: str) -> None:
+        self._own = pattern not in PATTERNS
         try:
             self._expression = regex.compile(PATTERNS.get(pattern, pattern))
         except (regex.error, OverflowError, RecursionError) as error:
@@ -64,15 +72,17 @@ class Splitter:
     def __call__(self, text: str) -> Iterable[str]:
         """The pieces in order. What lies between two matches is a piece too, so that no expression loses text."""
         if len(text) < LONG and not self._expression.groups:
-            pieces = self._expression.findall(text)
+            try:
+                pieces = self._expression.findall(text, timeout=self._patience(text))
+            except TimeoutError:
+                raise self._endless(text) from None
             if sum(map(len, pieces)) == len(text):
                 return pieces
         return self._pieces(text)
 
     def _pieces(self, text: str) -> Iterator[str]:
         done = 0
-        for match in self._expression.finditer(text):
-            start, end = match.span()
+        for start, end in self._spans(text):
             if done < start:
                 yield text[done:start]
             if start < end:
@@ -80,3 +90,25 @@ class Splitter:
             done = end
         if done < len(text):
             yield text[done:]
+
+    def _spans(self, text: str) -> Iterable[tuple[int, int]]:
+        """Where the matches lie. `regex` also counts the time between two matches, so no one may come in between."""
+        spans = (match.span() for match in self._expression.finditer(text, timeout=self._patience(text)))
+        if not self._own:
+            return spans
+        ends = array("q")
+        try:
+            for span in spans:
+                ends.extend(span)
+        except TimeoutError:
+            raise self._endless(text) from None
+        return zip(ends[::2], ends[1::2])
+
+    def _patience(self, text: str) -> float | None:
+        return SECONDS + 2e-6 * len(text) if self._own else None
+
+    def _endless(self, text: str) -> TokenizerError:
+        return TokenizerError(
+            f"the pattern '{self._expression.pattern[:80]}' is too slow for a text that begins with {text[:40]!r}: it "
+            "tries ever more ways to match; write it without a repetition inside a repetition"
+        )

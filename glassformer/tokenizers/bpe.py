@@ -143,14 +143,14 @@ class BPETokenizer(Tokenizer):
         return state if self.ids == list(range(len(self.ids))) else {**state, "ids": self.ids}
 
 
-def from_gpt2(vocab_json: str | Path, merges_txt: str | Path) -> BPETokenizer:
+def from_gpt2(vocab_json: str | Path, merges_txt: str | Path, *added_json: str | Path) -> BPETokenizer:
     """The tokenizer of a model in GPT-2's format, with exactly the ids of its `vocab.json`. Raises TokenizerError.
 
     >>> from_gpt2("gpt2/vocab.json", "gpt2/merges.txt").encode("Hello world")
     [15496, 995]
     """
     try:
-        merges, ids, special = _gpt2.read_files(vocab_json, merges_txt)
+        merges, ids, special = _gpt2.read_files(vocab_json, merges_txt, *added_json)
         return BPETokenizer(merges, "gpt2", special, ids)
     except TokenizerError as error:
         raise TokenizerError(f"{vocab_json} and {merges_txt}: {error}; download both files again") from None

@@ -16,6 +16,8 @@ from glassformer.tokenizers import LARGEST_VOCABULARY, Tokenizer, TokenizerRecip
 class Char(TokenizerRecipe):
     """One token a character of the training texts."""
 
+    SEES_ALL_TEXT = True
+
     def train(self, texts: Iterable[str]) -> "CharTokenizer":
         seen: set[str] = set()
         for text in texts:

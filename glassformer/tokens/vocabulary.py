@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import regex
 from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from glassformer.corpora import corpus
+from glassformer.data.scripts import SCRIPTS, Classes
 from glassformer.errors import TokenizerError
 from glassformer.tokenizers import Tokenizer, well_formed
 from glassformer.tokens import Named
@@ -28,20 +28,6 @@ MOST = 5_000_000
 RARE = 10
 """A token seen fewer times than this is undertrained."""
 LISTED = 24
-
-_scripts = (
-    "Latin Greek Cyrillic Armenian Hebrew Arabic Devanagari Bengali Gurmukhi Gujarati Tamil Telugu Kannada Malayalam "
-    "Sinhala Thai Lao Tibetan Myanmar Georgian Ethiopic Khmer Mongolian Hangul Hiragana Katakana Han"
-).split()
-SCRIPTS = {
-    **{name: regex.compile(rf"\p{{Script={name}}}") for name in _scripts},
-    "digits": regex.compile(r"\p{N}"),
-    "white space": regex.compile(r"\s"),
-    "punctuation": regex.compile(r"\p{P}"),
-    "emoji and signs": regex.compile(r"[\p{S}\p{Emoji_Modifier}\u200d\ufe0f]"),
-    "other": regex.compile(r"(?s:.)"),
-}
-"""Classes of characters, by Unicode script for letters; the first that matches is a character's own."""
 
 
 @dataclass
@@ -63,7 +49,7 @@ def count(tokenizer: Tokenizer, texts: Iterable[str]) -> Counts:
     lengths = np.array([len(piece) for piece in tokenizer.token_bytes])
     names = list(SCRIPTS)
     tokens, n_bytes = np.zeros(len(names), np.int64), np.zeros(len(names), np.int64)
-    class_of: dict[str, int] = {}
+    class_of = Classes()
     for text in map(well_formed, texts):
         try:
             ids = np.array(tokenizer.encode(text), np.int64)
@@ -74,22 +60,11 @@ def count(tokenizer: Tokenizer, texts: Iterable[str]) -> Counts:
         if int(lengths[ids].sum()) != len(text.encode()):
             counts.not_covered += 1
         elif len(ids):
-            classes = _classes(text, class_of)[np.cumsum(lengths[ids]) - 1]
+            classes = class_of.of_bytes(text)[np.cumsum(lengths[ids]) - 1]
             tokens += np.bincount(classes, minlength=len(names))
             n_bytes += np.bincount(classes, weights=lengths[ids], minlength=len(names)).astype(np.int64)
     counts.tokens_of, counts.bytes_of = dict(zip(names, tokens.tolist())), dict(zip(names, n_bytes.tolist()))
     return counts
-
-
-def _classes(text: str, class_of: dict[str, int]) -> np.ndarray:
-    """For each byte of the text, the class of its character; `class_of` remembers those met."""
-    points, which = np.unique(np.frombuffer(text.encode("utf-32-le"), "<u4"), return_inverse=True)
-    for character in map(chr, points.tolist()):
-        if character not in class_of:
-            class_of[character] = next(i for i, known in enumerate(SCRIPTS.values()) if known.match(character))
-    classes = np.array([class_of[chr(point)] for point in points.tolist()])
-    widths = np.array([len(chr(point).encode()) for point in points.tolist()])
-    return np.repeat(classes[which], widths[which])
 
 
 def report(named: Named, source: str, console: Console) -> None:

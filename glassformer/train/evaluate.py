@@ -35,7 +35,7 @@ def evaluate(
     model.eval()
     nats, tokens, n_bytes = 0.0, 0, 0
     for batch in batches:
-        batch = Batch(*(t.to(precision.device) for t in batch))
+        batch = batch.to(precision.device)
         with precision.autocast():
             nats += next_token(model, batch).double().sum().item()
         counted = batch.targets[batch.targets != IGNORED].cpu()

@@ -11,7 +11,7 @@ def next_token(model: GPT, batch: Batch) -> Tensor:
 
     What parts of the model ask for besides (an even use of experts, tokens further ahead) is added in training.
     """
-    x = model.hidden(batch.ids)
+    x = model.hidden(batch.ids, documents=batch.documents)
     nats = model.kernels.cross_entropy(model.logits(x).flatten(0, 1), batch.targets.flatten())
     extra = model.extra_loss(x, batch.targets) if model.training else None
     return nats if extra is None else nats + extra * (batch.targets.flatten() != IGNORED)

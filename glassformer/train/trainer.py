@@ -17,11 +17,13 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
 
 from glassformer.config import Config, slot
+from glassformer.data import curriculum, mixture
 from glassformer.data.batches import Batch
+from glassformer.data.sampler import Sampler
 from glassformer.errors import GlassError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
@@ -42,9 +44,15 @@ class TrainConfig(Config):
     steps: PositiveInt = 2000
     """Optimizer updates in the run."""
     micro_batch_size: PositiveInt = 16
-    """Sequences in one forward pass; lower it when memory is short."""
+    """Sequences of model.context_length in one forward pass; lower it when memory is short."""
     grad_accumulation: PositiveInt = 1
     """Forward passes per update; the batch is micro_batch_size times this."""
+    sampler: Sampler = slot("windows")
+    """Which tokens a step reads, and in what rows; evaluation always reads windows side by side."""
+    lengths: str = ""
+    """Shorter rows first, as length:share-of-the-steps, such as 64:0.2,128:0.3; then model.context_length."""
+    mixture: dict[str, str] = {}
+    """Weights of the dataset's sources if not its own, such as {"village": "0.9>0.5", "python": "0.1>0.5"}: first>last."""
     learning_rate: PositiveFloat = 1e-3
     """The peak; larger models want less (GPT-2 124M: 6e-4)."""
     optimizer: Optimizer = slot("adamw")
@@ -78,6 +86,18 @@ class TrainConfig(Config):
     def batch_size(self) -> int:
         """Sequences per update."""
         return self.micro_batch_size * self.grad_accumulation
+
+    @field_validator("lengths")
+    @classmethod
+    def _stages(cls, lengths: str) -> str:
+        curriculum.stages(lengths)
+        return lengths
+
+    @field_validator("mixture")
+    @classmethod
+    def _weights(cls, schedule: dict[str, str]) -> dict[str, str]:
+        mixture.check(schedule)
+        return schedule
 
 
 class Diverged(GlassError):
@@ -113,6 +133,7 @@ class Trainer:
         self.optimizer = config.optimizer.build(model.named_parameters(), model.kernels, model.rates())
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
+        self.waited = 0.0  # seconds spent waiting for batches, in this process
         self.stop_signal: signal.Signals | None = None
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
@@ -129,20 +150,21 @@ class Trainer:
             if self.done == 0:
                 self._look()
                 self._save()
-            mark, mark_tokens = time.perf_counter(), self.tokens
+            mark = self._mark()
             while self.done < config.steps and self.stop_signal is None:
                 loss, norm, lr = self.update(self.done)
                 self.done += 1
                 self.seconds = time.perf_counter() - started
                 if self.done % config.log_every == 0 or self.done == config.steps:
-                    speed = (self.tokens - mark_tokens) / (time.perf_counter() - mark)
-                    self._log("train", loss=loss, lr=lr, grad_norm=norm, tokens=self.tokens, tokens_per_s=speed,
-                              seconds=self.seconds, memory_gb=peak_memory_gb(self.device))  # fmt: skip
+                    steps, tokens, seconds, waited = (now - then for now, then in zip(self._mark(), mark))
+                    self._log("train", loss=loss, lr=lr, grad_norm=norm, tokens=self.tokens,
+                              tokens_per_s=tokens / seconds, data_seconds=waited / steps, seconds=self.seconds,
+                              memory_gb=peak_memory_gb(self.device))  # fmt: skip
                 paused = self._look()
                 if self.done % config.checkpoint_every == 0 or self.done == config.steps:
                     paused = bool(self._save())
                 if self.done % config.log_every == 0 or paused:
-                    mark, mark_tokens = time.perf_counter(), self.tokens
+                    mark = self._mark()
             if self.stop_signal is not None and self.done < config.steps:
                 self._save()
                 self._log("event", what="interrupted", detail=self.stop_signal.name)
@@ -150,20 +172,23 @@ class Trainer:
         self._log("event", what="done", detail=f"{self.done} steps")
         return "done"
 
+    def _mark(self) -> tuple[int, int, float, float]:
+        return self.done, self.tokens, time.perf_counter(), self.waited
+
     def update(self, step: int) -> tuple[float, float, float]:
         """Update number `step`, from 0; returns loss (nats a token), gradient norm before clipping, learning rate."""
-        config = self.config
+        config, started = self.config, time.perf_counter()
         batch = self.batches(step)
+        self.waited += time.perf_counter() - started
         counted = int((batch.targets != IGNORED).sum())
         lr = config.learning_rate * config.schedule.factor(step, config.steps)
         torch.manual_seed(
             config.seed * 1_000_003 + step
         )  # dropout: the same masks however often the run was interrupted
         total = torch.zeros((), device=self.device)
-        for micro in zip(*(t.split(config.micro_batch_size) for t in batch), strict=True):
-            micro = Batch(*(t.to(self.device, non_blocking=True) for t in micro))
+        for micro in batch.parts(config.grad_accumulation):
             with self.precision.autocast():
-                loss = self.loss(self.model, micro).sum() / counted
+                loss = self.loss(self.model, micro.to(self.device)).sum() / counted
             (loss * self.precision.loss_scale.value).backward()
             total += loss.detach()
         loss, norm = total.item(), self._clip()
@@ -174,7 +199,7 @@ class Trainer:
             self.optimizer.step(step + 1, lr)
         scale.update(finite)
         self.model.zero_grad(set_to_none=True)
-        self.tokens += batch.ids.numel()
+        self.tokens += counted
         return loss, norm, lr
 
     def _clip(self) -> float:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassformer.corpora import corpus, files
-from glassformer.corpora.files import Files, Skipped
+from glassformer.corpora import Skipped, corpus
+from glassformer.corpora._formats import pieces
+from glassformer.corpora.files import Files
 from glassformer.errors import CorpusError
 
 
@@ -24,7 +25,7 @@ def refusal(path, **knobs):
 def test_a_text_file_is_one_document_whose_byte_order_mark_is_gone(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfZo\xc3\xab\r\nb\n")
     (document,) = corpus(str(tmp_path / "a.txt")).documents()
-    assert tuple(document) == ("Zoë\r\nb\n", "a.txt", "")
+    assert tuple(document) == ("Zoë\r\nb\n", "a.txt", "", 0, "")
 
 
 @given(text=st.text(alphabet="ab é\n€𝄞", min_size=1).filter(str.strip), size=st.integers(8, 40))
@@ -32,17 +33,17 @@ def test_a_long_file_is_cut_into_pieces_that_lose_nothing_but_blank_ones(tmp_pat
     path = tmp_path_factory.mktemp("long") / "a.txt"
     path.write_bytes(text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "PIECE_BYTES", size)
-        pieces = read(path)
-    assert all(len(piece.text.encode()) <= size for piece in pieces)
-    assert "".join("".join(piece.text for piece in pieces).split()) == "".join(text.split())
-    for piece in pieces:
+        patch.setattr(pieces, "PIECE_BYTES", size)
+        found = read(path)
+    assert all(len(piece.text.encode()) <= size for piece in found)
+    assert "".join("".join(piece.text for piece in found).split()) == "".join(text.split())
+    for piece in found:
         line = int(piece.origin.partition(":")[2] or 1)
         assert piece.text.split("\n")[0] in text.split("\n")[line - 1]
 
 
 def test_a_long_file_is_cut_at_blank_lines(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "PIECE_BYTES", 20)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 20)
     (tmp_path / "a.txt").write_text("one two three\n\nfour five\nsix\n\nseven eight nine ten")
     assert [(d.text, d.origin) for d in read(tmp_path / "a.txt")] == [
         ("one two three\n\n", "a.txt"),
@@ -68,23 +69,23 @@ def test_json_lines(tmp_path):
     [
         (b"{", ["a.jsonl:2", "JSON", "repair or delete"]),
         (b"[" * 100_000, ["a.jsonl:2", "JSON"]),
-        (b'{"title": "t", "body": "b"}', ["a.jsonl:2", "no field 'text'", "'title', 'body'", "set text_field"]),
+        (b'{"title": "t", "body": "b"}', ["a.jsonl:2", "no field 'text'", "'title', 'body'", "set corpus.text_field"]),
         (b"3", ["a.jsonl:2", "a int"]),
-        (b'"caf\xe9"', ["a.jsonl:2", "UTF-8", "iconv"]),
-        (b'{"text": " "}', ["a.jsonl:2", "empty"]),
+        (b'"\xe2\x82\xac caf\xe9"', ["a.jsonl:2", "UTF-8", "set corpus.encoding"]),
     ],
 )
-def test_a_broken_json_line_is_refused_by_name_and_skipped_in_a_folder(tmp_path, line, where_and_remedy):
+def test_a_broken_json_line_is_skipped_or_refused_by_name(tmp_path, line, where_and_remedy):
     (tmp_path / "a.jsonl").write_bytes(b'"one"\n' + line + b'\n"three"\n')
-    message = refusal(tmp_path / "a.jsonl")
-    assert all(part in message for part in where_and_remedy), message
-    one, skipped, three = read(tmp_path)
-    assert (one.text, three.text) == ("one", "three")
-    assert isinstance(skipped, Skipped) and skipped.origin == "a.jsonl:2" and skipped.reason
+    for place in (tmp_path, tmp_path / "a.jsonl"):
+        message = refusal(place, bad="refuse")
+        assert all(part in message for part in [str(tmp_path), *where_and_remedy]), message
+        one, skipped, three = read(place)
+        assert (one.text, three.text) == ("one", "three")
+        assert isinstance(skipped, Skipped) and skipped.origin == "a.jsonl:2" and skipped.reason
 
 
 def test_a_json_line_of_any_length_takes_bounded_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "PIECE_BYTES", 10)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 10)
     (tmp_path / "a.jsonl").write_text('"one"\n"' + "x" * 1000 + '"\n"three"')
     assert [d.text or d.reason for d in read(tmp_path)] == ["one", "is too long a line", "three"]
 
@@ -97,9 +98,6 @@ def test_a_json_line_of_any_length_takes_bounded_memory(tmp_path, monkeypatch):
         (b"\xef\xbb\xbf", ["is empty"]),
         (b"\x7fELF\0\0\0", ["is binary"]),
         (bytes(range(1, 8)) * 50, ["is binary"]),
-        (b"caf\xe9 au lait\n", ["is not UTF-8", "line 1, byte 3", "iconv"]),
-        (b"one\ntwo\nthr\xff", ["is not UTF-8", "line 3, byte 11", "iconv"]),
-        ("héllo".encode("utf-16"), ["is UTF-16", "save it as UTF-8"]),
     ],
 )
 def test_what_is_not_text_is_refused_by_name_and_skipped_in_a_folder(tmp_path, data, words):
@@ -108,14 +106,23 @@ def test_what_is_not_text_is_refused_by_name_and_skipped_in_a_folder(tmp_path, d
     assert all(word in message for word in [str(tmp_path / "bad.txt"), *words]), message
     assert "bad.txt" in refusal(tmp_path)
     (tmp_path / "good.md").write_text("good")
-    skipped, good = read(tmp_path)
+    skipped, good = read(tmp_path, bad="refuse" if "empty" in words[0] else "skip")
     assert good.text == "good" and skipped.text == "" and words[0] in str(skipped)
 
 
-def test_bad_bytes_far_into_a_long_file_are_placed_exactly(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "PIECE_BYTES", 10)
-    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + b"line\n" * 100 + b"\xff")
-    assert "line 101, byte 503" in refusal(tmp_path / "a.txt")
+@pytest.mark.parametrize("bad", [b"\xff", b"\xe2\x82", b"\xc0\x80", b"caf\xe9 \xed\xa0\x80"])
+def test_lines_with_bad_bytes_are_reported_and_the_others_kept(tmp_path, monkeypatch, bad):
+    (tmp_path / "a.txt").write_bytes("\ufeffZoë, José, €\n".encode() + b"line\n" * 100 + bad + b"\nend")
+    whole = read(tmp_path / "a.txt")
+    assert [str(d) for d in whole[:-1]] == [
+        "a.txt:102 is not valid UTF-8; repair it, or set corpus.encoding to the one it is in"
+    ]
+    assert whole[-1].text == "Zoë, José, €\n" + "line\n" * 100 + "end"
+    assert "a.txt:102" in refusal(tmp_path / "a.txt", bad="refuse")
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 20)
+    in_pieces = read(tmp_path)
+    assert [d.origin for d in in_pieces if not d.text] == ["a.txt:102"]
+    assert "".join(d.text for d in in_pieces) == whole[-1].text
 
 
 def test_missing_and_empty_places_are_refused(tmp_path):
@@ -139,7 +146,10 @@ def test_a_file_that_may_not_be_read_is_refused_by_name_and_skipped_in_a_folder(
 
     monkeypatch.setattr("builtins.open", guarded)
     assert "Permission denied" in refusal(tmp_path / "a.txt")
-    assert [d.text or str(d) for d in read(tmp_path)] == ["a.txt cannot be read (Permission denied)", "two"]
+    assert [d.text or str(d) for d in read(tmp_path)] == [
+        "a.txt cannot be read (Permission denied); check its permissions",
+        "two",
+    ]
 
 
 def test_a_folder_is_read_to_the_bottom_in_order_and_its_counts_add_up(tmp_path):

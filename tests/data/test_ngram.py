@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassformer.data.ngram import UNSEEN_DISCOUNTS, NGram
+from glassformer.data.ngram import UNSEEN_DISCOUNTS, NGram, evenly, targets
 
 
 class Dictionaries:
@@ -59,6 +59,37 @@ def test_it_equals_the_formulas_computed_with_dictionaries(drawn, order, data):
     test = data.draw(st.lists(st.integers(0, vocab_size - 1), min_size=1, max_size=30)) + tokens[:20]
     expected = [-math.log(oracle.probability(tuple(test[:i]), token)) for i, token in enumerate(test)]
     np.testing.assert_allclose(model.nats(np.array(test, np.uint16)), expected, rtol=1e-9)
+
+
+@settings(max_examples=30)
+@given(TOKENS, st.integers(1, 5))
+def test_all_orders_come_out_of_one_count(drawn, order):
+    vocab_size, tokens = drawn
+    test = np.array([*range(vocab_size), *tokens[-30:], *tokens[:30]])
+    found = list(NGram.fit(np.array(tokens), order, vocab_size).nats_of_orders(test))
+    for k, nats in enumerate(found, start=1):
+        np.testing.assert_array_equal(nats, NGram.fit(np.array(tokens), k, vocab_size).nats(test))
+    assert len(found) == min(order, len(tokens))
+
+
+@given(st.integers(1, 300), st.integers(1, 20), st.integers(0, 6), st.data())
+def test_targets_are_those_of_the_windows_with_what_stands_before(n, length, before, data):
+    tokens = np.random.default_rng(n).integers(0, 1000, n + 1)
+    starts = sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=1, max_size=9)))
+    ids, places = targets(tokens, starts, length, before)
+    expected = [i for start in starts for i in range(start + 1, min(start + 1 + length, n + 1))]
+    assert ids[places].tolist() == tokens[expected].tolist()
+    for place, i in zip(places.tolist(), expected):
+        have = min(before, i)
+        assert ids[place - have : place].tolist() == tokens[i - have : i].tolist()
+
+
+@given(st.integers(1, 5_000), st.integers(64, 4_000))
+def test_a_sample_is_spread_evenly_and_never_larger_than_asked(n, most):
+    tokens = np.arange(n)
+    sample = evenly(tokens, most)
+    assert len(sample) <= max(n if n <= most else most, 1) and sample[0] == 0 and sample[-1] == n - 1
+    assert len(sample) == n or (len(sample) > most - 64 and len(set(sample.tolist())) == len(sample))
 
 
 def zipf(n: int, vocab_size: int, seed: int) -> np.ndarray:

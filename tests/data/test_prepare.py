@@ -1,9 +1,6 @@
 import errno
 import itertools
-import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -14,15 +11,13 @@ import numpy as np
 import pytest
 
 from glassformer.corpora.files import Files
-from glassformer.data import DataConfig, shards
+from glassformer.data import DataConfig, repetitions, spool, writer
 from glassformer.data.prepare import evenly, prepare
 from glassformer.data.shards import Dataset
 from glassformer.errors import CorpusError, DatasetError, GlassError, TokenizerError
 from glassformer.tokenizers import TokenizerRecipe
 
 from .examples import BYTE, Written, dataset, sentences, texts_of, written
-
-ROOT = Path(__file__).parents[2]
 
 
 def both(prepared: Dataset) -> tuple[list[str], list[str]]:
@@ -88,11 +83,27 @@ def test_tinyshakespeare_is_cut_as_nanogpt_cuts_it(tmp_path):
     assert "".join(everything(prepared)) == text
 
 
-def test_the_tokenizer_never_sees_validation_text(tmp_path):
-    corpus = Written(pairs=(("abc" * 10, "train"), ("cba" * 10 + "!", "validation")))
-    with pytest.raises(TokenizerError, match="'!'"):
-        prepare(corpus, TokenizerRecipe.named("char"), DataConfig(), tmp_path / "set")
-    assert list(tmp_path.iterdir()) == []
+def test_a_tokenizer_never_learns_from_validation_text(tmp_path):
+    train, validation = sentences(50), [text.replace("kite", "zzz") * 50 for text in sentences(50, seed=1)]
+    corpus = Written(pairs=(*((text, "train") for text in train), *((text, "validation") for text in validation)))
+    recipe = TokenizerRecipe.named("bpe", vocab_size=350)
+    prepared = prepare(corpus, recipe, DataConfig(), tmp_path / "set")
+    assert (
+        prepared.tokenizer.fingerprint() == recipe.train(train).fingerprint() != recipe.train(validation).fingerprint()
+    )
+    assert prepared.index.tokenizer_text == "the training text"
+
+
+def test_an_alphabet_has_the_characters_of_all_text_and_the_index_says_so(tmp_path):
+    """Of a corpus larger than the sample, too: a character that has no id would end the preparation."""
+    texts = [*sentences(200), "å", "one ß"]
+    corpus = Written(pairs=(*((text, "train") for text in texts), ("!", "validation")))
+    config = DataConfig(tokenizer_megabytes=0.001)
+    prepared = prepare(corpus, TokenizerRecipe.named("char"), config, tmp_path / "set")
+    assert both(prepared) == (texts, ["!"]) and "all text" in prepared.index.tokenizer_text
+    with pytest.raises(TokenizerError, match=r"^written/200: the character 'å' \(U\+00E5\).*'byte' or 'bpe'"):
+        prepare(corpus, TokenizerRecipe.named("char").train(texts[:200]), config, tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 @pytest.mark.parametrize("most", [1, 100, 3000, 50_000, 10**9])
@@ -137,7 +148,12 @@ def test_the_same_inputs_give_the_same_bytes_and_are_not_prepared_twice(tmp_path
     assert first.folder.stat().st_ino == inode
     prepare(written(*sentences(100)), recipe, DataConfig(), first.folder, fresh=True)
     assert first.folder.stat().st_ino != inode
-    for change in ({"texts": sentences(101)}, {"tokenizer": BYTE}, {"validation_fraction": 0.2}, {"steps": []}):
+    for change in (
+        {"texts": sentences(101)},
+        {"tokenizer": BYTE},
+        {"validation_fraction": 0.2},
+        {"clean": {"steps": []}},
+    ):
         arguments = {"texts": sentences(100), "tokenizer": recipe} | change
         assert dataset(first.folder, **arguments).index.fingerprint != first.index.fingerprint
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
@@ -173,16 +189,18 @@ def test_too_little_text_is_refused(tmp_path, texts):
 
 def test_what_cannot_be_read_is_counted_in_the_index(tmp_path):
     (tmp_path / "text").mkdir()
-    files = {"a.txt": b"good text " * 9, "b.txt": b"\xff", "c.png": b"\0", "d.png": b"\0\0", ".e": b""}
+    picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 9
+    files = {"a.txt": b"good text " * 9, "b.txt": b"text \xff\xff", "c.png": picture, "d.png": picture[1:], ".e": b""}
     for name, data in files.items():
         (tmp_path / "text" / name).write_bytes(data)
-    skipped = prepare(Files(path=str(tmp_path / "text")), BYTE, DataConfig(), tmp_path / "set").index.skipped
-    counts = {skip.reason: skip.count for skip in skipped}
-    assert counts == {"is binary, not text": 2, "is not UTF-8": 1, "is hidden": 1}
-    assert "b.txt" in next(skip.example for skip in skipped if skip.reason == "is not UTF-8")
-    with pytest.raises(CorpusError, match="line 1, byte 0"):
-        prepare(Files(path=str(tmp_path / "text" / "b.txt")), BYTE, DataConfig(), tmp_path / "set")
-    assert Dataset.open(tmp_path / "set").index.skipped == skipped  # the refused attempt left it alone
+    index = prepare(Files(path=str(tmp_path / "text")), BYTE, DataConfig(), tmp_path / "set").index
+    counts = {skip.reason: skip.count for skip in index.skipped}
+    assert counts["is binary, not text"] == 2 and counts["is hidden"] == 1
+    assert sum(counts.values()) + index.cleaning[0].documents_before == len(files)
+    assert "c.png" in next(skip.example for skip in index.skipped if skip.reason == "is binary, not text")
+    with pytest.raises(CorpusError, match="c.png"):
+        prepare(Files(path=str(tmp_path / "text" / "c.png")), BYTE, DataConfig(), tmp_path / "set")
+    assert Dataset.open(tmp_path / "set").index == index  # the refused attempt left it alone
 
 
 def test_lone_surrogates_become_replacement_characters(tmp_path):
@@ -207,7 +225,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, place):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    owner = shards.SplitWriter if place != "save" else os
+    owner = writer.SplitWriter if place != "save" else os
     monkeypatch.setattr(owner, place if place != "save" else "fsync", full)
     for name in ("set", "new"):
         with pytest.raises(GlassError, match="No space left.*free space"):
@@ -235,59 +253,6 @@ def test_a_really_full_disk(tmp_path):
         subprocess.run(["umount", str(disk)], check=True)
 
 
-PREPARE = """
-import sys, random
-from glassformer.corpora.files import Files
-from glassformer.data import DataConfig
-from glassformer.data.prepare import prepare
-from glassformer.tokenizers import TokenizerRecipe
-print("ready", flush=True)
-prepare(Files(path=sys.argv[1]), TokenizerRecipe.named("byte"), DataConfig(shard_tokens=10_000), sys.argv[2])
-print("done", flush=True)
-"""
-
-
-def start(source: Path, folder: Path) -> subprocess.Popen:
-    command = [sys.executable, "-c", PREPARE, str(source), str(folder)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout and process.stdout.readline() == "ready\n"
-    return process
-
-
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-def test_killed_at_any_moment_it_leaves_a_whole_dataset_or_none(tmp_path):
-    source, folder = tmp_path / "lines.jsonl", tmp_path / "sets" / "set"
-    source.write_text("".join(json.dumps(text) + "\n" for text in sentences(10_000)))
-    process = start(source, folder)
-    begun = time.perf_counter()
-    process.wait()
-    seconds = time.perf_counter() - begun
-    expected = contents(folder)
-    for share in np.linspace(0.1, 0.95, 4):
-        os.utime(source)  # a new time: the dataset that is there is out of date
-        process = start(source, folder)
-        time.sleep(seconds * share)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        if folder.exists():  # not so for the microsecond between the old one's leaving and the new one's coming
-            Dataset.open(folder).verify()
-    shutil.rmtree(folder, ignore_errors=True)
-    process = start(source, folder)
-    while not folder.with_name(f".{folder.name}.preparing").exists() and process.poll() is None:
-        time.sleep(0.001)
-    process.kill()
-    process.wait()
-    assert not folder.exists()
-    with pytest.raises(DatasetError, match="no prepared dataset"):
-        Dataset.open(folder)
-    assert start(source, folder).wait() == 0
-    assert [path.name for path in folder.parent.iterdir()] == ["set"]
-    found = contents(folder)
-    assert {name: data for name, data in found.items() if name != "index.json"} == {
-        name: data for name, data in expected.items() if name != "index.json"
-    }
-
-
 def test_two_at_once_prepare_it_once(tmp_path, monkeypatch):
     calls, real = [], Written.documents
 
@@ -309,3 +274,93 @@ def test_two_at_once_prepare_it_once(tmp_path, monkeypatch):
         thread.join()
     assert len(calls) == 1 and found == [found[0]] * 3
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+class Mixed(Written):
+    """Every third document is from the second source, none from the last."""
+
+    def documents(self):
+        for i, document in enumerate(super().documents()):
+            yield document._replace(source=int(i % 3 == 0))
+
+    @property
+    def sources(self):
+        return ("most", "some", "none")
+
+    @property
+    def weights(self):
+        return (0.5, 0.25, 0.25)
+
+
+def test_each_document_of_a_mixture_keeps_its_source(tmp_path):
+    texts = sentences(200)
+    prepared = prepare(Mixed(pairs=tuple((text, "") for text in texts)), BYTE, DataConfig(), tmp_path / "set")
+    index = prepared.index
+    assert (index.sources, index.weights) == (("most", "some", "none"), (0.5, 0.25, 0.25))
+    for split, found in zip((prepared.train, prepared.validation), both(prepared)):
+        assert split.sources.tolist() == [int(texts.index(text) % 3 == 0) for text in found]
+        for source, counted in enumerate(split.index.sources):
+            own = [text for text, of in zip(found, split.sources) if of == source]
+            n_bytes = sum(len(text.encode()) for text in own)
+            assert (counted.documents, counted.tokens, counted.bytes) == (len(own), n_bytes + len(own), n_bytes)
+    prepared.verify()
+    path = prepared.folder / "train-sources.bin"
+    for damage in (b"\1" * len(prepared.train.sources), b"\7" * len(prepared.train.sources), b""):
+        path.write_bytes(damage)
+        with pytest.raises(DatasetError, match="train-sources.bin.*--fresh"):
+            Dataset.open(prepared.folder)
+
+
+def test_a_plain_corpus_has_one_source_and_no_file_of_them(tmp_path):
+    prepared = dataset(tmp_path / "set", sentences(60))
+    assert len(prepared.index.sources) == 1
+    assert prepared.train.sources.shape == (prepared.train.index.documents,) and not prepared.train.sources.any()
+    assert not (prepared.folder / "train-sources.bin").exists()
+
+
+def test_near_duplicates_are_dropped_and_the_index_names_pairs(tmp_path):
+    words = [f"word{i}" for i in range(3000)]
+    texts = [" ".join(words[i : i + 120]) for i in range(0, 2400, 120)]
+    copies = [text.replace(text.split()[60], "another") for text in texts[:4]]
+    corpus = [*texts, *copies, texts[0], "  "]
+    plain = dataset(tmp_path / "plain", corpus)
+    assert len(everything(plain)) == 24 and [line.step for line in plain.index.cleaning][-1] == "repeated_documents"
+    prepared = dataset(tmp_path / "set", corpus, near_duplicates=0.8)
+    assert sorted(everything(prepared)) == sorted(texts)
+    exact, near = prepared.index.cleaning[-2:]
+    assert (exact.step, exact.changed, near.step, near.changed) == ("repeated_documents", 1, "near_documents", 4)
+    assert near.documents_after == 20 and near.characters_after == sum(map(len, texts))
+    assert [example.origin for example in exact.examples] == ["written/24 repeats written/0"]
+    pairs = [f"written/{20 + i} repeats written/{i}" for i in range(3)]
+    assert [example.origin for example in near.examples] == pairs
+    assert near.examples[0].before == copies[0][:200]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+def test_repetitions_are_found_however_many_fit_into_memory(tmp_path, monkeypatch, at_once):
+    texts = [*sentences(30), *sentences(30, seed=1)[:9], *sentences(30)[5:12], *sentences(30)[5:6]]
+    monkeypatch.setattr(repetitions, "AT_ONCE", at_once)
+    monkeypatch.setattr(spool, "CHUNK", 7)
+    prepared = dataset(tmp_path / "set", texts)
+    assert sorted(everything(prepared)) == sorted(set(texts))
+    found = prepared.index.cleaning[-1]
+    assert found.changed == len(texts) - len(set(texts))
+    assert [example.origin for example in found.examples] == [
+        f"written/{39 + i} repeats written/{5 + i}" for i in range(3)
+    ]
+
+
+def test_who_waits_is_told(tmp_path):
+    told, working = [], threading.Event()
+
+    def first(*now):
+        working.set()
+        time.sleep(0.3)
+
+    corpus = written(*sentences(50))
+    thread = threading.Thread(target=prepare, args=(corpus, BYTE, DataConfig(), tmp_path / "set", first))
+    thread.start()
+    working.wait()
+    prepare(corpus, BYTE, DataConfig(), tmp_path / "set", lambda *now: told.append(now))
+    thread.join()
+    assert told == [("waiting for another process that prepares the same dataset", 0, 0)]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from glassformer.errors import SettingError, TokenizerError
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, _file, _patterns, bpe, load
 from glassformer.tokenizers._merge import apply, learn, plain_apply, plain_learn
+from glassformer.tokenizers._patterns import Splitter
 from glassformer.tokenizers.bpe import BPE, BPETokenizer, _Cache
 
 from .examples import MIXED, TRICKY, small
@@ -179,3 +180,13 @@ def test_the_examples_in_the_docstrings_are_true():
         finder = doctest.DocTestFinder(recurse=False)
         for example in finder.find(module, module.__name__):
             assert doctest.DocTestRunner().run(example).failed == 0 and example.examples
+
+
+@pytest.mark.parametrize("pattern", [r"(a|aa)+$|x", r"(?:(a+)+b)|."])
+def test_an_expression_that_never_ends_is_named(monkeypatch, pattern):
+    monkeypatch.setattr(_patterns, "SECONDS", 0.2)
+    text = "a" * 3000 + "!"
+    with pytest.raises(TokenizerError, match="is too slow for a text that begins with 'aaaa"):
+        BPE(vocab_size=300, pattern=pattern).train([text])
+    with pytest.raises(TokenizerError, match="repetition inside a repetition"):
+        list(Splitter(pattern)._pieces(text))

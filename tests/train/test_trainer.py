@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from glassformer import pipeline
-from glassformer.data.batches import Batch, Windows
+from glassformer.data.batches import Batch
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
 from glassformer.runs import Run
@@ -115,7 +115,7 @@ def test_a_complete_run_has_nothing_to_resume(undisturbed, data):
 def trainer(recipe, data, folder, loss=None, **assignments):
     recipe = recipe.override(*(f"train.{name}={value}" for name, value in assignments.items()), "model.dropout=0")
     model = GPT(recipe.model.model_copy(update={"vocab_size": data.index.vocab_size}), seed=3).train()
-    batches = Windows(data.train, recipe.model.context_length, recipe.train.batch_size, 1)
+    batches = recipe.train.sampler.build(data.train, recipe.model.context_length, recipe.train.batch_size, 1)
     made = Run.create(folder, recipe.to_json(), {"command": "test"})
     options = {} if loss is None else {"loss": loss}
     return Trainer(
@@ -129,7 +129,7 @@ def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
 
     def uneven(batches):
         def of(step):
-            ids, targets = batches(step)
+            ids, targets, _ = batches(step)
             targets = targets.clone()
             targets[:4, 3:] = IGNORED
             return Batch(ids, targets)

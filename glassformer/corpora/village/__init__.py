@@ -8,15 +8,14 @@ the combination says whether it belongs to training or to validation, so no comb
 import hashlib
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import count
-from multiprocessing import get_context, parent_process
 from typing import ClassVar
 
 from pydantic import Field
 
 from glassformer.corpora import Corpus, Document
+from glassformer.workers import in_order
 
 from .checker import Report, Verdict, check
 from .story import VERSION, Story, tell
@@ -24,7 +23,6 @@ from .story import VERSION, Story, tell
 __all__ = ["Report", "Story", "Verdict", "Village", "check"]
 
 CHUNK = 250  # stories a worker tells at a time
-SMALL = 8_000_000  # characters below which starting workers costs more than it gives
 
 
 class Village(Corpus):
@@ -46,7 +44,7 @@ class Village(Corpus):
         train = int(self.megabytes * 1e6)
         for split, size in (("train", train), ("validation", max(1, int(train * self.validation_fraction)))):
             i = told = 0
-            for text in self._texts(split, size):
+            for text in self._texts(split):
                 yield Document(text, f"village/{split}/{i}", split)
                 i, told = i + 1, told + len(text)
                 if told >= size:
@@ -56,31 +54,17 @@ class Village(Corpus):
         """Story i of a split, with its events."""
         return tell(self.seed, split, i)
 
+    def size(self) -> int:
+        return int(self.megabytes * 1e6 * (1 + self.validation_fraction))
+
     def fingerprint(self) -> str:
         what = f"village {VERSION} {self.seed} {self.megabytes} {self.validation_fraction}"
         return hashlib.sha256(what.encode()).hexdigest()
 
-    def _texts(self, split: str, size: int) -> Iterator[str]:
+    def _texts(self, split: str) -> Iterator[str]:
         """Stories from number 0 on, without end."""
-        workers = self.workers or _cores()
-        i = 0
-        if workers > 1 and size >= SMALL and parent_process() is None:
-            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-            try:
-                starts = count(0, CHUNK)
-                waiting = [pool.submit(_chunk, self.seed, split, next(starts)) for _ in range(2 * workers)]
-                while True:
-                    texts = waiting.pop(0).result()
-                    waiting.append(pool.submit(_chunk, self.seed, split, next(starts)))
-                    yield from texts
-                    i += CHUNK
-            except BrokenProcessPool:  # a script without `if __name__ == "__main__"` cannot start workers
-                pass
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-        while True:
-            yield tell(self.seed, split, i).text
-            i += 1
+        for _, texts in in_order(partial(_chunk, self.seed, split), count(0, CHUNK), self.workers or _cores()):
+            yield from texts
 
 
 def _chunk(seed: int, split: str, start: int) -> list[str]:

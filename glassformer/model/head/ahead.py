@@ -43,10 +43,10 @@ class AheadHead(nn.Module, Foresight):
 
     def extra_loss(self, x: Tensor, embedding: Tensor, targets: Tensor) -> Tensor:
         """`weight` times the mean nats of all farther predictions whose target is known and counted."""
-        total, counted = x.new_zeros((), dtype=torch.float32), 0
+        total, counted, open_road = x.new_zeros((), dtype=torch.float32), 0, targets != IGNORED
         for j, view in enumerate(self.views, start=1):
-            near, far = targets[:, :-j], targets[:, j:]
-            far = torch.where(near == IGNORED, IGNORED, far).flatten()  # not across what is not counted
+            open_road = open_road[:, :-1] & (targets[:, j:] != IGNORED)  # nothing on the way may be uncounted
+            far = targets[:, j:].where(open_road, IGNORED).flatten()
             seen = x[:, :-j]
             nats = self.kernels.cross_entropy(self.forward(seen + view(seen), embedding).flatten(0, 1), far)
             total, counted = total + nats.sum(), counted + (far != IGNORED).sum()

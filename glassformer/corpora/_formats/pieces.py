@@ -1,0 +1,35 @@
+"""Long texts in pieces, cut where a reader would pause, so that memory stays small."""
+
+from collections.abc import Iterator
+
+from glassformer.corpora import Document
+
+PIECE_BYTES = 8_000_000
+"""The longest document cut from a text, and the longest line, field or value that is read (UTF-8 bytes)."""
+
+
+def paragraphs(data: bytes) -> int:
+    """How many of the first PIECE_BYTES bytes end at a blank line; else at a line; else at a character."""
+    for end in (b"\n\n", b"\n\r\n", b"\n", b" "):
+        cut = data.rfind(end, PIECE_BYTES // 2, PIECE_BYTES)
+        if cut >= 0:
+            return cut + len(end)
+    cut = PIECE_BYTES
+    while cut > PIECE_BYTES - 4 and data[cut] & 0xC0 == 0x80:
+        cut -= 1
+    return cut
+
+
+def documents(text: str, origin: str, note: str = "") -> Iterator[Document]:
+    """The text as documents of at most PIECE_BYTES that join to it; nothing for a blank one."""
+    if len(text) <= PIECE_BYTES // 4:  # a character takes at most four bytes
+        if text.strip():
+            yield Document(text, origin, note=note)
+        return
+    data = text.encode("utf-8", "surrogatepass")
+    while data:
+        size = paragraphs(data) if len(data) > PIECE_BYTES else len(data)
+        piece = data[:size].decode("utf-8", "surrogatepass")
+        if piece.strip():
+            yield Document(piece, origin, note=note)
+        data = data[size:]

@@ -1,0 +1,40 @@
+"""Plain text of any kind (txt, md, py, ...): one document, cut at blank lines where it is long."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from glassformer.corpora import Document, Skipped
+from glassformer.corpora._formats import pieces
+from glassformer.corpora._formats.encoding import Utf8, utf8
+from glassformer.corpora._formats.knobs import Knobs
+
+
+def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
+    """The file as documents that join to its text, less its byte order mark, blank pieces, and lines with bad bytes.
+
+    Each bad line is a `Skipped` in front of the piece it stood in. Origins: `a.txt`, then `a.txt:90210`.
+    """
+    source, line = utf8(file, knobs.encoding), 1
+    data = source.file.read(pieces.PIECE_BYTES + 1)
+    while data:
+        size = pieces.paragraphs(data) if len(data) > pieces.PIECE_BYTES else len(data)
+        piece = data[:size]
+        try:
+            text = piece.decode()
+        except UnicodeDecodeError:
+            text, bad = _good_lines(piece, line, origin, source)
+            yield from bad
+        if text.strip():
+            yield Document(text, origin if line == 1 else f"{origin}:{line}", note=source.note)
+        line += piece.count(b"\n")
+        data = data[size:] + source.file.read(pieces.PIECE_BYTES + 1 - len(data) + size)
+
+
+def _good_lines(piece: bytes, line: int, origin: str, source: Utf8) -> tuple[str, list[Skipped]]:
+    good, bad = [], []
+    for number, part in enumerate(piece.split(b"\n"), line):
+        try:
+            good.append(part.decode())
+        except UnicodeDecodeError:
+            bad.append(Skipped.because(f"{origin}:{number}", *source.invalid))
+    return "\n".join(good), bad

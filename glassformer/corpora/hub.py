@@ -1,0 +1,123 @@
+"""A Hugging Face dataset, streamed: `hf:roneneldan/TinyStories`, `hf:wikitext:wikitext-2-raw-v1`, `hf:./my/parquet/folder`.
+
+Rows arrive as they are needed (the package `datasets`, loaded then), so a dataset larger than the disk can be read; a
+folder of Parquet files on this machine is read without a network. Which files a name stands for may change on the hub:
+set `revision` to a commit for a corpus that never does.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from glassformer.corpora import Corpus, Document, Skipped
+from glassformer.corpora._extra import needed_for
+from glassformer.corpora._formats import pieces
+from glassformer.corpora._formats.fields import column, missing
+from glassformer.corpora._walk import walk
+from glassformer.errors import CorpusError
+
+
+class Hub(Corpus):
+    """The rows of one split of a Hugging Face dataset, a document each."""
+
+    dataset: str = Field(min_length=1)
+    """Its name on the hub (`owner/name`), or a folder of Parquet files that begins with `.`, `/` or `~`."""
+    subset: str = ""
+    """Which of its configurations, for a dataset that has several."""
+    split: str = "train"
+    """Which of its splits."""
+    text_field: str = "text"
+    """The column that holds the text; without it, the only one that does is taken."""
+    revision: str = "main"
+    """The commit, tag or branch on the hub."""
+
+    def documents(self) -> Iterator[Document]:
+        """Documents with the row, from 1, as origin: `hf:roneneldan/TinyStories/train:17`."""
+        found = False
+        for number, text in enumerate(_Rows(self), 1):
+            place = f"hf:{self.dataset}/{self.split}:{number}"
+            if text is None or not text.strip():
+                yield Skipped.because(place, "is empty")
+            else:
+                found = True
+                yield from pieces.documents(text, place)
+        if not found:
+            raise CorpusError(f"hf:{self.dataset} has no text in its split '{self.split}'; name another split")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (f"hf:{Path(self.dataset).expanduser().resolve().name if self.local else self.dataset}",)
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return self.dataset.startswith((".", "/", "~")) or Path(self.dataset).is_absolute()
+
+    def fingerprint(self) -> str:
+        """Of the name and the revision; of a local folder, the names, sizes and times of its files."""
+        digest = hashlib.sha256(repr(("hub 1", self.subset, self.split, self.text_field)).encode())
+        if not self.local:
+            digest.update(repr((self.dataset, self.revision)).encode())
+            return digest.hexdigest()
+        for entry in walk(self.folder()):
+            status = os.stat(entry.path)
+            digest.update(os.fsencode(entry.name) + f"\0{status.st_size} {status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def folder(self) -> Path:
+        """The folder of a local dataset. Raises CorpusError when it is not there."""
+        folder = Path(self.dataset).expanduser()
+        if not folder.is_dir():
+            raise CorpusError(
+                f"there is no folder {folder}; give hf:NAME for a dataset on the hub, or a folder that is"
+            )
+        return folder
+
+
+class _Rows(Iterator[str | None]):
+    """The text column, row by row. Raises CorpusError for everything that goes wrong in `datasets`."""
+
+    def __init__(self, hub: Hub) -> None:
+        with needed_for(f"hf:{hub.dataset}"):
+            import datasets
+        self._hub = hub
+        place = str(hub.folder()) if hub.local else hub.dataset
+        revision = None if hub.local else hub.revision
+        stream: Any = self._said(
+            lambda: datasets.load_dataset(place, hub.subset or None, split=hub.split, streaming=True, revision=revision)
+        )
+        name = self._column(stream.features or self._said(lambda: next(iter(stream), {})))
+        self._rows = iter(stream.select_columns([name]))
+        self._name = name
+
+    def __next__(self) -> str | None:
+        row = self._said(lambda: next(self._rows, None))
+        if row is None:
+            raise StopIteration
+        return row[self._name]
+
+    def _column(self, columns: dict[str, Any]) -> str:
+        """The text column, by the types of the columns or by the values of the first row."""
+        texts = [name for name, kind in columns.items() if isinstance(kind, str) or _is_text(kind)]
+        name = column(texts, texts, self._hub.text_field)
+        if name is None:
+            raise CorpusError(f"hf:{self._hub.dataset} has no column{missing(self._hub.text_field, columns)}")
+        return name
+
+    def _said(self, call: Any) -> Any:
+        """What `call` returns. `datasets` raises errors of many packages: each becomes one sentence."""
+        try:
+            return call()
+        except Exception as error:
+            first = str(error).strip().partition("\n")[0][:300] or type(error).__name__
+            where = f"hf:{self._hub.dataset} (subset '{self._hub.subset}', split '{self._hub.split}')"
+            remedy = "check the name, the subset and the split, and for a dataset on the hub the network"
+            raise CorpusError(f"{where} cannot be read ({first}); {remedy}") from error
+
+
+def _is_text(kind: Any) -> bool:
+    return getattr(kind, "dtype", "") in ("string", "large_string")

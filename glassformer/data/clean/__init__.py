@@ -1,0 +1,163 @@
+"""Cleaning: what is removed from a text before a model sees it, one small function a step, each of them counted.
+
+The default steps repair what is never meant (mixed line ends, control characters, two spellings of one letter) and are
+gentle enough for code: tinyshakespeare comes through byte for byte, and Python compiles as before. Which steps run, in
+which order, is `CleanConfig.steps`; what each one changed, with examples, is in the dataset's index.
+
+The steps are in `characters`, `lines`, `documents` (these drop whole ones) and `personal`; `report` adds up the counts,
+`explain` shows what would happen to a few documents.
+A step is a function from text to text. A further parameter of it is named like the setting that fills it.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import regex
+from pydantic import Field, field_validator, model_validator
+
+from glassformer.config import Config, suggestion
+from glassformer.data.clean.characters import control_characters, newlines, unicode, white_space
+from glassformer.data.clean.documents import length, quality, script
+from glassformer.data.clean.lines import blank_lines, boilerplate_lines, trailing_space
+from glassformer.data.clean.personal import disguised, personal
+from glassformer.data.clean.report import MOST_EXAMPLES, StepReport, add, dropped, excerpts, report, zero
+from glassformer.data.quality import Quality
+from glassformer.data.scripts import SCRIPTS
+from glassformer.files import sha256
+
+__all__ = ["STEPS", "CleanConfig", "Cleaner", "StepReport", "add", "dropped", "report"]
+
+STEPS: dict[str, Callable[..., str]] = {
+    step.__name__: step
+    for step in (
+        newlines, control_characters, unicode, white_space, boilerplate_lines, trailing_space, blank_lines, personal,
+        length, script, quality,
+    )
+}  # fmt: skip
+_SCRIPT_NAMES = [name for name in SCRIPTS if name.istitle()]
+_KNOBS = {name: list(inspect.signature(step).parameters)[1:] for name, step in STEPS.items()}
+
+
+class CleanConfig(Config):
+    """Which cleaning steps run, and how strict they are."""
+
+    steps: tuple[str, ...] = ("newlines", "control_characters", "unicode", "blank_lines")
+    """Cleaning steps, in order; the functions in data/clean/. Blank documents and exact repetitions always go."""
+    min_characters: int = Field(default=0, ge=0)
+    """Step `length`: shorter documents are dropped."""
+    max_characters: int = Field(default=0, ge=0)
+    """Step `length`: longer documents are cut or dropped; 0 is no limit."""
+    long_documents: Literal["cut", "drop"] = "cut"
+    """Step `length`: what happens to documents that are too long."""
+    scripts: tuple[str, ...] = Field(default=("Latin",), min_length=1)
+    """Step `script`: the scripts to keep, by their Unicode names; Japanese has three, Han, Hiragana and Katakana."""
+    script_share: float = Field(default=0.8, gt=0, le=1)
+    """Step `script`: a document stays if at least this share of its letters is of these scripts."""
+    mask: tuple[Literal["email", "phone", "ip"], ...] = ("email", "phone", "ip")
+    """Step `personal`: what is replaced, by [email], [phone] and [ip]."""
+    quality_model: str = ""
+    """Step `quality`: the file of a model that `glass data quality` trained on your examples."""
+    quality_threshold: float = Field(default=0.5, ge=0, le=1)
+    """Step `quality`: a document stays if the model holds it for good with at least this probability."""
+
+    @field_validator("steps")
+    @classmethod
+    def _known_steps(cls, steps: tuple[str, ...]) -> tuple[str, ...]:
+        for step in steps:
+            if step not in STEPS:
+                raise ValueError(f"there is no cleaning step '{step}'; {suggestion(step, list(STEPS))}")
+            if steps.count(step) > 1:
+                raise ValueError(f"the cleaning step '{step}' is there twice; name it once")
+        return steps
+
+    @field_validator("scripts")
+    @classmethod
+    def _known_scripts(cls, scripts: tuple[str, ...]) -> tuple[str, ...]:
+        for name in scripts:
+            if not _is_script(name):
+                raise ValueError(f"there is no script '{name}'; {suggestion(name, _SCRIPT_NAMES)}")
+        return scripts
+
+    @model_validator(mode="after")
+    def _every_knob_turns_something(self) -> Self:
+        for step, knobs in _KNOBS.items():
+            for knob in knobs:
+                if step not in self.steps and getattr(self, knob) != type(self).model_fields[knob].default:
+                    raise ValueError(f"{knob} does nothing without the step '{step}'; add it to steps")
+        if "length" in self.steps and not (self.min_characters or self.max_characters):
+            raise ValueError("the step 'length' needs a limit; set min_characters or max_characters")
+        if "quality" in self.steps and not self.quality_model:
+            raise ValueError("the step 'quality' needs a model; train one with `glass data quality`, set quality_model")
+        return self
+
+    def files(self) -> list[str]:
+        """The SHA-256 of each file that the steps read, part of what a dataset is made of. Raises DatasetError."""
+        if not self.quality_model:
+            return []
+        Quality.load(self.quality_model)
+        return [sha256(Path(self.quality_model))]
+
+
+class Cleaner:
+    """Applies the steps to one document after another, and counts. It can be pickled, for workers to clean with.
+
+    >>> cleaner = Cleaner(CleanConfig(steps=("newlines",)))
+    >>> cleaner("a\\r\\nb")
+    'a\\nb'
+    >>> report(cleaner.take())[0].changed
+    1
+    """
+
+    def __init__(self, config: CleanConfig) -> None:
+        self._steps = [(name, step_of(name, config)) for name in config.steps]
+        self._mask = config.mask if "personal" in config.steps else ()
+        self._counts = self._zero()
+
+    def __call__(self, text: str, origin: str = "") -> str:
+        """The cleaned text; "" when a step drops the document, as the last one does when only white space is left."""
+        self._counts["documents"] += 1
+        self._counts["characters"] += len(text)
+        for name, step in self._steps:
+            before, text = text, step(text)
+            if text != before:
+                self._count(name, before, text, origin)
+                if not text:
+                    return ""
+        if text.isspace() or not text:
+            self._count("blank_documents", text, "", origin)
+            return ""
+        return text
+
+    def take(self) -> dict[str, Any]:
+        """The counts since the last call, as plain values for `add` and `report`; counting starts again from zero."""
+        counts, self._counts = self._counts, self._zero()
+        return counts
+
+    def _zero(self) -> dict[str, Any]:
+        return zero([*(name for name, _ in self._steps), "blank_documents"])
+
+    def _count(self, name: str, before: str, after: str, origin: str) -> None:
+        counts = self._counts["steps"][name]
+        counts["changed"] += 1
+        counts["dropped"] += not after
+        counts["removed"] += len(before) - len(after)
+        if len(counts["examples"]) < MOST_EXAMPLES:
+            before, after = excerpts(disguised(before, self._mask), disguised(after, self._mask))
+            counts["examples"].append({"origin": origin, "before": before, "after": after})
+
+
+def step_of(name: str, config: CleanConfig) -> Callable[[str], str]:
+    """The step with its settings filled in."""
+    knobs = {knob: getattr(config, knob) for knob in _KNOBS[name]}
+    return partial(STEPS[name], **knobs) if knobs else STEPS[name]
+
+
+def _is_script(name: str) -> bool:
+    """Whether Unicode has a script of that name."""
+    try:
+        return name.replace("_", "").isalpha() and bool(regex.compile(rf"\p{{Script={name}}}"))
+    except regex.error:
+        return False

@@ -1,0 +1,192 @@
+"""To nanoGPT's data format and from it: `train.bin` and `val.bin`, little-endian uint16 ids and nothing else.
+
+Such a file does not say whose ids it holds. `export_bin` therefore puts the tokenizer and a few facts beside it
+(nanoGPT's own `meta.pkl` is a pickle: none is written or read here), and `import_bin` asks for the tokenizer. Documents
+are what lies between two `<|endoftext|>`, whether the token stands in front of each, as here, or behind it, as in
+nanoGPT's OpenWebText. What was exported and is imported again is the same dataset, id by id.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from glassformer.data import DataConfig
+from glassformer.data.index import FORMAT, Index, SplitIndex, checksum
+from glassformer.data.shards import Dataset, Split
+from glassformer.data.writer import SplitWriter
+from glassformer.errors import DatasetError, TokenizerError
+from glassformer.files import sha256
+from glassformer.folders import all_or_nothing, one_at_a_time
+from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
+
+FILES = {"train": "train.bin", "validation": "val.bin"}
+OURS = {*FILES.values(), "meta.json", "tokenizer.json"}
+LONGEST = 1 << 22
+"""Ids in the longest document made of a file that has no `<|endoftext|>` for so long."""
+_CHUNK = 1 << 20
+
+
+def export_bin(dataset: Dataset, folder: str | Path) -> Path:
+    """Write `train.bin`, `val.bin`, `tokenizer.json` and `meta.json` for nanoGPT; the folder they are in.
+
+    An earlier export there is replaced. Raises DatasetError for a vocabulary that uint16 cannot hold, a damaged dataset,
+    or a folder with other things in it, GlassError when the disk is full.
+    """
+    folder = Path(folder)
+    if dataset.index.vocab_size > 1 << 16:
+        raise DatasetError(
+            f"{dataset.folder} has a vocabulary of {dataset.index.vocab_size:,} ids, and nanoGPT's files hold ids below "
+            "65,536; prepare it with a smaller tokenizer"
+        )
+    _refuse_to_replace(folder, OURS)
+    with one_at_a_time(folder), all_or_nothing(folder) as growing:
+        for split in (dataset.train, dataset.validation):
+            _write(split, growing / FILES[split.name])
+        dataset.tokenizer.save(growing / "tokenizer.json")
+        facts = {
+            "vocab_size": dataset.index.vocab_size,
+            "dtype": "uint16",
+            "end_of_text": dataset.tokenizer.end_of_text,
+            "tokenizer": dataset.tokenizer.fingerprint(),
+            "tokens": {name: getattr(dataset.index, name).tokens for name in FILES},
+            "dataset": dataset.index.fingerprint,
+        }
+        (growing / "meta.json").write_text(json.dumps(facts, indent=1) + "\n")
+    return folder
+
+
+def import_bin(
+    folder: str | Path,
+    tokenizer: Tokenizer | None,
+    target: str | Path,
+    recipe: type[TokenizerRecipe] | None = None,
+) -> Dataset:
+    """The dataset `target` made of `train.bin` and `val.bin` in `folder`, whose ids are `tokenizer`'s.
+
+    Without a tokenizer the folder's own `tokenizer.json` is taken, as `export_bin` writes it. `recipe` is the
+    tokenizer's, needed only when that is a variant in a file of your own. Raises DatasetError when a file is missing, is
+    not of this format, or holds ids outside the vocabulary, and when `target` has other things in it.
+    """
+    folder, target = Path(folder), Path(target)
+    tokenizer = tokenizer or _own_tokenizer(folder, recipe)
+    _refuse_another_tokenizer(folder, tokenizer)
+    ids = {name: _map(folder / file) for name, file in FILES.items()}
+    _refuse_to_replace(target, {"index.json", "tokenizer.json"}, ("train-", "validation-"))
+    with one_at_a_time(target), all_or_nothing(target) as growing:
+        tokenizer.save(growing / "tokenizer.json")
+        splits = {name: _read(ids[name], folder / FILES[name], name, tokenizer, growing) for name in FILES}
+        hashes = [sha256(folder / file) for file in FILES.values()]
+        Index(
+            fingerprint=checksum([FORMAT, "nanogpt", tokenizer.fingerprint(), *hashes]),
+            source={"name": "nanogpt", "path": str(folder)},
+            sources=(f"nanogpt:{folder.resolve().name}",),
+            weights=(1.0,),
+            split_rule="given: train.bin is for training and val.bin for validation",
+            tokenizer=tokenizer.fingerprint(),
+            tokenizer_text="trained before",
+            vocab_size=tokenizer.vocab_size,
+            dtype=tokenizer.dtype.newbyteorder("<").str,
+            shard_tokens=DataConfig().shard_tokens,
+            train=splits["train"],
+            validation=splits["validation"],
+            cleaning=(),
+            skipped=(),
+        ).save(growing / "index.json")
+    return Dataset.open(target, recipe)
+
+
+def _write(split: Split, path: Path) -> None:
+    with open(path, "wb") as file:
+        for start in range(0, len(split), _CHUNK):
+            file.write(split.tokens[start : start + _CHUNK].astype("<u2").data)
+
+
+def _read(ids: np.ndarray, path: Path, name: str, tokenizer: Tokenizer, folder: Path) -> SplitIndex:
+    """Write one split of the dataset in `folder`."""
+    writer = SplitWriter(folder, name, tokenizer.dtype, tokenizer.end_of_text, DataConfig().shard_tokens)
+    n_bytes = np.array([len(piece) for piece in tokenizer.token_bytes])  # (V,)
+    n_documents = 0
+    for document in _documents(_checked(ids, path, tokenizer), ids, tokenizer.end_of_text):
+        writer.append(document, int(n_bytes[document].sum()))
+        n_documents += 1
+    if not n_documents:
+        raise DatasetError(f"{path} has no text, only separators; write it again, or name another folder")
+    return writer.close()
+
+
+def _checked(ids: np.ndarray, path: Path, tokenizer: Tokenizer) -> Iterator[np.ndarray]:
+    """The ids in chunks, all of which the tokenizer has."""
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        if chunk.max() >= tokenizer.vocab_size:
+            at = int(np.argmax(chunk >= tokenizer.vocab_size))
+            raise DatasetError(
+                f"{path}: id {chunk[at]} (number {start + at:,}) is outside the tokenizer's vocabulary of "
+                f"{tokenizer.vocab_size:,}; give the tokenizer it was made with"
+            )
+        yield chunk
+
+
+def _documents(chunks: Iterator[np.ndarray], ids: np.ndarray, end_of_text: int) -> Iterator[np.ndarray]:
+    """What lies between two separators and is not empty."""
+    begin = done = 0
+    for chunk in chunks:
+        for end in (np.flatnonzero(chunk == end_of_text) + done).tolist():
+            yield from _pieces(ids[begin:end])
+            begin = end + 1
+        done += len(chunk)
+    yield from _pieces(ids[begin:])
+
+
+def _pieces(document: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(document), LONGEST):
+        yield document[start : start + LONGEST]
+
+
+def _map(path: Path) -> np.ndarray:
+    """A file of uint16, mapped. Raises DatasetError."""
+    try:
+        size = path.stat().st_size
+        if size and size % 2 == 0:
+            return np.asarray(np.memmap(path, "<u2", mode="r"))
+    except OSError as error:
+        reason = error.strerror or error
+        raise DatasetError(
+            f"{path} cannot be read ({reason}); nanoGPT's data is a folder with {' and '.join(FILES.values())}"
+        ) from None
+    raise DatasetError(f"{path} has {size:,} bytes, which is no number of 2-byte ids; fetch or write it again")
+
+
+def _own_tokenizer(folder: Path, recipe: type[TokenizerRecipe] | None) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise DatasetError(f"{folder} does not say whose ids its files hold; name the tokenizer they were made with")
+    try:
+        return load(path, recipe)
+    except TokenizerError as error:
+        raise DatasetError(str(error)) from None
+
+
+def _refuse_another_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Raises DatasetError when the folder's facts name another tokenizer than this one."""
+    path = folder / "meta.json"
+    if not path.is_file():
+        return
+    try:
+        expected = json.loads(path.read_text())["tokenizer"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise DatasetError(f"{path} is damaged; export the data again, or delete that file") from None
+    if expected != tokenizer.fingerprint():
+        raise DatasetError(f"{path} names another tokenizer than the one given; give the one beside it")
+
+
+def _refuse_to_replace(folder: Path, names: set[str], beginnings: tuple[str, ...] = ()) -> None:
+    """Raises DatasetError unless all that replacing `folder` can lose is what was made the same way."""
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name] if folder.exists() else []
+    others = [name for name in there if folder.is_file() or not (name in names or name.startswith(beginnings or "/"))]
+    if others:
+        raise DatasetError(
+            f"{folder} holds other things ({others[0]}), so nothing is written there; name another folder"
+        )

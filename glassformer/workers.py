@@ -1,0 +1,98 @@
+"""The same work on many batches, in several processes, with results in the order of the batches.
+
+Other processes are started only when the work turns out to be worth it: after TRIAL seconds of it done here, and if a
+batch takes longer than sending it to and fro. So small corpora, and quick steps, pay nothing. When workers cannot be
+started (a script without `if __name__ == "__main__":`) or one dies, its batches are done here.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+B = TypeVar("B")
+R = TypeVar("R")
+
+TRIAL = 1.0
+"""Seconds of work done here before others help."""
+TRIP = 0.005
+"""Seconds that sending a batch of a megabyte and its result takes, about."""
+
+
+def in_order(work: Callable[[B], R], batches: Iterable[B], n_workers: int) -> Iterator[tuple[B, R]]:
+    """Each batch with `work(batch)`. Batches are read a few ahead; `work` must be picklable, and so all that travels."""
+    batches, spent = iter(batches), 0.0
+    for n_done, batch in enumerate(batches, start=1):
+        start = time.perf_counter()
+        result = work(batch)
+        spent += time.perf_counter() - start
+        yield batch, result
+        if spent > TRIAL and spent / n_done > TRIP and n_workers > 1 and multiprocessing.parent_process() is None:
+            yield from _in_processes(work, batches, n_workers)
+
+
+def refuse_to_be_imported_by_a_worker() -> None:
+    """End a worker that imports a script without `if __name__ == "__main__":`, before it does the script's work again."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        sys.exit('glassformer: no worker processes, since the script has no `if __name__ == "__main__":`')
+
+
+def _in_processes(work: Callable[[B], R], batches: Iterator[B], n_workers: int) -> Iterator[tuple[B, R]]:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(n_workers, context, initializer=_begin, initargs=(work,))
+    waiting: deque[tuple[B, Future | None]] = deque()
+    try:
+        for batch in batches:
+            waiting.append((batch, _submit(pool, batch)))
+            if len(waiting) > 2 * n_workers:
+                yield _result(work, *waiting.popleft())
+        while waiting:
+            yield _result(work, *waiting.popleft())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, batch: Any) -> Future | None:
+    try:
+        return pool.submit(_do, batch)
+    except BrokenProcessPool:
+        return None
+
+
+def _result(work: Callable[[B], R], batch: B, future: Future | None) -> tuple[B, R]:
+    try:
+        if future is not None:
+            return batch, future.result()
+    except BrokenProcessPool:
+        pass
+    return batch, work(batch)
+
+
+# In a worker: what it is there to do.
+_work: Callable[[Any], Any]
+
+
+def _begin(work: Callable[[Any], Any]) -> None:
+    global _work
+    _work = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot say so, and its workers would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _do(batch: Any) -> Any:
+    return _work(batch)

@@ -1,0 +1,105 @@
+"""Whatever a run reads, and however that changes on the way: cut in two, it is the same run, bit for bit."""
+
+import pytest
+
+from glassformer import pipeline
+from glassformer.errors import DatasetError, SettingError
+from glassformer.presets import mini
+from glassformer.runs import Run
+
+from .conftest import SMALL
+from .test_trainer import Killed, assert_equal_bits, resume, run, weights
+
+READING = {
+    "windows": [],
+    "epochs": ["train.sampler=epochs"],
+    "packed": ["train.sampler=packed"],
+    "buckets": ["train.sampler=buckets", "train.sampler.multiple=8"],
+    "lengths": ["train.sampler=packed", "train.lengths=8:0.3,16:0.3"],
+    "mixture": ["train.sampler=epochs", 'train.mixture={"village": "0.9>0.1", "files:notes": "0.1>0.9"}'],
+    "everything": [
+        "train.sampler=packed", "train.lengths=8:0.5", 'train.mixture={"village": "0.2>0.8", "files:notes": "0.8>0.2"}',
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A folder with a prepared dataset of the small village and a folder of notes, and its recipe."""
+    folder = tmp_path_factory.mktemp("mixed")
+    (folder / "notes").mkdir()
+    for i in range(40):
+        (folder / f"notes/{i}.txt").write_text(f"Note {i}: " + " ".join(str(i * k) for k in range(2, 9 + i)) + ".\n")
+    parts = '{"village": {"weight": 0.5, "megabytes": 0.05, "validation_fraction": 0.5, "workers": 1}, "notes": 0.5}'
+    small = [setting for setting in SMALL if not setting.startswith("corpus")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        recipe = mini().override(
+            "corpus=mixture", f"corpus.parts={parts}", *small, "train.steps=8", "train.sample_every=0",
+            "train.eval_every=8", "train.checkpoint_every=4",
+        )
+        yield recipe, pipeline.dataset(recipe, lambda *told: None)
+
+
+@pytest.mark.parametrize("name", READING)
+def test_killed_and_resumed_is_undisturbed(mixed, name, tmp_path):
+    recipe, data = mixed
+    recipe = recipe.override(*READING[name])
+
+    def kill(line):
+        if line["kind"] == "train" and line["step"] == 5:
+            raise Killed
+
+    assert run(recipe, data, tmp_path / "whole") == "done"
+    with pytest.raises(Killed):
+        run(recipe, data, tmp_path / "cut", kill)
+    assert resume(tmp_path / "cut") == "done"
+    assert_equal_bits(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    lines = [Run.open(tmp_path / folder).metrics("train") for folder in ("whole", "cut")]
+    for key in ("loss", "tokens", "grad_norm"):
+        assert [line[key] for line in lines[0]] == [line[key] for line in lines[1]]
+    assert all(0 <= line["data_seconds"] < 60 for line in lines[0])
+
+
+def test_runs_that_read_differently_are_different(mixed, tmp_path):
+    recipe, data = mixed
+    losses = set()
+    for name, settings in READING.items():
+        run(recipe.override(*settings), data, tmp_path / name)
+        losses.add(Run.open(tmp_path / name).metrics("train")[-1]["loss"])
+    assert len(losses) == len(READING)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("train.lengths=64", "train.lengths: '64' is not length:share-of-the-steps"),
+        ("train.lengths=9:0.5", "train.lengths: rows of 32 tokens cannot be cut into pieces of 9"),
+        ('train.mixture={"village": "most"}', "train.mixture: 'most' is not a weight"),
+        ('train.mixture={"village": 0, "files:notes": "0>1"}', "train.mixture: after 0% of the run all weights are 0"),
+        ('train.mixture={"vilage": 1, "files:notes": 1}', "train.mixture: the dataset has no source 'vilage'; did you"),
+        ("train.sampler=pack", "train.sampler: unknown sampler variant 'pack'; did you mean 'packed'?"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused_before_anything_is_written(mixed, setting, sentence, tmp_path):
+    recipe, data = mixed
+    with pytest.raises(SettingError) as raised:
+        run(recipe.override(setting), data, tmp_path / "run")
+    assert str(raised.value).startswith(sentence)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_shard_stops_the_run_with_its_sentence(mixed, tmp_path, monkeypatch):
+    """Found in the loader's thread, told where the user looks."""
+    recipe, data = mixed
+    whole, calls = type(data.train.tokens).windows, []
+
+    def breaks(self, starts, length):
+        calls.append(starts)
+        if len(calls) > 4:
+            raise DatasetError("id 7 is outside the vocabulary; prepare it again")
+        return whole(self, starts, length)
+
+    monkeypatch.setattr(type(data.train.tokens), "windows", breaks)
+    with pytest.raises(DatasetError, match="prepare it again"):
+        run(recipe, data, tmp_path / "run")
