@@ -127,6 +127,25 @@ def interrupted(folder: Path, moment: int, **settings) -> bool:
             return True
 
 
+@pytest.mark.parametrize("moment", [2, 5, 12, 17, 18, 19, 20, 30, 40])
+def test_interrupted_in_any_stage_it_goes_on(often, tmp_path, moment):
+    whole = hashes(dataset(tmp_path / "whole", TEXTS, shard_tokens=300).folder)
+    assert interrupted(tmp_path / "cut", moment, shard_tokens=300)
+    interrupted(tmp_path / "cut", 3, shard_tokens=300)  # and once more
+    assert hashes(dataset(tmp_path / "cut", TEXTS, shard_tokens=300).folder) == whole
+
+
+def test_no_line_with_another_digit_is_believed(tmp_path):
+    lines = Journal(tmp_path, "key")
+    lines.write("reading", consumed=1111)
+    lines.write("reading", consumed=2222)
+    path = tmp_path / journal.NAME
+    path.write_bytes(path.read_bytes().replace(b"2222", b"2322"))
+    assert Journal(tmp_path, "key").last("reading") == {"consumed": 1111}
+    assert path.read_bytes().endswith(b"}\n") and b"2322" not in path.read_bytes()
+    assert Journal.continues(tmp_path, "key") and not Journal.continues(tmp_path, "other")
+
+
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_journal_that_is_torn_or_changed_anywhere_is_as_good_as_its_whole_lines(often, tmp_path_factory, data):
