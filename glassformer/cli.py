@@ -202,16 +202,11 @@ def plan(
 def compare(
     source: Source = None,
     settings: Settings = None,
-    against: Annotated[
-        list[str] | None,
-        _option("--against", help='What a variant changes: "model.norm=layernorm model.mlp=gelu". Once for each.'),
-    ] = None,
+    against: Annotated[list[str] | None, _option("--against", help='A variant: "model.norm=layernorm ..."')] = None,
     recipe: RecipeName = "mini",
     seeds: Annotated[int, typer.Option(help="Runs of each, with different weights and batches.", min=1)] = 5,
     budget: Annotated[str, typer.Option(help="What is equal: steps (tokens), flops or time.")] = "steps",
-    minutes: Annotated[
-        float | None, _option("--minutes", help="Choose the steps so that one run takes this long.", min=0.01)
-    ] = None,
+    minutes: Annotated[float | None, _option("--minutes", help="So long takes one run of the recipe.", min=0.001)] = None,
     tune: Annotated[bool, typer.Option("--tune", help="Try three learning rates for each first.")] = False,
     name: Name = None,
 ) -> None:
@@ -221,9 +216,7 @@ def compare(
     """
     from glassformer.compare.view import run
 
-    words = _assignments(source, settings)
-    run(_console(), words, recipe, against or [], seeds, budget, minutes, tune, name, _recipe(recipe, words[0], []),
-        _progress)  # fmt: skip
+    run(_console(), source, settings, recipe, against or [], seeds, budget, minutes, tune, name, _progress)
 
 
 @app.command()
@@ -370,24 +363,9 @@ def _fail(sentence: str) -> None:
 
 
 def _recipe(name: str, source: str | None, settings: list[str] | None) -> "Recipe":
-    """The recipe `name` reading `source`, with settings applied."""
-    from glassformer.corpora import corpus
-    from glassformer.presets import named
+    from glassformer.words import recipe_of
 
-    source, assignments = _assignments(source, settings)
-    recipe = named(name)
-    if source is not None:
-        recipe = recipe.model_copy(update={"corpus": corpus(source)})
-    return recipe.override(*assignments)
-
-
-def _assignments(source: str | None, settings: list[str] | None) -> tuple[str | None, list[str]]:
-    """(source, settings): a first word with `=` is a setting, not a source."""
-    from glassformer.corpora import is_mixture
-
-    if source is not None and "=" in source and not Path(source).exists() and not is_mixture(source):
-        return None, [source, *(settings or [])]
-    return source, list(settings or [])
+    return recipe_of(name, source, settings)
 
 
 def _console() -> Any:

@@ -37,12 +37,13 @@ BELOW = {
     "presets": ["train", "generate"],
     "pipeline": ["presets", "report"],
     "listing": ["presets"],
+    "words": ["presets"],
     "preparing": ["data"],
     "tokens": ["interchange", "presets"],
     "judge": ["pipeline"],
     "plan": ["pipeline"],
     "demo": ["judge"],
-    "compare": ["judge", "plan"],
+    "compare": ["judge", "plan", "words"],
     "finetune": ["train", "generate"],
     "compress": ["train", "generate"],
     "retrieve": ["train", "generate"],
@@ -51,7 +52,7 @@ BELOW = {
     "export": ["presets", "interchange"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["contracts", "listing", "preparing", "tokens", "check", "demo", "plan", "compare", "serve", "course"],
+    "cli": ["contracts", "listing", "preparing", "tokens", "check", "demo", "plan", "compare", "serve", "course", "words"],
 }
 TORCH_FREE = [
     "errors",

@@ -14,25 +14,29 @@ from glassformer.compare.design import Budget, Design, Question, budget_sentence
 from glassformer.compare.measure import LENGTHS
 from glassformer.compare.page import write_page
 from glassformer.errors import SettingError
-from glassformer.presets import Recipe
+from glassformer.words import recipe_of, split
 
 
 def run(
-    console: Console, words: tuple[str | None, list[str]], recipe: str, against: list[str], seeds: int, budget: str,
-    minutes: float | None, tune: bool, name: str | None, base: Recipe, progress: Any,
+    console: Console, source: str | None, settings: list[str] | None, recipe: str, against: list[str], seeds: int,
+    budget: str, minutes: float | None, tune: bool, name: str | None, progress: Any,
 ) -> None:  # fmt: skip
     """Compare, print, write the report. Raises GlassError."""
     if not against:
         raise SettingError('say what to compare with, for example: glass compare --against "model.mixer=sliding"')
     if budget not in get_args(Budget):
         raise SettingError(f"--budget={budget}: the budgets are {', '.join(get_args(Budget))}")
-    source, settings = words
+    source, settings = split(source, settings)
     question = Question(source, recipe, tuple(settings), tuple(against), seeds, budget, minutes, tune)  # pyright: ignore[reportArgumentType]
     folder = Path("runs") / (name or f"compare-{question.key}")
     with progress() as report_progress:
         try:
             design, results = compare(
-                question, base, folder, say=lambda line: _say(console, line), progress=report_progress
+                question,
+                recipe_of(recipe, source, []),
+                folder,
+                say=lambda line: _say(console, line),
+                progress=report_progress,
             )
         except Stopped:
             _say(console, "saved; the same command goes on from here")
