@@ -140,7 +140,8 @@ def twins_agree(c: Combination) -> None:
         loss_of(plain, batch).backward(), loss_of(fused, batch).backward()
         for (name, p), f in zip(learning(plain).items(), learning(fused).values(), strict=True):
             assert p.grad is not None and f.grad is not None, f"{name} has no gradient"
-            check(p.grad, f.grad, f"gradient of {name} in {dtype}", tolerance)
+            largest = max(1.0, p.grad.abs().max().item())  # rounding is relative: a norm behind a small write magnifies
+            check(p.grad, f.grad, f"gradient of {name} in {dtype}", tolerance * largest)
 
 
 def saved_equals_loaded(c: Combination) -> None:

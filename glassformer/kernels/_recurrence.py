@@ -32,9 +32,8 @@ def first_tokens(documents: Tensor | None) -> Tensor | None:
 
 
 class Chunk(NamedTuple):
-    """Q tokens, and factors of 1 and 0 that broadcast to (B, G, H/G, ...): who may learn from whom."""
+    """Of Q tokens: factors of 1 and 0 that broadcast to (B, G, H/G, ...): who may learn from whom."""
 
-    tokens: slice
     pairs: Tensor
     """(Q, Q), or (B, 1, 1, Q, Q) with documents: a later token reads an earlier one, and itself."""
     entering: Tensor | float
@@ -49,16 +48,15 @@ def chunks(T: int, documents: Tensor | None, like: Tensor) -> Iterator[Chunk]:
     """T tokens in steps of CHUNK; documents (B, T) never fall along a row; factors get the dtype of `like`."""
     triangle = like.new_ones(min(T, CHUNK), min(T, CHUNK)).tril()
     for start in range(0, T, CHUNK):
-        tokens = slice(start, min(T, start + CHUNK))
-        Q = tokens.stop - start
+        Q = min(CHUNK, T - start)
         if documents is None:
-            yield Chunk(tokens, triangle[:Q, :Q], 1.0, 1.0, 1.0)
+            yield Chunk(triangle[:Q, :Q], 1.0, 1.0, 1.0)
             continue
-        here = documents[:, tokens]
+        here = documents[:, start : start + Q]
         before = documents[:, max(start - 1, 0), None]
         pairs, entering, leaving = (
             (a == b).to(like.dtype)[:, None, None]
             for a, b in ((here[..., None], here[:, None]), (here, before), (here, here[:, -1:]))
         )
         kept = entering[..., -1:, None]
-        yield Chunk(tokens, pairs * triangle[:Q, :Q], entering[..., None], leaving[..., None], kept)
+        yield Chunk(pairs * triangle[:Q, :Q], entering[..., None], leaving[..., None], kept)

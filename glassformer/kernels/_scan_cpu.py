@@ -80,7 +80,7 @@ def _forward(u, step, A, b, c, h, first, stride, y, last, at_start, row, low, hi
 
 
 @_compiled
-def _backward(dy, dh, u, step, A, b, c, first, stride, at_start, du, dstep, dA, db, dc, dh0, row, low, high):
+def _backward(dy, dh, u, step, A, b, c, at_start, first, stride, du, dstep, dA, db, dc, dh0, row, low, high):
     N, T = A.shape[0], u.shape[1]
     states, decay = np.zeros((stride + 1, N, LANES), f32), np.zeros((stride, N, LANES), f32)
     slope, rate, sum_A = np.zeros((N, LANES), f32), np.zeros((N, LANES), f32), np.zeros((N, LANES), f32)
@@ -138,29 +138,31 @@ def _backward(dy, dh, u, step, A, b, c, first, stride, at_start, du, dstep, dA, 
                 dh0[row, n, left + e], dA[row, n, left + e] = slope[n, e], sum_A[n, e]
 
 
-def forward(u, step, A, b, c, h, first, stride: int, threads: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """y, the last h, and every stride-th h; arrays as in `selective_scan._scan`, all contiguous."""
+Array = np.ndarray
+
+
+def forward(arrays: list[Array], stride: int, threads: int) -> tuple[Array, Array, Array]:
+    """(u, step, A, b, c, h, first) of `selective_scan._scan`, contiguous -> y, the last h, and every stride-th h."""
+    u, h = arrays[0], arrays[5]
     y, last = np.empty_like(u), np.empty_like(h)
     at_start = np.empty((-(-u.shape[1] // stride), *h.shape), f32)
-    pieces = _pieces(u.shape, threads)
-    _each(threads, lambda p: _forward(u, step, A, b, c, h, first, stride, y, last, at_start, *p[1:]), pieces)
+    _each(threads, lambda p: _forward(*arrays, stride, y, last, at_start, *p[1:]), _pieces(u.shape, threads))
     return y, last, at_start
 
 
-def backward(dy, dh, u, step, A, b, c, first, stride: int, at_start, threads: int) -> tuple[np.ndarray, ...]:
-    """The gradients of u, step, A, b, c and h."""
+def backward(dy: Array, dh: Array, arrays: list[Array], stride: int, threads: int) -> tuple[Array, ...]:
+    """(u, step, A, b, c, at_start, first), and the gradients of y and the last h -> those of u, step, A, b, c and h."""
+    u, step, A, b, c = arrays[:5]
     pieces = _pieces(u.shape, threads)
     groups = 1 + max(p[0] for p in pieces)  # of channels: each sums b and c over its own
     du, dstep, dh0 = np.empty_like(u), np.empty_like(step), np.empty_like(dh)
     dA = np.empty((len(u), *A.shape), f32)
     db, dc = np.zeros((groups, *b.shape), f32), np.zeros((groups, *c.shape), f32)
-    _each(
-        threads,
-        lambda p: _backward(
-            dy, dh, u, step, A, b, c, first, stride, at_start, du, dstep, dA, db[p[0]], dc[p[0]], dh0, *p[1:]
-        ),
-        pieces,
-    )
+
+    def work(p: tuple[int, int, int, int]) -> None:
+        _backward(dy, dh, *arrays, stride, du, dstep, dA, db[p[0]], dc[p[0]], dh0, *p[1:])
+
+    _each(threads, work, pieces)
     return du, dstep, dA.sum(0), db.sum(0), dc.sum(0), dh0
 
 

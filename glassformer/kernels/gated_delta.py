@@ -13,7 +13,7 @@ form, section 3.3), so that `fused` is matrix products too. S is kept transposed
 import torch
 from torch import Tensor
 
-from glassformer.kernels._recurrence import chunks, first_tokens, unnarrowed, wide
+from glassformer.kernels._recurrence import CHUNK, chunks, first_tokens, unnarrowed, wide
 
 
 def plain(
@@ -50,8 +50,8 @@ def fused(
     S = (v.new_zeros(B, G, D, v.shape[-1]) if state is None else wide(state))[:, :, None]
     y = []
     with unnarrowed(v.device):
-        for chunk in chunks(T, documents, v):
-            qc, kc, vc, bc, ac = (t[..., chunk.tokens, :] for t in (q, k, v, beta, log_alpha))
+        pieces = (t.split(CHUNK, -2) for t in (q, k, v, beta, log_alpha))
+        for chunk, qc, kc, vc, bc, ac in zip(chunks(T, documents, v), *pieces, strict=True):
             fade = chunk.pairs @ ac  # log of what is left of the state from before, at each token: (B, G, 1, Q, 1)
             left = (fade - fade.mT).masked_fill(chunk.pairs == 0, float("-inf")).exp()  # of token j's write at token i
             system = bc * (kc @ kc.mT) * left  # its diagonal is taken for 1

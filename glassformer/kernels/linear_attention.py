@@ -14,7 +14,7 @@ Keys and values may have fewer heads than queries, as in attention: query head h
 import torch
 from torch import Tensor
 
-from glassformer.kernels._recurrence import chunks, first_tokens, unnarrowed, wide
+from glassformer.kernels._recurrence import CHUNK, chunks, first_tokens, unnarrowed, wide
 
 EPS = 1e-6
 """Added below the line, for features that may all be 0."""
@@ -50,15 +50,15 @@ def fused(
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """The twin of `plain`: matrix products within chunks, the two sums between them."""
     dtype, (B, G, T, D) = v.dtype, k.shape
-    turns = turned_q is not None and turned_k is not None
-    q, turned_q = (wide(t).unflatten(1, (G, -1)) for t in (q, turned_q if turns else q))  # (B, G, H/G, T, D)
-    k, v, turned_k = (wide(t)[:, :, None] for t in (k, v, turned_k if turns else k))  # (B, G, 1, T, D)
+    turns = turned_q is not None
+    q, turned_q = (wide(t).unflatten(1, (G, -1)) for t in (q, q if turned_q is None else turned_q))  # (B, G, H/G, T, D)
+    k, v, turned_k = (wide(t)[:, :, None] for t in (k, v, k if turned_k is None else turned_k))  # (B, G, 1, T, D)
     S, Z = map(wide, state or (v.new_zeros(B, G, D, v.shape[-1]), v.new_zeros(B, G, D)))
     S, Z = S[:, :, None], Z[:, :, None, :, None]  # (B, G, 1, D, D'), (B, G, 1, D, 1)
     y = []
     with unnarrowed(v.device):
-        for chunk in chunks(T, documents, v):
-            qc, kc, vc, qt, kt = (t[..., chunk.tokens, :] for t in (q, k, v, turned_q, turned_k))
+        pieces = (t.split(CHUNK, -2) for t in (q, k, v, turned_q, turned_k))
+        for chunk, qc, kc, vc, qt, kt in zip(chunks(T, documents, v), *pieces, strict=True):
             weights = qt @ kt.mT * chunk.pairs  # (B, G, H/G, Q, Q)
             above = weights @ vc + qt @ S * chunk.entering
             if turns:

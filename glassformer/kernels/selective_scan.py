@@ -67,8 +67,9 @@ def _scan(
     if _compiled(u):
         from glassformer.kernels import _scan_cpu
 
-        arrays = (t.numpy() for t in (u, step, A, b, c, h, _booleans(u, first)))
-        return tuple(map(torch.from_numpy, _scan_cpu.forward(*arrays, STEPS, _threads(u))))
+        arrays = [t.numpy() for t in (u, step, A, b, c, h, _booleans(u, first))]
+        y, last, starts = map(torch.from_numpy, _scan_cpu.forward(arrays, STEPS, _threads(u)))
+        return y, last, starts
     u, step, b, c = (t.transpose(0, 1) for t in (u, step, b, c))  # time first
     y, at_start = torch.empty_like(u, memory_format=torch.contiguous_format), []
     decay, states = _room(u, A, 0), _room(u, A, 1)
@@ -90,8 +91,10 @@ def _scan_backward(
     if _compiled(u):
         from glassformer.kernels import _scan_cpu
 
-        arrays = [t.numpy() for t in (dy, dh, u, step, A, b, c, _booleans(u, first))]
-        return tuple(map(torch.from_numpy, _scan_cpu.backward(*arrays, STEPS, at_start.numpy(), _threads(u))))
+        arrays = [t.numpy() for t in (u, step, A, b, c, at_start, _booleans(u, first))]
+        gradients = _scan_cpu.backward(dy.numpy(), dh.numpy(), arrays, STEPS, _threads(u))
+        du, dstep, dA, db, dc, dh0 = map(torch.from_numpy, gradients)
+        return du, dstep, dA, db, dc, dh0
     dy, u, step, b, c = (t.transpose(0, 1) for t in (dy, u, step, b, c))  # time first
     du, dstep, db, dc = (torch.empty_like(t, memory_format=torch.contiguous_format) for t in (u, step, b, c))
     dA, decay, states, slope = torch.zeros_like(A), _room(u, A, 0), _room(u, A, 1), _room(u, A, 0)
