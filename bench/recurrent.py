@@ -5,8 +5,8 @@
 
 A step is forward and backward of the whole model on 4,096 tokens, in float32 and under bf16, the peer being the same model
 with `mixer=full`; medians over rounds that take turns. Writing: tokens are read into the cache of one row, then 16 more are
-decoded one by one, again and again; bytes are what the cache holds. Before anything is timed, each mixer's fused kernels are
-compared with its plain ones.
+decoded one by one, again and again; bytes are what the cache holds. Before anything is timed, each mixer's fused kernels
+are compared with its plain ones.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 
 from glassformer import kernels
+from glassformer.model.cache import Cache
 from glassformer.model.gpt import GPT, GPTConfig
 
 SHAPES = {"tiny": (2, 2, 64, 256), "mini": (4, 4, 192, 2048), "small": (6, 6, 384, 4096)}  # layers, heads, width, V
@@ -90,6 +91,16 @@ def train(mixers: list[str], shape: str, lengths: list[int], rounds: int) -> Non
                 claim(f"{mixer}: step of {shape} at T={length}, {name}, ms", ms[mixer], ms["full"], TARGET)
 
 
+def sixteen_tokens(gpt: GPT, cache: Cache) -> Callable[[], None]:
+    token = torch.zeros(1, 1, dtype=torch.long)
+
+    def run() -> None:
+        for _ in range(16):
+            gpt(token, cache)
+
+    return run
+
+
 @torch.no_grad()
 def write(mixers: list[str], shape: str, lengths: list[int], rounds: int) -> None:
     """Milliseconds per token and megabytes of cache, one row."""
@@ -97,15 +108,10 @@ def write(mixers: list[str], shape: str, lengths: list[int], rounds: int) -> Non
         room = length + 16 * (rounds + 1)
         models = {m: build(m, shape, room).eval() for m in ["full", *mixers]}
         caches = {m: gpt.make_cache(1, room) for m, gpt in models.items()}
-        token = torch.zeros(1, 1, dtype=torch.long)
         for name, gpt in models.items():
             gpt(torch.zeros(1, length, dtype=torch.long), caches[name])
 
-        def sixteen(name: str, models=models, caches=caches) -> None:
-            for _ in range(16):
-                models[name](token, caches[name])
-
-        ms = milliseconds({m: lambda m=m: sixteen(m) for m in models}, rounds)
+        ms = milliseconds({m: sixteen_tokens(models[m], caches[m]) for m in models}, rounds)
         for mixer in mixers:
             claim(f"{mixer}: one more token of {shape} after {length}, ms", ms[mixer] / 16, ms["full"] / 16, 1.0)
             held = {m: caches[m].nbytes / 1e6 for m in (mixer, "full")}

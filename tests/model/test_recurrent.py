@@ -130,3 +130,24 @@ def test_linear_attention_weighs_by_products_of_features():
 def test_an_unknown_feature_is_refused_in_one_sentence():
     with pytest.raises(SettingError, match="feature"):
         build({"name": "linear", "feature": "cosine"})
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_several_threads_scan_as_one_does(rows):
+    """One row is shared out by channels, three by rows and channels; 300 channels are no multiple of anything."""
+    torch.manual_seed(0)
+    x, dt, A, D = torch.randn(rows, 300, 300), torch.rand(rows, 300, 300), -torch.rand(300, 4), torch.randn(300)
+    inputs = [x, dt, A, *torch.randn(2, rows, 300, 4), D]
+    found, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            leaves = [t.clone().requires_grad_() for t in inputs]
+            y, h = kernels.fused().selective_scan(*leaves)
+            (y.square().mean() + h.square().mean()).backward()
+            found.append([y, h, *(t.grad for t in leaves)])
+    finally:
+        torch.set_num_threads(before)
+    for others in found[1:]:
+        for a, b in zip(found[0], others, strict=True):
+            torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
