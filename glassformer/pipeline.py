@@ -107,7 +107,7 @@ def new_model(recipe: Recipe, data: Dataset) -> GPT:
     """The model that a run starts from."""
     model = GPT(recipe.model, seed=recipe.train.seed)
     if recipe.train.vectors is not None:
-        start_from_vectors(model.embed.weight, data.tokenizer, recipe.train.vectors)
+        start_from_vectors(model.embedding, data.tokenizer, recipe.train.vectors)
     return model
 
 

@@ -3,10 +3,10 @@
 Each seed trains both models on the same batches in the same order, so what a lucky batch does to one it does to the
 other, and the differences d_1 .. d_n vary less than the results:
 
-    mean(d) +- t(0.975, n - 1) s / sqrt(n)        s the standard deviation of the differences
+    mean(d) +- t(0.99, n - 1) s / sqrt(n)        s the standard deviation of the differences
 
 Several variants against one baseline give chance several opportunities. Holm (1979): order the p-values, and compare the
-smallest with 0.05 / k, the next with 0.05 / (k - 1), until one fails; then one false alarm in twenty is that of all k.
+smallest with 0.02 / k, the next with 0.02 / (k - 1), until one fails; then one false alarm in fifty is that of all k.
 """
 
 import math
@@ -14,8 +14,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-ALPHA = 0.05
-"""The share of comparisons of equal models that may be called different."""
+ALPHA = 0.02
+"""The share of comparisons of equal models that may be called different. With the usual 0.05, one set of 200 such
+comparisons in two would have more than 10 false alarms."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Difference:
 
 
 def paired(baseline: Sequence[float], variant: Sequence[float]) -> Difference:
-    """The difference with its 95 % interval. One seed gives an interval without ends."""
+    """The difference with its 98 % interval. One seed gives an interval without ends."""
     n, scale = len(baseline), statistics.fmean(baseline)
     differences = [b - a for a, b in zip(baseline, variant, strict=True)]
     mean = statistics.fmean(differences)
@@ -86,9 +87,9 @@ def verdict(name: str, found: Difference, counts: bool, together: int) -> str:
     low, high = sorted((abs(found.low), abs(found.high)))
     if counts:
         word = "fewer" if found.mean < 0 else "more"
-        interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f}, {found.seeds} seeds"
+        interval = f"98 % interval {100 * low:.1f} to {100 * high:.1f}, {found.seeds} seeds"
         return f"{name} needs {100 * abs(found.mean):.1f} % {word} bits ({interval})"
-    interval = f"95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f} %"
+    interval = f"98 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f} %"
     if found.p <= ALPHA:
         interval += f"; alone it would count, among {together} variants it may be chance (Holm)"
     return f"{name}: no difference shown at {found.seeds} seeds ({interval})"

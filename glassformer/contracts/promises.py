@@ -137,7 +137,8 @@ def twins_agree(c: Combination) -> None:
         plain, fused = (model(c, k()).to(dtype) for k in (kernels.plain, kernels.fused))
         batch = ids()
         check(plain(batch), fused(batch), f"logits in {dtype} (row, position, token)", tolerance)
-        loss_of(plain, batch).backward(), loss_of(fused, batch).backward()
+        for gpt in (plain, fused):
+            loss_of(gpt, batch).backward()
         for (name, p), f in zip(learning(plain).items(), learning(fused).values(), strict=True):
             assert p.grad is not None and f.grad is not None, f"{name} has no gradient"
             largest = max(1.0, p.grad.abs().max().item())  # rounding is relative: a norm behind a small write magnifies

@@ -121,8 +121,15 @@ class GPT(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """x (..., C) -> (..., V)."""
         scale, cap = self.config.init.readout(self.config), self.config.logit_cap
-        z = self.head(x if scale == 1 else x * scale, self.embed.weight)
+        z = self.head(x if scale == 1 else x * scale, self.embedding)
         return z if cap is None else self.kernels.softcap(z, cap)
+
+    @property
+    def embedding(self) -> Tensor:
+        """(V, C): the rows that tokens enter with, which a tied head shares."""
+        weight = self.embed.weight
+        assert isinstance(weight, Tensor)
+        return weight
 
     def extra_loss(self, x: Tensor, targets: Tensor) -> Tensor | None:
         """What parts of the model ask of the training beyond the next token, in nats a token; None for nothing.
@@ -131,7 +138,7 @@ class GPT(nn.Module):
         """
         terms = [part.extra_loss() for part in self.modules() if isinstance(part, Balanced)]
         if isinstance(self.head, Foresight):
-            terms.append(self.head.extra_loss(x, self.embed.weight, targets))
+            terms.append(self.head.extra_loss(x, self.embedding, targets))
         return torch.stack(terms).sum() if terms else None
 
     def rates(self) -> dict[str, float]:
