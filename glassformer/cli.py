@@ -181,6 +181,55 @@ def settings(
         list_settings(_recipe(recipe, None, settings), _console())
 
 
+@app.command()
+def plan(
+    recipe: Annotated[str, _argument("A recipe; see [cyan]glass settings[/].")] = "mini",
+    settings: Settings = None,
+    hardware: Annotated[str, _option("--hardware", help="this (measured now), or a name such as a100-80.")] = "this",
+    ranks: Annotated[int, _option("--ranks", help="Devices that share each batch.", min=1)] = 1,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Before you train: will it fit, how long, what will I get. Allocates nothing.
+
+    Try: [cyan]glass plan gpt2 --hardware rtx4090[/]
+    """
+    from glassformer.plan.view import show
+
+    show(_console(), _recipe(recipe, None, settings), hardware, ranks, json)
+
+
+@app.command()
+def compare(
+    source: Source = None,
+    settings: Settings = None,
+    against: Annotated[list[str] | None, _option("--against", help='A variant: "model.norm=layernorm ..."')] = None,
+    recipe: RecipeName = "mini",
+    seeds: Annotated[int, typer.Option(help="Runs of each, with different weights and batches.", min=1)] = 5,
+    budget: Annotated[str, typer.Option(help="What is equal: steps (tokens), flops or time.")] = "steps",
+    minutes: Annotated[float | None, _option("--minutes", help="So long takes one run of the recipe.", min=0.001)] = None,
+    tune: Annotated[bool, typer.Option("--tune", help="Try three learning rates for each first.")] = False,
+    name: Name = None,
+) -> None:
+    """Is a variant better, or is it chance? Several seeds, equal budgets, intervals, one report.
+
+    Try: [cyan]glass compare --against model.mixer=sliding --minutes 2[/]
+    """
+    from glassformer.compare.view import run
+
+    run(_console(), source, settings, recipe, against or [], seeds, budget, minutes, tune, name, _progress)
+
+
+@app.command()
+def stability(
+    minutes: Annotated[float, typer.Option(help="How long the training takes in all.", min=0.05)] = 4.0,
+    name: Name = None,
+) -> None:
+    """Which deep models train? Norms before or behind, warmup, 2 to 24 layers, first weights: see it happen."""
+    from glassformer.compare.stability_view import run
+
+    run(_console(), minutes, name, _progress)
+
+
 @data_verbs.command("check")
 def check_data(
     folder: Annotated[Path, _argument("A prepared dataset such as data/village-..., or a run folder.")],
@@ -264,6 +313,15 @@ def import_(folder: Annotated[Path, _argument("A folder in Hugging Face GPT-2 la
     _say(f'saved as {saved}; try: glass generate {target} "Once upon a time"')
 
 
+@app.command("check-variant")
+def check_variant(path: Annotated[str, _argument("A Python file with one part of a model: ./my_mixer.py.")]) -> None:
+    """Hold a part of your own to everything that the built-in ones promise; exit code 1 if it breaks one."""
+    from glassformer.contracts import check_variant
+
+    if not check_variant(path, _console()):
+        sys.exit(1)
+
+
 @app.command()
 def report(folder: RunFolder) -> None:
     """Write a run's report.html anew; a run in progress has one too."""
@@ -305,18 +363,9 @@ def _fail(sentence: str) -> None:
 
 
 def _recipe(name: str, source: str | None, settings: list[str] | None) -> "Recipe":
-    """The recipe `name` reading `source`, with settings applied. A first word with `=` is a setting, not a source."""
-    from glassformer.corpora import corpus, is_mixture
-    from glassformer.presets import named
+    from glassformer.words import recipe_of
 
-    assignments = list(settings or [])
-    if source is not None and "=" in source and not Path(source).exists() and not is_mixture(source):
-        assignments.insert(0, source)
-        source = None
-    recipe = named(name)
-    if source is not None:
-        recipe = recipe.model_copy(update={"corpus": corpus(source)})
-    return recipe.override(*assignments)
+    return recipe_of(name, source, settings)
 
 
 def _console() -> Any:

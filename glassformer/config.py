@@ -93,6 +93,8 @@ class Config(BaseModel):
                 slot = value.slot()
                 yield Setting(path, value.name, slot.__name__.lower(), meaning, variants(slot))
             elif not isinstance(value, Config):
+                if isinstance(value, tuple):
+                    value = [part.name if isinstance(part, Variant) else part for part in value]
                 yield Setting(path, value, _type_name(field.annotation), meaning, [])
             if isinstance(value, Config):
                 yield from value.settings(path + ".")

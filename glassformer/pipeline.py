@@ -30,6 +30,7 @@ from glassformer.train import checkpoint
 from glassformer.train.loss import next_token
 from glassformer.train.precision import Precision, choose
 from glassformer.train.trainer import Trainer
+from glassformer.train.vectors import start_from_vectors
 
 Say = Callable[[str], None]
 """Tells a person one line about what is going on."""
@@ -73,23 +74,25 @@ def train(
     say: Say,
     watching: Callable[[int, int], Any],
     minutes: float | None = None,
+    argv: list[str] | None = None,
 ) -> str:
     """Train a new model in the run folder `folder`; returns "done" or "interrupted".
 
+    `argv` are the words after `glass` that make this run, where they are not those of this process.
     With `minutes`, the number of steps is chosen after measuring a step so that the run takes about that long.
     `watching(steps, done)` is a context that gives a Watch.
     """
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     device = device_of(recipe.train.device)
-    model = GPT(recipe.model, seed=recipe.train.seed).to(device)
+    model = new_model(recipe, data).to(device)
     trial = _trial(model, batches(recipe, data)(recipe.train.steps - 1), recipe)  # the last rows are the longest
     precision, why = choose(recipe.train.precision, device, trial)
     if minutes is not None:
         recipe = _fit(recipe, trial, Precision(precision, device), minutes * 60, say)
-    n = parameters(model)
+    n, argv = parameters(model), sys.argv[1:] if argv is None else argv
     say(f"a model of {n:,} parameters on {device}, in {precision} ({why})")
     facts = {
-        "command": shlex.join(["glass", *sys.argv[1:]]), "argv": sys.argv[1:],
+        "command": shlex.join(["glass", *argv]), "argv": argv,
         "started": datetime.now().astimezone().isoformat(timespec="seconds"), "glassformer": glassformer.__version__,
         "git": _git_commit(), "torch": torch.__version__, "threads": torch.get_num_threads(),
         "machine": machine_facts(),
@@ -98,6 +101,14 @@ def train(
     run = Run.create(folder, recipe.to_json(), facts)
     run.log("event", 0, what="start", detail=facts["command"])
     return _run(recipe, data, model, run, precision, watching)
+
+
+def new_model(recipe: Recipe, data: Dataset) -> GPT:
+    """The model that a run starts from."""
+    model = GPT(recipe.model, seed=recipe.train.seed)
+    if recipe.train.vectors is not None:
+        start_from_vectors(model.embedding, data.tokenizer, recipe.train.vectors)
+    return model
 
 
 def resume(folder: Path, *, say: Say, progress: Progress, watching: Callable[[int, int], Any]) -> str:
@@ -113,7 +124,7 @@ def resume(folder: Path, *, say: Say, progress: Progress, watching: Callable[[in
     if checkpoint.newest(folder) is None:
         say("the run was stopped before its first checkpoint; starting from the beginning")
         run.log("event", 0, what="resume", detail="from the beginning")
-        model = GPT(recipe.model, seed=recipe.train.seed).to(device)
+        model = new_model(recipe, data).to(device)
         return _run(recipe, data, model, run, facts["precision"]["chosen"], watching)
     saved = checkpoint.load(folder)
     if saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():

@@ -3,7 +3,8 @@
 `runs/<name>/` holds `recipe.json` (the complete config), `run.json` (command, versions, machine, dataset), two append-only
 logs, `checkpoints/` and `report.html`. The logs are JSON lines:
 
-- `metrics.jsonl`: `{"kind": "train" | "eval" | "score" | "event", "step": ..., values..., "time": Unix seconds}`.
+- `metrics.jsonl`: `{"kind": "train" | "eval" | "score" | "compare" | "event", "step": ..., values..., "time": ...}`, the
+  time in Unix seconds.
   In `train` lines `tokens` and `seconds` count from the start of the run, over every resume; `tokens_per_s` is the
   speed since the line before, and `data_seconds` how long a step waited for its batch, a mean since then. In `eval`
   lines they are this evaluation's own.

@@ -5,7 +5,7 @@
                         x_i sin(p theta_i) + x_{i+D/2} cos(p theta_i))
 
 Each pair of numbers is turned by an angle that grows with the position p, so the dot product of a query and a key
-depends on how far apart they stand and not on where.
+depends on how far apart they stand and not on where. Where only a part of a head is turned, D is the width of that part.
 """
 
 import torch
@@ -18,20 +18,30 @@ def angles(positions: Tensor, head_dim: int, base: float) -> Tensor:
     return positions[..., None].float() * base ** (-i / head_dim)
 
 
-def plain(q: Tensor, k: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-    """q (B, H, T, D), k (B, G, T, D), angle (T, D/2) or (B, 1, T, D/2) -> both, turned."""
-    return _turn(q, angle), _turn(k, angle)
+def plain(q: Tensor, k: Tensor, angle: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+    """q (B, H, T, D), k (B, G, T, D), angle (T, W/2) or (B, 1, T, W/2) -> both, their first W <= D numbers turned.
+
+    What is turned is multiplied by `temperature` besides (see model/scaling/yarn.py).
+    """
+    return _turn(q, angle, temperature), _turn(k, angle, temperature)
 
 
-def _turn(x: Tensor, angle: Tensor) -> Tensor:
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+def _turn(x: Tensor, angle: Tensor, temperature: float) -> Tensor:
+    cos, sin = (temperature * angle.cos()).to(x.dtype), (temperature * angle.sin()).to(x.dtype)
+    half = angle.shape[-1]
+    first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
+    return torch.cat([first * cos - second * sin, first * sin + second * cos, rest], dim=-1)
 
 
-def fused(q: Tensor, k: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+def fused(q: Tensor, k: Tensor, angle: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     """The twin of `plain`: the sine and cosine are taken once and each tensor is read twice instead of four times."""
-    cos, sin = angle.cos(), angle.sin()
+    cos, sin = temperature * angle.cos(), temperature * angle.sin()
     cos, sin = torch.cat([cos, cos], -1).to(q.dtype), torch.cat([-sin, sin], -1).to(q.dtype)
-    half = q.shape[-1] // 2
-    return torch.addcmul(q * cos, q.roll(half, -1), sin), torch.addcmul(k * cos, k.roll(half, -1), sin)
+    return _turn_at_once(q, cos, sin), _turn_at_once(k, cos, sin)
+
+
+def _turn_at_once(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    width = cos.shape[-1]
+    turned = x[..., :width]
+    turned = torch.addcmul(turned * cos, turned.roll(width // 2, -1), sin)
+    return turned if width == x.shape[-1] else torch.cat([turned, x[..., width:]], -1)

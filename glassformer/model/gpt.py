@@ -10,17 +10,18 @@ Every part is a slot: `GPTConfig(mixer="full", position="rope", norm="rmsnorm", 
 from typing import Any
 
 import torch
+from pydantic import PositiveFloat, field_validator
 from torch import Tensor, nn
 
 from glassformer.config import slot
 from glassformer.kernels import Kernels, fused
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed
-from glassformer.model.head import Head
-from glassformer.model.init import initialise
+from glassformer.model.head import Foresight, Head
+from glassformer.model.init import Init
 from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
-from glassformer.model.mlp import MLP
+from glassformer.model.mlp import MLP, Balanced
 from glassformer.model.norm import Norm
 from glassformer.model.position import Position, Positions, places
 from glassformer.model.residual import Residual
@@ -36,6 +37,8 @@ class GPTConfig(Shapes):
     """How order is told."""
     mixer: Mixer = slot("full")
     """How a token gathers from those before it."""
+    mixers: tuple[Mixer, ...] = ()
+    """A pattern such as "sliding,sliding,full", repeated over the layers, in place of `mixer`."""
     mlp: MLP = slot("swiglu")
     """What a token does by itself."""
     norm: Norm = slot("rmsnorm")
@@ -44,6 +47,19 @@ class GPTConfig(Shapes):
     """Where the norms stand."""
     head: Head = slot("tied")
     """How the stream becomes scores."""
+    init: Init = slot("gpt2")
+    """What the weights are before the first step."""
+    logit_cap: PositiveFloat | None = None
+    """No score grows beyond this (Gemma 2: 30); null for no limit."""
+
+    @field_validator("mixers", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",")] if isinstance(value, str) and value else value or ()
+
+    def mixer_of(self, layer: int) -> Mixer:
+        """The mixer of a layer, counted from 0."""
+        return self.mixers[layer % len(self.mixers)] if self.mixers else self.mixer
 
 
 class GPT(nn.Module):
@@ -62,16 +78,16 @@ class GPT(nn.Module):
         self.embed_dropout = Dropout(config.dropout, kernels)
         self.blocks = nn.ModuleList(
             config.residual.build(
-                mixer=config.mixer.build(config, kernels),
+                mixer=config.mixer_of(layer).build(config, kernels),
                 mlp=config.mlp.build(config, kernels),
                 norm=norm,
                 dropout=Dropout(config.dropout, kernels),
             )
-            for _ in range(config.n_layer)
+            for layer in range(config.n_layer)
         )
         self.final_norm = config.residual.final(norm)
         self.head = config.head.build(config, kernels)
-        initialise(self, config.n_layer, seed)
+        config.init.fill(self, config, seed)
 
     def forward(
         self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None, documents: Tensor | None = None
@@ -104,7 +120,30 @@ class GPT(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """x (..., C) -> (..., V)."""
-        return self.head(x, self.embed.weight)
+        scale, cap = self.config.init.readout(self.config), self.config.logit_cap
+        z = self.head(x if scale == 1 else x * scale, self.embedding)
+        return z if cap is None else self.kernels.softcap(z, cap)
+
+    @property
+    def embedding(self) -> Tensor:
+        """(V, C): the rows that tokens enter with, which a tied head shares."""
+        weight = self.embed.weight
+        assert isinstance(weight, Tensor)
+        return weight
+
+    def extra_loss(self, x: Tensor, targets: Tensor) -> Tensor | None:
+        """What parts of the model ask of the training beyond the next token, in nats a token; None for nothing.
+
+        x (B, T, C) is what `hidden` has just returned, targets (B, T) what follows each place.
+        """
+        terms = [part.extra_loss() for part in self.modules() if isinstance(part, Balanced)]
+        if isinstance(self.head, Foresight):
+            terms.append(self.head.extra_loss(x, self.embedding, targets))
+        return torch.stack(terms).sum() if terms else None
+
+    def rates(self) -> dict[str, float]:
+        """What the learning rate of each parameter is multiplied by, as the initialisation asks."""
+        return {name: self.config.init.rate(name, p, self.config) for name, p in self.named_parameters()}
 
     def make_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` rows of at most `length` tokens."""

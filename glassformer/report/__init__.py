@@ -29,10 +29,14 @@ MOST_SAMPLES = 8  # on a timeline, and of stories at the end
 def write_report(run: Path) -> Path:
     """Write `report.html` into the run folder and return its path. GlassError where the folder holds no run."""
     opened = Run.open(run)
-    page = environment().get_template("page.html").render(**_page(opened))
     path = opened.folder / "report.html"
-    write_atomic(path, page)
+    write_atomic(path, render(Path(__file__).with_name("page.html"), _page(opened)))
     return path
+
+
+def render(template: Path, values: dict[str, Any]) -> str:
+    """A page from a template that may use this folder's style and charts."""
+    return environment(template.parent).get_template(template.name).render(**values)
 
 
 def environment(*folders: Path) -> jinja2.Environment:

@@ -77,6 +77,8 @@ class TrainConfig(Config):
     """How many of the newest checkpoints to keep."""
     log_every: PositiveInt = 10
     """Steps between lines of metrics."""
+    vectors: str | None = None
+    """A text file of word vectors (word2vec, GloVe, fastText) that the embeddings of whole words begin with."""
     seed: NonNegativeInt = 1337
     """Decides initial weights, batches and dropout."""
 
@@ -128,7 +130,7 @@ class Trainer:
         self.loss, self.sample, self.watch = loss, sample, watch
         self.device = next(model.parameters()).device
         self.precision = Precision(precision, self.device)
-        self.optimizer = config.optimizer.build(model.named_parameters(), model.kernels)
+        self.optimizer = config.optimizer.build(model.named_parameters(), model.kernels, model.rates())
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.waited = 0.0  # seconds spent waiting for batches, in this process

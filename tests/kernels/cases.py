@@ -20,6 +20,8 @@ PLAIN, FUSED = kernels.plain(), kernels.fused()
 BOTH = pytest.mark.parametrize("maths", [PLAIN, FUSED], ids=["plain", "fused"])
 INF, NAN = math.inf, math.nan
 SIZE = st.integers(1, 6)
+LENGTH = st.sampled_from([1, 2, 7, 64, 65, 130])
+"""T of formulas that work in chunks of 64 tokens."""
 
 
 @dataclass
@@ -107,8 +109,9 @@ def rope_case(draw):
     ragged = draw(st.booleans())
     index = torch.tensor(draw(st.lists(st.integers(0, 5000), min_size=B * T, max_size=B * T))).view(B, T)
     angle = rope.angles(index if ragged else index[0], 2 * D, 10_000.0)
-    q, k = draw(numbers(B, H, T, 2 * D)), draw(numbers(B, G, T, 2 * D))
-    return Case([q, k], lambda f, q, k: f(q, k, angle[:, None] if ragged else angle))
+    width, temperature = 2 * D + draw(st.integers(0, 3)), draw(st.sampled_from([1.0, 1.2]))
+    q, k = draw(numbers(B, H, T, width)), draw(numbers(B, G, T, width))
+    return Case([q, k], lambda f, q, k: f(q, k, angle[:, None] if ragged else angle, temperature))
 
 
 @st.composite
@@ -127,6 +130,115 @@ def attention_case(draw):
     return Case([q, k, v, *bias], lambda f, q, k, v, bias=None: f(q, k, v, visible=visible, bias=bias), 10)
 
 
+@st.composite
+def documents(draw, B: int, T: int):
+    """Numbers of documents packed into rows, or None for one document a row."""
+    if draw(st.booleans()):
+        return None
+    return torch.tensor(draw(st.lists(st.integers(0, 1), min_size=B * T, max_size=B * T))).view(B, T).cumsum(1)
+
+
+@st.composite
+def linear_attention_case(draw):
+    B, G, repeat, D, E = (draw(SIZE) for _ in range(5))
+    T, H = draw(LENGTH), G * repeat
+    q, k, v = (draw(numbers(B, n, T, d, magnitudes=(0.1, 1.0, 3.0))) for n, d in ((H, D), (G, D), (G, E)))
+    state = [t.exp() for t in (draw(numbers(B, G, D, E, magnitudes=(1.0,))), draw(numbers(B, G, D, magnitudes=(1.0,))))]
+    state, numbered = (state if draw(st.booleans()) else []), draw(documents(B, T))
+    signs = [draw(numbers(*t.shape)).sign() for t in (q, k)] if draw(st.booleans()) else None
+
+    def call(f, q, k, v, *state):
+        q, k = (t.clamp(max=0).exp() + t.relu() for t in (q, k))
+        turned = [t * sign.to(t.dtype) for t, sign in zip((q, k), signs)] if signs else [None, None]
+        return f(q, k, v, *turned, state=state or None, documents=numbered)
+
+    return Case([q, k, v, *state], call, 30, 10)
+
+
+@st.composite
+def sparse_case(draw, settings: dict[str, list[int]], older_keys: bool = False):
+    """Long enough for several chunks; with and without grouped heads, packed documents and a learned bias."""
+    B, G, repeat, D = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    H, T = G * repeat, draw(st.one_of(st.integers(1, 12), st.integers(60, 200)))
+    S = T + (draw(st.sampled_from([0, 3, 70])) if older_keys else 0)
+    q, k, v = (draw(numbers(B, heads, n, D, magnitudes=(1e-3, 1.0, 3.0))) for heads, n in ((H, T), (G, S), (G, S)))
+    knobs = {name: draw(st.sampled_from(values)) for name, values in settings.items()}
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    opens = torch.rand(B, S, generator=generator) < draw(st.sampled_from([0.0, 0.02, 0.2]))
+    documents = opens.long().cumsum(1) * 2 if draw(st.booleans()) else None
+    table = [draw(numbers(H, 5, magnitudes=(1.0, 3.0)))] if draw(st.booleans()) else []
+
+    def call(f, q, k, v, table=None):
+        def bias(q_index: Tensor, k_index: Tensor) -> Tensor:
+            back = (q_index[..., :, None] - k_index[..., None, :]) % 5
+            return table[:, back].movedim(0, -3)
+
+        return f(q, k, v, **knobs, documents=documents, bias=None if table is None else bias)
+
+    return Case([q, k, v, *table], call, 30)
+
+
+BANDED = {"window": [1, 2, 7, 32, 50, 500]}
+BLOCKED = {"block": [1, 2, 7, 16, 500], "before": [0, 1, 2], "first": [0, 1, 2]}
+STRIDED = {"window": [1, 2, 7, 32, 500], "stride": [1, 2, 7, 16, 500]}
+@st.composite
+def short_convolution_case(draw):
+    B, T, E, W = draw(SIZE), draw(SIZE), draw(SIZE), draw(st.integers(1, 4))
+    biased, continued = draw(st.booleans()), W > 1 and draw(st.booleans())
+    numbered = None if continued else draw(documents(B, T))
+    shapes = [(B, T, E), (E, 1, W), *([(E,)] if biased else []), *([(B, W - 1, E)] if continued else [])]
+    tensors = [draw(numbers(*shape, magnitudes=(0.1, 1.0, 3.0))) for shape in shapes]
+
+    def call(f, x, weight, *rest):
+        bias, tail = (rest[0] if biased else None), (rest[-1] if continued else None)
+        return f(x, weight, bias, tail, numbered)
+
+    return Case(tensors, call, 30, 10)
+
+
+@st.composite
+def selective_scan_case(draw):
+    B, E, N = draw(SIZE), draw(st.sampled_from([1, 3, 64, 67])), draw(SIZE)
+    T = draw(LENGTH)
+    x, dt, b, c = (draw(numbers(B, T, n, magnitudes=(0.1, 1.0))) for n in (E, E, N, N))
+    A_log, D = draw(numbers(E, N, magnitudes=(0.1, 1.0))), draw(numbers(E, magnitudes=(1.0,)))
+    state = [draw(numbers(B, E, N, magnitudes=(1.0,)))] if draw(st.booleans()) else []
+    numbered = draw(documents(B, T))
+    scale = draw(st.sampled_from([0.01, 1.0, 100.0]))  # from a memory of hundreds of tokens to none at all
+
+    def call(f, x, dt, A_log, b, c, D, *state):
+        return f(x, scale * dt * dt, -A_log.exp(), b, c, D, *state, documents=numbered)
+
+    return Case([x, dt, A_log, b, c, D, *state], call, 100, 30)
+
+
+@st.composite
+def gated_delta_case(draw):
+    B, G, repeat, D, E = (draw(SIZE) for _ in range(5))
+    T, H = draw(LENGTH), G * repeat
+    q, k, v = (draw(numbers(B, n, T, d, magnitudes=(0.1, 1.0))) for n, d in ((H, D), (G, D), (G, E)))
+    beta, alpha = (draw(numbers(B, G, T, magnitudes=(0.1, 1.0, 3.0))) for _ in range(2))
+    state = [draw(numbers(B, G, D, E, magnitudes=(1.0,)))] if draw(st.booleans()) else []
+    numbered = draw(documents(B, T))
+    forgetting = draw(st.sampled_from([0.001, 0.1, 10.0]))
+
+    def call(f, q, k, v, beta, alpha, *state):
+        k = k / (k.square().sum(-1, keepdim=True) + 0.1).sqrt()  # gently: near 0 the direction of k is all rounding
+        return f(q, k, v, beta.sigmoid(), -forgetting * alpha * alpha, *state, documents=numbered)
+
+    # Keys of one number are all parallel, and 64 corrections then undo each other: the worst that can happen.
+    return Case([q, k, v, beta, alpha, *state], call, 300, 30)
+
+
+@st.composite
+def route_case(draw):
+    """Scores of one token lie half a unit apart, so that rounding moves no token to another expert."""
+    N, E = draw(SIZE), draw(SIZE)
+    z = draw(numbers(N, E)).argsort(-1).double() / 2 - 1
+    k = draw(st.integers(1, E))
+    return Case([z], lambda f, z: f(z, k), 10)
+
+
 FORMULAS = {
     "embedding": embedding_case(),
     "linear": linear_case(),
@@ -136,9 +248,20 @@ FORMULAS = {
     "rms_norm": rms_norm_case(),
     "relu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
     "gelu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
+    "relu2": leading(3).map(lambda x: Case([x], lambda f, x: f(x), 60)),
+    "softcap": leading(3).map(lambda x: Case([x], lambda f, x: f(x, 30.0), 1, 30)),
+    "route": route_case(),
+    "geglu": leading(2, 3).map(lambda x: Case([x[..., 0, :], x[..., 1, :]], lambda f, g, u: f(g, u))),
     "swiglu": leading(2, 3).map(lambda x: Case([x[..., 0, :], x[..., 1, :]], lambda f, g, u: f(g, u))),
     "rope": rope_case(),
     "attention": attention_case(),
+    "banded": sparse_case(BANDED, older_keys=True),
+    "blocked": sparse_case(BLOCKED),
+    "strided": sparse_case(STRIDED),
+    "linear_attention": linear_attention_case(),
+    "short_convolution": short_convolution_case(),
+    "selective_scan": selective_scan_case(),
+    "gated_delta": gated_delta_case(),
 }
 # in place, random, or (orthogonalise) iterated in bf16: these have tests of their own
 IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout", "orthogonalise"}

@@ -1,64 +1,16 @@
-"""Which models the contracts are tested on: found in the folders, so a new file is tested from the day it is there.
+"""The combinations of the package, and with them a mixer that comes by path."""
 
-A combination names a variant for every slot and a shape. There are too many for every run, so `pairs` picks a few in
-which any two choices meet at least once; random ones and, on demand, all of them come on top.
-"""
-
-import itertools
-import random
 from pathlib import Path
 
-from glassformer.config import Variant, variants
-from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.contracts import combinations
+from glassformer.contracts.combinations import CONTEXT, SHAPES, VOCAB, Combination, config, label, model
 
-VOCAB, CONTEXT = 23, 16
-SHAPES = {
-    "one_head": {"n_layer": 1, "n_head": 1, "n_embd": 16},
-    "many_heads": {"n_layer": 2, "n_head": 4, "n_embd": 16},
-    "grouped_with_bias": {"n_layer": 2, "n_head": 4, "n_kv_head": 2, "n_embd": 24, "bias": True},
-    "single_key_head": {"n_layer": 3, "n_head": 3, "n_kv_head": 1, "n_embd": 12},
-}
-SLOTS: dict[str, list[str]] = {
-    name: variants(field.annotation)
-    for name, field in GPTConfig.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Variant)
-}
+SLOTS = {**combinations.SLOTS}
 SLOTS["mixer"] = [*SLOTS["mixer"], str(Path(__file__).with_name("mean_mixer.py"))]
 CHOICES = {**SLOTS, "shape": list(SHAPES)}
-Combination = dict[str, str]
 
-
-def every() -> list[Combination]:
-    return [dict(zip(CHOICES, chosen)) for chosen in itertools.product(*CHOICES.values())]
+__all__ = ["CHOICES", "CONTEXT", "SHAPES", "SLOTS", "VOCAB", "Combination", "config", "label", "model", "pairs"]
 
 
 def pairs() -> list[Combination]:
-    """A few combinations, the same each time, that contain every pair of choices (greedy, from random candidates)."""
-
-    def met(combination: Combination) -> set:
-        return set(itertools.combinations(combination.items(), 2))
-
-    dice = random.Random(0)
-    missing = set().union(*map(met, every()))
-    chosen: list[Combination] = []
-    while missing:
-        candidates = [{slot: dice.choice(names) for slot, names in CHOICES.items()} for _ in range(200)]
-        best = max(candidates, key=lambda c: len(met(c) & missing))
-        if met(best) & missing:
-            chosen.append(best)
-            missing -= met(best)
-    return chosen
-
-
-def label(combination: Combination) -> str:
-    return "-".join(Path(name).stem for name in combination.values())
-
-
-def config(combination: Combination, **overrides) -> GPTConfig:
-    slots = {slot: name for slot, name in combination.items() if slot != "shape"}
-    tree = {"vocab_size": VOCAB, "context_length": CONTEXT, **SHAPES[combination["shape"]], **slots, **overrides}
-    return GPTConfig.parse(tree)
-
-
-def model(combination: Combination, kernels=None, seed: int = 0, **overrides) -> GPT:
-    return GPT(config(combination, **overrides), kernels, seed).eval()
+    return combinations.pairs(CHOICES)

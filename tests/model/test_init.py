@@ -6,7 +6,6 @@ import torch
 
 from glassformer.errors import SettingError
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.model.init import initialise
 
 from .combinations import SLOTS
 
@@ -63,7 +62,7 @@ def test_the_numbers_do_not_depend_on_the_default_device():
     gpt = GPT(GPTConfig(n_layer=1))
     expected = {name: p.clone() for name, p in gpt.state_dict().items()}
     with torch.device("meta"):
-        initialise(gpt, 1, 0)
+        gpt.config.init.fill(gpt, gpt.config, 0)
     assert all(torch.equal(p, expected[name]) for name, p in gpt.state_dict().items())
 
 

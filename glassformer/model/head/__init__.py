@@ -2,7 +2,7 @@
 
 import abc
 
-from torch import nn
+from torch import Tensor, nn
 
 from glassformer.config import Variant
 from glassformer.kernels import Kernels
@@ -15,3 +15,11 @@ class Head(Variant):
     @abc.abstractmethod
     def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
         """The module for a model of these shapes."""
+
+
+class Foresight(abc.ABC):
+    """Marks a head that also learns from what comes later than next."""
+
+    @abc.abstractmethod
+    def extra_loss(self, x: Tensor, embedding: Tensor, targets: Tensor) -> Tensor:
+        """x (B, T, C), embedding (V, C), targets (B, T) of the next token -> a scalar in nats a token."""

@@ -1,15 +1,19 @@
 """Causal self-attention over everything before (Vaswani et al., 2017; grouped keys and values: Ainslie et al., 2023).
 
-Variants that look at less differ only in `visible(q_index, k_index)`.
+Variants that look at less differ in `visible(q_index, k_index)`, and in `attend`, which skips what is not visible.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from glassformer.config import slot
 from glassformer.kernels import Kernels
-from glassformer.model.cache import KVCache
+from glassformer.model.cache import KVCache, LayerCache
 from glassformer.model.linear import Dropout, Linear, narrowed
 from glassformer.model.mixer import Mixer
+from glassformer.model.norm import Norm
 from glassformer.model.position import Positions
 from glassformer.model.shapes import Shapes
 
@@ -17,15 +21,18 @@ from glassformer.model.shapes import Shapes
 class Full(Mixer):
     """Every token sees itself and all tokens before it."""
 
+    qk_norm: Norm = slot("none")
+    """A norm of each head's queries and keys before they are turned; with rmsnorm no score outgrows sqrt(D)."""
+
     def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
         """Four projections: 2 C^2 (1 + G/H) parameters."""
-        return Attention(shapes, kernels)
+        return Attention(shapes, self.qk_norm, kernels)
 
 
 class Attention(nn.Module):
     """Ask (q), offer (k), hand over (v), write back (o)."""
 
-    def __init__(self, shapes: Shapes, kernels: Kernels):
+    def __init__(self, shapes: Shapes, qk_norm: Norm, kernels: Kernels):
         super().__init__()
         self.kernels, self.head_dim = kernels, shapes.head_dim
         width, key_width = shapes.n_head * shapes.head_dim, shapes.key_heads * shapes.head_dim
@@ -33,24 +40,27 @@ class Attention(nn.Module):
         self.k_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
         self.v_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
         self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
+        head = Shapes(n_embd=shapes.head_dim, n_head=1, bias=shapes.bias)
+        self.q_norm, self.k_norm = qk_norm.build(head, kernels), qk_norm.build(head, kernels)
         self.pattern_dropout = Dropout(shapes.dropout, kernels)
 
-    def forward(self, x: Tensor, positions: Positions, cache: KVCache | None = None) -> Tensor:
+    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
         x = narrowed(x)
         q, k, v = (self._heads(proj(x)) for proj in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = positions.rotate(q, k)
-        if cache is not None:
-            k, v = cache.append(k, v, positions)  # (B, G, S, D)
-        k_index = torch.arange(k.shape[2], device=x.device)
-        y = self.kernels.attention(
-            q, k, v,
-            visible=self.mask(positions, k_index), bias=positions.bias(k_index),
-            dropout=self.pattern_dropout.probability,
-        )  # (B, H, T, D)  # fmt: skip
+        q, k = positions.rotate(narrowed(self.q_norm(q)), narrowed(self.k_norm(k)))
+        y = self.attend(q, k, v, positions, cache)  # (B, H, T, D)
         return self.o_proj(y.transpose(1, 2).flatten(2))
 
-    def make_cache(self, batch: int, length: int) -> KVCache:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, positions: Positions, cache: Any) -> Tensor:
+        """q (B, H, T, D), k and v (B, G, T, D) -> (B, H, T, D), with what the cache holds from before."""
+        if cache is not None:
+            k, v = cache.append(k, v, positions)  # (B, G, S, D)
+        k_index = torch.arange(k.shape[2], device=k.device)
+        causal = positions.start is not None and positions.documents is None  # the kernel's own rule says the same
+        return self.masked(q, k, v, positions, k_index, None if causal else positions.visible(k_index, self.visible))
+
+    def make_cache(self, batch: int, length: int) -> LayerCache:
         """Room for `length` keys and values per row."""
         return KVCache(length)
 
@@ -58,11 +68,12 @@ class Attention(nn.Module):
         """Whether the query at q_index may see the key at k_index, elementwise."""
         return k_index <= q_index
 
-    def mask(self, positions: Positions, k_index: Tensor) -> Tensor | None:
-        """Booleans that broadcast to (B, H, T, S), or None where the kernel's own causal rule says the same."""
-        if positions.start is not None and positions.documents is None:
-            return None
-        return positions.visible(k_index, self.visible)
+    def masked(
+        self, q: Tensor, k: Tensor, v: Tensor, positions: Positions, k_index: Tensor, visible: Tensor | None
+    ) -> Tensor:
+        """Attention to all the keys, with a mask: exact for any rule, and T x S work."""
+        bias, dropout = positions.bias(k_index), self.pattern_dropout.probability
+        return self.kernels.attention(q, k, v, visible=visible, bias=bias, dropout=dropout)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, heads, T, D)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from glassformer.config import Variant
 from glassformer.kernels import Kernels
-from glassformer.model.linear import Linear
+from glassformer.model.linear import Linear, narrowed
 from glassformer.model.shapes import Shapes
 
 
@@ -35,3 +35,31 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
         return self.down_proj(self.activation(self.up_proj(x)))
+
+
+class Balanced(abc.ABC):
+    """Marks a part that asks for an even use of itself: what it was last asked to do, in training, has a price."""
+
+    @abc.abstractmethod
+    def extra_loss(self) -> Tensor:
+        """The price of the last call, a scalar in nats a token; 0 outside training. Forgotten when read."""
+
+
+class Gated(nn.Module):
+    """y = W_down activation(W_gate x, W_up x): one projection opens or closes the other (Shazeer, 2020)."""
+
+    def __init__(
+        self, shapes: Shapes, n_hidden: int | None, activation: Callable[[Tensor, Tensor], Tensor], kernels: Kernels
+    ):
+        """Without `n_hidden` 8/3 n_embd, rounded up to a multiple of 32: three projections for the cost of two."""
+        super().__init__()
+        n_hidden = n_hidden or -(-8 * shapes.n_embd // 3 // 32) * 32
+        self.activation = activation
+        self.gate_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
+        self.up_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
+        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        x = narrowed(x)
+        return self.down_proj(self.activation(self.gate_proj(x), self.up_proj(x)))

@@ -36,7 +36,10 @@ class Scheme(nn.Module):
         return q, k
 
     def bias(self, q_index: Tensor, k_index: Tensor) -> Tensor | None:
-        """What to add to the scores: broadcastable to (B, H, T, S), or None for nothing."""
+        """What to add to the scores, or None for nothing: q_index (..., T), k_index (..., S) -> (..., H, T, S).
+
+        The leading dimensions broadcast: (B, T) and (S,) are a ragged batch, (N, T) and (N, S) are N pieces of a row.
+        """
         return None
 
 
@@ -54,6 +57,15 @@ class Positions:
     documents: Tensor | None = None
     """(B, T) int64 where rows hold several documents: the number of each token's, never falling along a row. No token
     may learn anything of another document. The index counts places of the row all the same: distances are right."""
+    counts: Tensor | None = None
+    """(B,) int64 where rows are padded on the right: how many tokens of this call are real. None: all of them."""
+
+    @property
+    def real(self) -> Tensor | None:
+        """(B, T) booleans, false for padding; None where there is none."""
+        if self.counts is None:
+            return None
+        return torch.arange(self.index.shape[-1], device=self.index.device) < self.counts[:, None]
 
     def rotate(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate."""
@@ -65,15 +77,24 @@ class Positions:
         return self.index[:, None] if self.index.ndim == 1 else self.index[:, None, :, None]
 
     def visible(self, k_index: Tensor, rule: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """`rule(q_index, k_index)` and the same document: booleans, broadcastable to (B, H, T, S)."""
-        seen = rule(self.queries, k_index)
-        if self.documents is None:
-            return seen
-        return seen & (self.documents[:, None, :, None] == self.documents[:, None, None, :])
+        """`rule(q_index, k_index)` and the same document: booleans, broadcastable to (B, H, T, S).
+
+        k_index (S,), or (B, S) where rows hold different keys. Of packed documents the rule is told the places within
+        the document, so that it cannot know what stands before it.
+        """
+        if self.documents is not None:
+            place, documents = places(self.documents), self.documents
+            same = documents[:, None, :, None] == documents[:, None, None, :]
+            return same & rule(place[:, None, :, None], place[:, None, None, :])
+        return rule(self.queries, k_index if k_index.ndim == 1 else k_index[:, None, None, :])
 
     def bias(self, k_index: Tensor) -> Tensor | None:
-        """See Scheme.bias."""
+        """See Scheme.bias; k_index (S,), or (B, S) where rows hold different keys."""
         return self.scheme.bias(self.index, k_index)
+
+    def bias_from(self, first: int) -> Callable[[Tensor, Tensor], Tensor | None]:
+        """Scheme.bias for a kernel that asks for it piece by piece and counts from the key at index `first`."""
+        return lambda q_index, k_index: self.scheme.bias(q_index + first, k_index + first)
 
 
 def places(documents: Tensor) -> Tensor:

@@ -1,36 +1,49 @@
 """Rotary positions (Su et al., 2021): turn queries and keys so that their product knows the distance between them."""
 
-from pydantic import PositiveFloat
+import torch
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 
+from glassformer.config import slot
 from glassformer.errors import SettingError
 from glassformer.kernels import Kernels
-from glassformer.kernels.rope import angles
 from glassformer.model.position import Position, Scheme
+from glassformer.model.scaling import Scaling
 from glassformer.model.shapes import Shapes
 
 
 class RoPE(Position):
     """The formula is in kernels/rope.py."""
 
-    base: PositiveFloat = 10_000.0
+    base: float = Field(default=10_000.0, gt=1)
     """The slowest pair turns once in about 2 pi base tokens; longer contexts use a larger base."""
+    share: PositiveFloat = Field(default=1.0, le=1)
+    """The part of each head that is turned; the rest carries content without place (GPT-NeoX: 0.25)."""
+    scaling: Scaling = slot("none")
+    """How a model trained on short texts reads long ones."""
 
     def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
-        """No parameters. Raises SettingError if head_dim is odd."""
-        if shapes.head_dim % 2:
-            raise SettingError(f"rope turns pairs, so head_dim={shapes.head_dim} must be even; change n_embd or n_head")
-        return RoPEScheme(shapes.head_dim, self.base, kernels)
+        """No parameters. Raises SettingError if there are no pairs to turn, or too few for the scaling."""
+        width = int(shapes.head_dim * self.share)
+        if width % 2 or not width:
+            share = "" if self.share == 1 else f" times share={self.share}"
+            raise SettingError(
+                f"rope turns pairs, so head_dim={shapes.head_dim}{share} must be even; change n_embd or n_head"
+            )
+        self.scaling.frequencies(self.base, width, shapes.context_length, torch.device("cpu"))  # says now what it cannot
+        return RoPEScheme(width, self, shapes.context_length, kernels)
 
 
 class RoPEScheme(Scheme):
     """Computes the angles it needs; defined at any index."""
 
-    def __init__(self, head_dim: int, base: float, kernels: Kernels):
+    def __init__(self, width: int, config: RoPE, context_length: int, kernels: Kernels):
         super().__init__()
-        self.kernels, self.head_dim, self.base = kernels, head_dim, base
+        self.kernels, self.width, self.config, self.context_length = kernels, width, config, context_length
 
     def rotate(self, q: Tensor, k: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-        """q (B, H, T, D), k (B, G, T, D) -> both, turned by the angles of `index`."""
-        angle = angles(index, self.head_dim, self.base)  # (T, D/2) or (B, T, D/2)
-        return self.kernels.rope(q, k, angle if index.ndim == 1 else angle[:, None])
+        """q (B, H, T, D), k (B, G, T, D) -> both, their first `width` numbers turned by the angles of `index`."""
+        scaling = self.config.scaling
+        theta = scaling.frequencies(self.config.base, self.width, self.context_length, index.device)
+        angle = index[..., None].float() * theta  # (T, width/2) or (B, T, width/2)
+        return self.kernels.rope(q, k, angle if index.ndim == 1 else angle[:, None], scaling.temperature)

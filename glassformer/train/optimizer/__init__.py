@@ -1,13 +1,17 @@
 """Optimizer: how a gradient becomes a step."""
 
 import abc
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from glassformer.config import Variant
 from glassformer.kernels import Kernels
+
+EVEN: Mapping[str, float] = MappingProxyType({})
+"""Every parameter learns at the same rate."""
 
 
 class Updater(Protocol):
@@ -30,5 +34,7 @@ class Optimizer(Variant):
     """Builds an Updater."""
 
     @abc.abstractmethod
-    def build(self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels) -> Updater:
-        """An updater for these named parameters, its memory still empty."""
+    def build(
+        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, rates: Mapping[str, float] = EVEN
+    ) -> Updater:
+        """An updater for these named parameters, its memory still empty. AdamW's learning rate is multiplied by `rates`."""

@@ -3,14 +3,15 @@
 Matrices and embeddings decay towards zero; biases and norm weights (1-D parameters) do not.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
-from glassformer.train.optimizer import Optimizer, Updater
+from glassformer.train.optimizer import EVEN, Optimizer, Updater
 
 
 class AdamW(Optimizer):
@@ -25,34 +26,37 @@ class AdamW(Optimizer):
     weight_decay: NonNegativeFloat = 0.1
     """The share of a matrix lost per step, times the learning rate."""
 
-    def build(self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels) -> Updater:
+    def build(
+        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, rates: Mapping[str, float] = EVEN
+    ) -> Updater:
         """An updater with zero means."""
-        return AdamWUpdater(self, dict(parameters), kernels)
+        return AdamWUpdater(self, dict(parameters), kernels, rates)
 
 
 class AdamWUpdater:
     """Holds m and v, one each per parameter, in the parameter's dtype and on its device."""
 
-    def __init__(self, config: AdamW, parameters: dict[str, nn.Parameter], kernels: Kernels):
-        self.config, self.kernels, self.parameters = config, kernels, parameters
+    def __init__(
+        self, config: AdamW, parameters: dict[str, nn.Parameter], kernels: Kernels, rates: Mapping[str, float] = EVEN
+    ):
+        self.config, self.kernels, self.parameters, self.rates = config, kernels, parameters, rates
         self.mean = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name, p in parameters.items()}
         self.square = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name, p in parameters.items()}
 
     def step(self, step: int, lr: float) -> None:
         """One AdamW step for all parameters that have a gradient."""
-        moved = [name for name, p in self.parameters.items() if p.grad is not None]
-        for names, decay in (
-            ([name for name in moved if self.parameters[name].ndim >= 2], self.config.weight_decay),
-            ([name for name in moved if self.parameters[name].ndim < 2], 0.0),
-        ):
-            if names:
-                weights = [self.parameters[name] for name in names]
-                self.kernels.adamw(
-                    weights, [p.grad for p in weights],
-                    [self.mean[name] for name in names], [self.square[name] for name in names],
-                    step=step, lr=lr, beta1=self.config.beta1, beta2=self.config.beta2, eps=self.config.eps,
-                    decay=decay,
-                )  # fmt: skip
+        alike: dict[tuple[float, float], list[str]] = defaultdict(list)  # (decay, rate) -> names
+        for name, p in self.parameters.items():
+            if p.grad is not None:
+                alike[self.config.weight_decay if p.ndim >= 2 else 0.0, self.rates.get(name, 1.0)].append(name)
+        for (decay, rate), names in alike.items():
+            weights = [self.parameters[name] for name in names]
+            self.kernels.adamw(
+                weights, [p.grad for p in weights],
+                [self.mean[name] for name in names], [self.square[name] for name in names],
+                step=step, lr=lr * rate, beta1=self.config.beta1, beta2=self.config.beta2, eps=self.config.eps,
+                decay=decay,
+            )  # fmt: skip
 
     def tensors(self) -> dict[str, Tensor]:
         """m and v under `mean.<parameter>` and `square.<parameter>`."""

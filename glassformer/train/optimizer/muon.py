@@ -9,14 +9,14 @@ an update the size of AdamW's, so both share one learning rate (Liu et al., 2025
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
-from glassformer.train.optimizer import Optimizer, Updater
+from glassformer.train.optimizer import EVEN, Optimizer, Updater
 from glassformer.train.optimizer.adamw import AdamW
 
 
@@ -30,19 +30,23 @@ class Muon(Optimizer):
     others: AdamW = AdamW()
     """For everything that is no matrix inside a block."""
 
-    def build(self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels) -> Updater:
-        """An updater with zero momentum."""
-        return MuonUpdater(self, dict(parameters), kernels)
+    def build(
+        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, rates: Mapping[str, float] = EVEN
+    ) -> Updater:
+        """An updater with zero momentum. Its own steps need no `rates`: they have one size at every width."""
+        return MuonUpdater(self, dict(parameters), kernels, rates)
 
 
 class MuonUpdater:
     """Holds the momentum of the matrices, and an AdamW updater for the rest."""
 
-    def __init__(self, config: Muon, parameters: dict[str, nn.Parameter], kernels: Kernels):
+    def __init__(
+        self, config: Muon, parameters: dict[str, nn.Parameter], kernels: Kernels, rates: Mapping[str, float] = EVEN
+    ):
         self.config, self.kernels = config, kernels
         self.matrices = {n: p for n, p in parameters.items() if p.ndim == 2 and n.startswith("blocks.")}
         rest = [(name, p) for name, p in parameters.items() if name not in self.matrices]
-        self.others = config.others.build(rest, kernels)
+        self.others = config.others.build(rest, kernels, rates)
         self.momentum = {name: torch.zeros_like(p) for name, p in self.matrices.items()}
 
     @torch.no_grad()

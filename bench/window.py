@@ -1,0 +1,110 @@
+"""Sliding, block and strided attention beside full causal attention: the same queries, keys and values, taking turns.
+
+    python bench/window.py                        a minute on two cores
+    python bench/window.py --length 2048          another length; --window, --heads, --batch, --rounds, --threads
+
+The peer is PyTorch's own fused causal kernel (F.scaled_dot_product_attention), the fastest that looks at everything.
+Forward is without gradients; "and backward" is a forward and the gradients of q, k and v. Figures are milliseconds, medians
+over rounds. Before anything is timed, values are compared with the masked plain form, row by row where it is long.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from glassformer.kernels import attention, banded, blocked, strided
+
+TARGET = 5.0
+
+
+def variants(window: int) -> dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]]:
+    """Name -> the fused kernel, and the rule that says which key a query may see."""
+    half, quarter = window // 2, window // 4
+    return {
+        "sliding": (lambda q, k, v: banded.fused(q, k, v, window), lambda t, s: banded.visible(t, s, window)),
+        "blocks": (lambda q, k, v: blocked.fused(q, k, v, half), lambda t, s: blocked.visible(t, s, half, 1, 1)),
+        "strided": (
+            lambda q, k, v: strided.fused(q, k, v, quarter, half),
+            lambda t, s: strided.visible(t, s, quarter, half),
+        ),
+    }
+
+
+def largest_error(fused: Callable, rule: Callable, q: Tensor, k: Tensor, v: Tensor, rows: int = 256) -> float:
+    """The largest difference to masked plain attention, `rows` queries at a time so that T x T never lies in memory."""
+    with torch.no_grad():
+        y, index, off = fused(q, k, v), torch.arange(q.shape[2]), 0.0
+        for part in index.split(rows):
+            expected = attention.plain(q[:, :, part], k, v, visible=rule(part[:, None], index))
+            off = max(off, (y[:, :, part] - expected).abs().max().item())
+    return off
+
+
+def milliseconds(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """The median of each, one after another in every round, after one round that does not count."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for i in range(rounds + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if i:
+                taken[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def claim(what: str, ours: float, peer: float, target: float) -> None:
+    """One line of JSON, in ms."""
+    print(
+        json.dumps({
+            "claim": what, "ours": round(ours, 2), "best_peer": round(peer, 2), "peer": "causal SDPA",
+            "ratio": round(peer / ours, 2), "target": target,
+        }),
+        flush=True,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Check, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in (("length", 8192), ("window", 256), ("heads", 8), ("head-dim", 64), ("batch", 1), ("rounds", 7)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(0)
+    shape = (given.batch, given.length, given.heads, given.head_dim)
+    q, k, v = (torch.randn(shape).transpose(1, 2).requires_grad_() for _ in range(3))  # as projections hand them over
+    weight = torch.randn(shape).transpose(1, 2)
+
+    kinds = variants(given.window)
+    for name, (fused, rule) in kinds.items():
+        off = largest_error(fused, rule, q, k, v)
+        assert off < 1e-5, f"{name} is off by {off:.2g}"
+        print(f"{name}: equals masked plain attention within {off:.1e}")
+
+    def causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+    everything = {"full": causal, **{name: fused for name, (fused, _) in kinds.items()}}
+
+    def forward(run: Callable) -> Callable[[], object]:
+        return torch.no_grad()(lambda: run(q, k, v))
+
+    def both(run: Callable) -> Callable[[], object]:
+        return lambda: torch.autograd.grad(run(q, k, v), (q, k, v), weight)
+
+    for what, make in (("forward", forward), ("forward and backward", both)):
+        ms = milliseconds({name: make(run) for name, run in everything.items()}, given.rounds)
+        for name in kinds:
+            target = TARGET if (name, what) == ("sliding", "forward") else 0.0
+            claim(f"{name} {given.window} at T={given.length}, {what}, ms", ms[name], ms["full"], target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""`glass compare`: a recipe against variants of it, under one budget, over several seeds.
+
+    design      who, how many steps, which learning rates     (kept in runs/<name>/compare.json)
+    runs        each an ordinary run folder, made by the `glass train` command that the report prints
+    measure     bits per byte, longer texts, stories, speed   (kept in each run)
+    statistics  paired differences, Holm, a sentence
+    report      runs/<name>/compare.html
+
+The same command again goes on where it was stopped: finished runs are kept, an interrupted one is resumed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from glassformer import pipeline
+from glassformer.compare import budget, measure
+from glassformer.compare.design import GRID, Design, Entry, Question, recipe_of, variants
+from glassformer.compare.measure import Measured
+from glassformer.compare.statistics import Difference, holm, paired, verdict
+from glassformer.data.prepare import Progress
+from glassformer.data.shards import Dataset
+from glassformer.errors import SettingError
+from glassformer.presets import Recipe
+from glassformer.runs import Run
+from glassformer.train.trainer import Diverged
+
+Say = Callable[[str], None]
+
+
+class Stopped(Exception):
+    """Ctrl-C: what was trained is saved."""
+
+
+@dataclass
+class Result:
+    """One model and what it did; `runs` in the order of the seeds."""
+
+    entry: Entry
+    runs: list[Measured]
+    difference: Difference | None = None
+    """None for the baseline, and where a run diverged."""
+    verdict: str = ""
+
+
+def compare(
+    question: Question, base: Recipe, folder: Path, *, say: Say, progress: Progress
+) -> tuple[Design, list[Result]]:  # fmt: skip
+    """Do everything that is left to do in `folder`, below runs/. `base` is the named recipe on its source, without the
+    question's settings. Raises SettingError, Stopped.
+    """
+    session = Session(question, base, folder, say, progress)
+    design = session.design()
+    for seed in design.seeds:
+        for entry in design.entries:
+            session.train(design, entry, seed, f"{entry.name}-{seed}")
+    results = [
+        Result(entry, [session.measure(design, entry, seed, f"{entry.name}-{seed}") for seed in design.seeds])
+        for entry in design.entries
+    ]
+    judge(results)
+    return design, results
+
+
+def judge(results: list[Result]) -> None:
+    """Fill in differences and verdicts: each variant against the first."""
+    baseline = [run.bpb for run in results[0].runs]
+    tested: list[Result] = []
+    for result in results[1:]:
+        pairs = [(a, run.bpb) for a, run in zip(baseline, result.runs) if a is not None and run.bpb is not None]
+        if len(pairs) == len(baseline):
+            result.difference = paired([a for a, _ in pairs], [b for _, b in pairs])
+            tested.append(result)
+        else:
+            lost = sum(run.bpb is None for run in result.runs)
+            who, count = (result.entry.label, lost) if lost else ("the baseline", baseline.count(None))
+            result.verdict = (
+                f"{result.entry.label}: {who} diverged at {count} of {len(baseline)} seeds; nothing is tested"
+            )
+    differences = [result.difference for result in tested if result.difference]
+    for result, found, counts in zip(tested, differences, holm([d.p for d in differences]), strict=True):
+        result.verdict = verdict(result.entry.label, found, counts, len(tested))
+
+
+class Session:
+    """A comparison at work."""
+
+    def __init__(self, question: Question, base: Recipe, folder: Path, say: Say, progress: Progress):
+        self.question, self.base, self.folder, self.say, self.progress = question, base, folder, say, progress
+        self.prepared: dict[str, Dataset] = {}
+
+    def design(self) -> Design:
+        """The kept one, or a new one. Raises SettingError where another comparison lives in the folder."""
+        if (self.folder / "compare.json").exists():
+            kept = Design.load(self.folder)
+            if kept.question != self.question:
+                raise SettingError(f"{self.folder} holds another comparison; choose another --name")
+            self.say(f"continuing {self.folder}")
+            return self.tuned(kept)
+        recipe = self.base.override(*self.question.settings)
+        pipeline.device_of(recipe.train.device)
+        named = variants(recipe, self.question.against)
+        precision, seconds = recipe.train.precision, None
+        if precision == "auto" or self.question.minutes or self.question.budget == "time":
+            precision, seconds = budget.probe(recipe, self.data(recipe))
+        steps = recipe.train.steps
+        if self.question.minutes and seconds:
+            steps = max(1, round(60 * self.question.minutes / seconds))
+        design = Design(self.question, recipe.train.seed, precision, [])
+        first = budget.cost(recipe, self.data(recipe), precision)
+        for name, label, settings in named:
+            own = recipe.override(*settings, f"train.precision={precision}")
+            cost, own_seconds = budget.cost(own, self.data(own), precision), None
+            if self.question.budget == "time":
+                own_seconds = budget.probe(own, self.data(own))[1] if settings else seconds
+            times = (seconds, own_seconds) if seconds and own_seconds else None
+            count = budget.equal_steps(self.question.budget, steps, first, cost, times)
+            design.entries.append(
+                Entry(name, label, settings, count, count * cost.tokens_per_step, cost.parameters,
+                      count * cost.flops_per_step, cost.memory, own_seconds)
+            )  # fmt: skip
+        design.save(self.folder)
+        return self.tuned(design)
+
+    def tuned(self, design: Design) -> Design:
+        """The design with a learning rate for each entry, where the question asks for that."""
+        for entry in design.entries if self.question.tune else []:
+            if entry.tried is None:
+                self.tune(design, entry)
+                design.save(self.folder)
+        return design
+
+    def tune(self, design: Design, entry: Entry) -> None:
+        """Try the grid with a seed that no counted run has, whole runs, and keep the best rate."""
+        own, tried = self.base.override(*self.question.settings, *entry.settings), {}
+        for factor in GRID:
+            rate = float(f"{own.train.learning_rate * factor:.3g}")
+            run = f"tune-{entry.name}-{rate:g}"
+            self.train(design, entry, design.seeds.stop, run, rate)
+            bpb = self.measure(design, entry, design.seeds.stop, run, rate).bpb
+            tried[f"{rate:g}"] = bpb
+        if all(bpb is None for bpb in tried.values()):
+            raise SettingError(f"{entry.label} diverged at every learning rate of {', '.join(tried)}; set a lower one")
+        entry.learning_rate = float(min((bpb, rate) for rate, bpb in tried.items() if bpb is not None)[1])
+        entry.tried = tried
+
+    def train(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> None:
+        """Train one run to its end, unless it is there."""
+        folder = self.folder / name
+        if (folder / "run.json").exists():
+            if measure.finished(Run.open(folder)):
+                return
+            outcome = pipeline.resume(folder, say=lambda line: None, progress=self.progress, watching=budget.unwatched)
+        else:
+            words = design.words(entry, seed, f"{self.folder.relative_to('runs').as_posix()}/{name}", rate)
+            recipe = recipe_of(words, self.base)
+            data = self.data(recipe)
+            if torch.cuda.is_available():
+                torch.cuda.reset_peak_memory_stats()
+            try:
+                outcome = pipeline.train(
+                    recipe, data, folder, say=lambda line: None, watching=budget.unwatched, argv=words
+                )
+            except Diverged as error:
+                self.say(f"{name}: {error}")
+                return
+        if outcome == "interrupted":
+            raise Stopped
+        self.say(f"{name}: {Run.open(folder).metrics('eval')[-1]['bpb']:.4f} bits per byte")
+
+    def measure(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> Measured:
+        """What a trained run is worth."""
+        recipe = recipe_of(design.words(entry, seed, name, rate), self.base)
+        return measure.measured(self.folder / name, self.data(recipe), pipeline.device_of(recipe.train.device))
+
+    def data(self, recipe: Recipe) -> Dataset:
+        """The dataset of a recipe, opened once."""
+        key = recipe.tokenizer.model_dump_json()
+        if key not in self.prepared:
+            self.prepared[key] = pipeline.dataset(recipe, self.progress)
+        return self.prepared[key]

@@ -1,0 +1,193 @@
+"""The design of a comparison: who runs, for how many steps, at which learning rates, by which commands.
+
+It is decided before anything is trained and kept in `runs/<name>/compare.json`, so that an interrupted comparison goes
+on with the numbers it began with.
+"""
+
+import json
+import re
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from glassformer.data.index import checksum
+from glassformer.errors import GlassError, SettingError
+from glassformer.files import write_atomic
+from glassformer.presets import Recipe
+
+Budget = Literal["steps", "flops", "time"]
+GRID = (0.3, 1.0, 3.0)
+"""What --tune multiplies the recipe's learning rate by."""
+APART = 0.05
+"""The share by which parameter counts may differ without a word."""
+EVALUATIONS = 8
+"""In a run, unless the settings say otherwise."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: a recipe (by the words that name it) and the settings of each variant."""
+
+    source: str | None
+    recipe: str
+    settings: tuple[str, ...]
+    against: tuple[str, ...]
+    seeds: int
+    budget: Budget
+    minutes: float | None
+    tune: bool
+
+    @property
+    def key(self) -> str:
+        """The same question, the same key."""
+        return checksum(asdict(self))[:8]
+
+
+@dataclass
+class Entry:
+    """One model of the comparison: the baseline, or a variant."""
+
+    name: str
+    """Its folders begin with this."""
+    label: str
+    """What it is called in tables: its settings."""
+    settings: list[str]
+    steps: int
+    tokens: int
+    """Read in a run."""
+    parameters: int
+    flops: float
+    """Of the products in a run, forward and backward."""
+    memory: float
+    """Bytes of weights, gradients, optimizer and activations at the worst moment, computed as `glass plan` does."""
+    step_seconds: float | None = None
+    """Measured, where steps depend on it."""
+    learning_rate: float | None = None
+    """Tuned; None: the recipe's."""
+    tried: dict[str, float | None] | None = None
+    """Bits per byte by learning rate, where it was tuned."""
+
+
+@dataclass
+class Design:
+    """Everything that is fixed before the first run. `entries[0]` is the baseline."""
+
+    question: Question
+    first_seed: int
+    precision: str
+    entries: list[Entry]
+
+    @property
+    def seeds(self) -> range:
+        """Of the runs that count."""
+        return range(self.first_seed, self.first_seed + self.question.seeds)
+
+    def words(self, entry: Entry, seed: int, run: str, rate: float | None = None) -> list[str]:
+        """The words after `glass` that train one run, named `run` below runs/."""
+        question, rate = self.question, rate or entry.learning_rate
+        return [
+            "train", *([question.source] if question.source else []), *assignments(question.settings, entry.steps),
+            *entry.settings, f"train.steps={entry.steps}", *([f"train.learning_rate={rate:g}"] if rate else []),
+            f"train.precision={self.precision}", f"train.seed={seed}", "--recipe", question.recipe, "--name", run,
+        ]  # fmt: skip
+
+    def save(self, folder: Path) -> None:
+        """Write `compare.json`."""
+        write_atomic(folder / "compare.json", json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Design":
+        """Read `compare.json`. Raises GlassError."""
+        path = folder / "compare.json"
+        try:
+            tree = json.loads(path.read_text(encoding="utf-8"))
+            asked: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in tree["question"].items()}
+            entries = [Entry(**entry) for entry in tree["entries"]]
+            return cls(Question(**asked), tree["first_seed"], tree["precision"], entries)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise GlassError(
+                f"{path} cannot be read ({error}): delete {folder} or choose another --name, and compare again"
+            ) from error
+
+
+def command(words: list[str]) -> str:
+    """As a person types it."""
+    return shlex.join(["glass", *words])
+
+
+def recipe_of(words: list[str], base: Recipe) -> Recipe:
+    """The recipe that `glass train` makes of the words of a run, `base` being the named one on its source."""
+    return base.override(*(word for word in words[1 : words.index("--recipe")] if "=" in word and "." in word))
+
+
+def assignments(settings: tuple[str, ...], steps: int) -> list[str]:
+    """Settings of every run: how often it is looked at, then what the user asked for, which wins."""
+    every = max(1, -(-steps // EVALUATIONS))
+    pace = {
+        "train.eval_every": every, "train.sample_every": 0, "train.checkpoint_every": max(1, -(-steps // 2)),
+        "train.keep_checkpoints": 1, "train.log_every": max(1, min(10, steps // 20)),
+    }  # fmt: skip
+    chosen = {setting.partition("=")[0].strip() for setting in settings}
+    return [f"{path}={value}" for path, value in pace.items() if path not in chosen] + list(settings)
+
+
+def variants(base: Recipe, against: tuple[str, ...]) -> list[tuple[str, str, list[str]]]:
+    """(name, label, settings) of the baseline and of each variant. Raises SettingError for one that compares nothing."""
+    found = [("baseline", "baseline", [])]
+    for text in against:
+        settings = shlex.split(text)
+        changed = base.override(*settings)
+        if not settings or changed == base:
+            raise SettingError(f"--against '{text}' changes nothing of the recipe; give a setting with another value")
+        if (changed.corpus, changed.data) != (base.corpus, base.data):
+            raise SettingError(f"--against '{text}' changes the text, and models are compared on the same text")
+        for setting in ("steps", "seed"):
+            if getattr(changed.train, setting) != getattr(base.train, setting):
+                raise SettingError(
+                    f"--against '{text}' sets train.{setting}, which the budget decides; set it for all: "
+                    f"glass compare train.{setting}=..."
+                )
+        name = _slug(settings)
+        taken = sum(
+            other == name or re.fullmatch(rf"{re.escape(name)}-x\d+", other) is not None for other, _, _ in found
+        )
+        found.append((f"{name}-x{taken + 1}" if taken else name, text, settings))
+    return found
+
+
+def _slug(settings: list[str]) -> str:
+    """`model.mixer=sliding` -> `mixer-sliding`."""
+    words = []
+    for setting in settings:
+        path, _, value = setting.partition("=")
+        words.append(f"{path.rpartition('.')[2]}-{Path(value).stem if value.endswith('.py') else value}")
+    return re.sub(r"[^A-Za-z0-9.,_-]+", "-", "_".join(words))[:60].strip("-.")
+
+
+def warnings(design: Design) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    first, found = design.entries[0], []
+    for entry in design.entries[1:]:
+        share = entry.parameters / first.parameters - 1
+        if abs(share) > APART:
+            found.append(f"{entry.label} has {abs(share):.0%} {'more' if share > 0 else 'fewer'} parameters")
+        if entry.tried and entry.learning_rate in (min(map(float, entry.tried)), max(map(float, entry.tried))):
+            found.append(f"{entry.label}: the best learning rate tried stands at the end of the grid")
+    if first.tried is None:
+        found.append("learning rates are not tuned: a variant that wants another one is at a disadvantage (--tune)")
+    if design.question.seeds < 3:
+        found.append(f"{design.question.seeds} seeds show only large differences")
+    return found
+
+
+def budget_sentence(design: Design) -> str:
+    """What was equal."""
+    first = design.entries[0]
+    steps = f"{first.steps:,} steps of the baseline, {first.tokens:,} tokens"
+    return {
+        "steps": f"Equal budget: as many tokens for all ({steps}).",
+        "flops": f"Equal budget: as many training FLOPs for all ({first.flops:.3g}; {steps}).",
+        "time": f"Equal budget: as much training time for all, {(first.step_seconds or 0) * first.steps:.0f} s by "
+        f"step times measured here ({steps}).",
+    }[design.question.budget]

@@ -1,0 +1,99 @@
+"""Sliding-window attention (Child et al., 2019; Beltagy et al., 2020; Mistral 7B: Jiang et al., 2023).
+
+    y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys with t - window < s <= t
+
+`attention` with another mask, and less work: `fused` costs T x window where a mask over all keys costs T x T. The last
+query stands at the last key, so that T queries may come with the S >= T keys of a cache. `bias(q_index, k_index)` is
+asked for the pieces that are needed, (..., T) and (..., S) -> (..., H, T, S); index s is that of key s.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from glassformer.kernels import attention
+from glassformer.kernels.overlap import beside, windows
+
+Bias = Callable[[Tensor, Tensor], Tensor | None]
+CHUNK = 128
+"""Queries that share their keys in `fused`. More would look at more keys in vain, fewer leave the processor idle."""
+
+
+def visible(q_index: Tensor, k_index: Tensor, window: int) -> Tensor:
+    """Elementwise: not later, and fewer than `window` steps back."""
+    return (k_index <= q_index) & (k_index > q_index - window)
+
+
+def plain(
+    q: Tensor, k: Tensor, v: Tensor, window: int, bias: Bias | None = None, documents: Tensor | None = None,
+    dropout: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D); documents (B, S) numbers the document of every key.
+
+    A query sees the keys of its own document only. `dropout` is the probability with which a weight is dropped.
+    """
+    seen, added = _scores(q, k, window, bias, documents)
+    return attention.plain(q, k, v, visible=seen, bias=added, dropout=dropout)
+
+
+def _scores(
+    q: Tensor, k: Tensor, window: int, bias: Bias | None, documents: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """The mask and the bias of all pairs, broadcastable to (B, H, T, S)."""
+    T, S = q.shape[2], k.shape[2]
+    k_index = torch.arange(S, device=q.device)
+    q_index = k_index[S - T :]
+    seen = visible(q_index[:, None], k_index, window)
+    if documents is not None:
+        seen = seen & (documents[:, None, S - T :, None] == documents[:, None, None, :])
+    return seen, bias(q_index, k_index) if bias else None
+
+
+def fused(
+    q: Tensor, k: Tensor, v: Tensor, window: int, bias: Bias | None = None, documents: Tensor | None = None,
+    dropout: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """The twin of `plain`: each chunk of queries meets the `window` keys before it and its own."""
+    T, S = q.shape[2], k.shape[2]
+    chunk = min(CHUNK, max(32, window))
+    head = T % chunk  # these and the first chunks have fewer keys before them
+    while head + S - T < window:
+        head += chunk
+    n = (T - head) // chunk
+    if n < 2:
+        seen, added = _scores(q, k, window, bias, documents)
+        seen = None if window >= S and documents is None else seen  # the kernel's own causal rule is faster
+        return attention.fused(q, k, v, visible=seen, bias=added, dropout=dropout)
+    start, end = head + S - T - window, head + S - T
+    body = _body(q[:, :, head:], k[:, :, start:], v[:, :, start:], n, start, window, bias, documents, dropout)
+    if not head:
+        return body
+    documents = documents if documents is None else documents[:, :end]
+    first = fused(q[:, :, :head], k[:, :, :end], v[:, :, :end], window, bias, documents, dropout)
+    return torch.cat([first, body], 2)
+
+
+def _body(
+    q: Tensor, k: Tensor, v: Tensor, n: int, start: int, window: int, bias: Bias | None, documents: Tensor | None,
+    dropout: float,
+) -> Tensor:  # fmt: skip
+    """q (B, H, n chunk, D) after `window` keys of k, the first of which has the index `start`."""
+    B, chunk = q.shape[0], q.shape[2] // n
+    size = window + chunk
+    k_index = torch.arange(size, device=q.device)
+    seen = visible(k_index[window:, None], k_index, window)  # (chunk, size), the same for every chunk
+    added = None
+    if bias:
+        k_index = k_index + start + chunk * torch.arange(n, device=q.device)[:, None]  # (n, size)
+        added = bias(k_index[:, window:], k_index)
+        added = added if added is None or added.ndim < 4 else added.expand(n, -1, -1, -1).repeat(B, 1, 1, 1)
+    if documents is not None:
+        near = beside(documents[:, start:], size, chunk).flatten(0, 1)  # (B n, size)
+        seen = seen & (near[:, window:, None] == near[:, None, :])[:, None]
+    y = attention.fused(
+        q.unflatten(2, (n, chunk)).transpose(1, 2).flatten(0, 1),  # (B n, H, chunk, D)
+        *(windows(t, size, chunk).flatten(0, 1) for t in (k, v)),
+        visible=seen, bias=added, dropout=dropout,
+    )  # fmt: skip
+    return y.unflatten(0, (B, n)).transpose(1, 2).flatten(2, 3)

@@ -1,0 +1,57 @@
+"""A causal convolution of a few taps, each channel by itself, then SiLU (as in Gu and Dao, 2023, section 3.4).
+
+    y_t = silu(b + sum_{j=0}^{W-1} w_j x_{t-W+1+j})            silu(a) = a / (1 + exp(-a))
+
+It lets a recurrent layer see the last W tokens side by side before it decides what to write into its state. What stood
+before the first token is the `tail`, W - 1 inputs; a document packed behind another sees zeros there instead.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def plain(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, tail: Tensor | None = None, documents: Tensor | None = None
+) -> Tensor:
+    """x (B, T, E), weight (E, 1, W), bias (E), tail (B, W - 1, E), documents (B, T) -> (B, T, E)."""
+    T, W = x.shape[1], weight.shape[-1]
+    padded = _behind(tail, x, W)
+    a = torch.zeros_like(x) if bias is None else bias.expand_as(x)
+    for j in range(W):
+        tap = padded[:, j : j + T]  # x_{t-W+1+j} at t
+        if documents is not None:
+            tap = tap * _same_document(documents, W - 1 - j)[..., None]
+        a = a + weight[:, 0, j] * tap
+    return a * a.sigmoid()
+
+
+def fused(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, tail: Tensor | None = None, documents: Tensor | None = None
+) -> Tensor:
+    """The twin of `plain`; with packed documents it is `plain`, since no kernel knows them."""
+    if documents is not None:
+        return plain(x, weight, bias, tail, documents)
+    padded = _behind(tail, x, weight.shape[-1])
+    return F.silu(F.conv1d(padded.mT, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), groups=x.shape[2])).mT
+
+
+def tail_after(x: Tensor, width: int, tail: Tensor | None = None, counts: Tensor | None = None) -> Tensor:
+    """The last width - 1 inputs once x (B, T, E) is read, of which counts (B,) tokens are real: (B, width - 1, E)."""
+    padded = _behind(tail, x, width)
+    if counts is None:
+        return padded[:, x.shape[1] :]
+    place = counts[:, None] + torch.arange(width - 1, device=x.device)
+    return padded.gather(1, place[..., None].expand(-1, -1, x.shape[2]))
+
+
+def _behind(tail: Tensor | None, x: Tensor, width: int) -> Tensor:
+    before = x.new_zeros(x.shape[0], width - 1, x.shape[2]) if tail is None else tail.to(x.dtype)
+    return torch.cat([before, x], 1)
+
+
+def _same_document(documents: Tensor, steps: int) -> Tensor:
+    """(B, T): whether the token so many steps back belongs to the same document (or to none: zeros stand there)."""
+    same = torch.ones_like(documents, dtype=torch.bool)
+    same[:, steps:] = documents[:, steps:] == documents[:, : documents.shape[1] - steps]
+    return same

@@ -1,0 +1,20 @@
+"""Logit soft-cap (Gemma 2, 2024; Bello et al., 2016).
+
+    y = cap tanh(z / cap)
+
+Small scores pass unchanged, and none can grow beyond `cap`, so no token becomes impossible by accident.
+"""
+
+import torch
+from torch import Tensor
+
+
+def plain(z: Tensor, cap: float) -> Tensor:
+    """z (...) -> the same shape, within (-cap, cap)."""
+    return cap * (z / cap).tanh()
+
+
+def fused(z: Tensor, cap: float) -> Tensor:
+    """The twin of `plain`: the product is written over the tangent, where no gradient is asked for."""
+    y = torch.tanh(z / cap)
+    return y * cap if y.requires_grad else y.mul_(cap)

@@ -1,0 +1,121 @@
+"""Strided attention (Sparse Transformer: Child, Gray, Radford and Sutskever, 2019, section 4.2), both patterns in one head.
+
+    y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys s <= t with
+          t - s < window                                            the neighbours
+          or (t - s) mod stride = 0                                 every stride-th before
+
+Two steps connect any two tokens when window >= stride; T (window + T/stride) pairs where full attention has T^2 / 2.
+`bias(q_index, k_index)`: (..., T) and (..., S) -> (..., H, T, S).
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from glassformer.kernels import attention
+from glassformer.kernels.dropout import fused as dropout_fused
+from glassformer.kernels.overlap import windows
+
+Bias = Callable[[Tensor, Tensor], Tensor | None]
+CHUNK = 128
+"""Queries that share their neighbours in `fused`."""
+
+
+def visible(q_index: Tensor, k_index: Tensor, window: int, stride: int) -> Tensor:
+    """Elementwise, by the rule above."""
+    back = q_index - k_index
+    return (back >= 0) & ((back < window) | (back % stride == 0))
+
+
+def plain(
+    q: Tensor, k: Tensor, v: Tensor, window: int, stride: int, bias: Bias | None = None,
+    documents: Tensor | None = None, dropout: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """q (B, H, T, D), k and v (B, G, T, D) -> (B, H, T, D); documents (B, T) numbers the document of every token.
+
+    A query sees the keys of its own document only. `dropout` is the probability with which a weight is dropped.
+    """
+    index = torch.arange(q.shape[2], device=q.device)
+    seen = visible(index[:, None], index, window, stride)
+    if documents is not None:
+        seen = seen & (documents[:, None, :, None] == documents[:, None, None, :])
+    return attention.plain(q, k, v, visible=seen, bias=bias(index, index) if bias else None, dropout=dropout)
+
+
+def fused(
+    q: Tensor, k: Tensor, v: Tensor, window: int, stride: int, bias: Bias | None = None,
+    documents: Tensor | None = None, dropout: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """The twin of `plain`. Tokens whose index leaves the same remainder see each other: `stride` short sequences.
+
+    Scores with the neighbours and scores within those sequences stand side by side under one softmax.
+    """
+    T, repeat = q.shape[2], q.shape[1] // k.shape[1]
+    k, v = (t.repeat_interleave(repeat, 1) if repeat > 1 else t for t in (k, v))
+    q = q / math.sqrt(q.shape[3])
+    chunk = min(T, CHUNK, max(32, window))
+    near_pad, far_pad = -T % chunk, -T % stride
+
+    near = _near_scores(_padded(q, near_pad), _padded(k, near_pad), chunk, window, bias, documents)
+    far = _far_scores(_padded(q, far_pad), _padded(k, far_pad), window, stride, bias, documents)
+    scores = torch.cat([near.flatten(2, 3)[:, :, :T], far.transpose(2, 3).flatten(2, 3)[:, :, :T]], 3)
+    pattern = dropout_fused(scores.softmax(3), dropout)
+    near_pattern, far_pattern = pattern.split([near.shape[4], far.shape[4]], 3)
+
+    near_values = _windows(_padded(v, near_pad), chunk, window)
+    far_values = _padded(v, far_pad).unflatten(2, (-1, stride)).transpose(2, 3)  # (B, H, stride, M, D)
+    near_y = _padded(near_pattern, near_pad).unflatten(2, (-1, chunk)) @ near_values
+    far_y = _padded(far_pattern, far_pad).unflatten(2, (-1, stride)).transpose(2, 3) @ far_values
+    return near_y.flatten(2, 3)[:, :, :T] + far_y.transpose(2, 3).flatten(2, 3)[:, :, :T]
+
+
+def _padded(x: Tensor, n: int) -> Tensor:
+    """x (B, H, T, D) -> (B, H, T + n, D)."""
+    return F.pad(x, (0, 0, 0, n)) if n else x
+
+
+def _windows(x: Tensor, chunk: int, window: int) -> Tensor:
+    """x (B, H, N chunk, D) -> (B, H, N, window + chunk, D): each chunk after the `window` tokens before it."""
+    return windows(F.pad(x, (0, 0, window, 0)), window + chunk, chunk).transpose(1, 2)
+
+
+def _near_scores(
+    q: Tensor, k: Tensor, chunk: int, window: int, bias: Bias | None, documents: Tensor | None
+) -> Tensor:
+    """q, k (B, H, N chunk, D) -> (B, H, N, chunk, window + chunk): with the neighbours, -inf where they are none."""
+    T, device = q.shape[2], q.device
+    scores = q.unflatten(2, (-1, chunk)) @ _windows(k, chunk, window).transpose(3, 4)
+    q_index = torch.arange(T, device=device).view(-1, chunk)  # (N, chunk)
+    k_index = q_index[:, :1] + torch.arange(-window, chunk, device=device)  # (N, window + chunk)
+    back = q_index[:, :, None] - k_index[:, None]
+    seen = (back >= 0) & (back < window) & (k_index >= 0)[:, None]
+    if documents is not None:
+        near = F.pad(documents, (window, T - documents.shape[1])).unfold(1, window + chunk, chunk)  # (B, N, ...)
+        seen = seen & (near[:, :, window:, None] == near[:, :, None])
+        seen = seen[:, None]  # (B, 1, N, chunk, window + chunk)
+    return _masked(scores, seen, bias(q_index, k_index) if bias else None)
+
+
+def _far_scores(
+    q: Tensor, k: Tensor, window: int, stride: int, bias: Bias | None, documents: Tensor | None
+) -> Tensor:
+    """q, k (B, H, M stride, D) -> (B, H, stride, M, M): with every stride-th token, -inf where it is later or near."""
+    T, device = q.shape[2], q.device
+    q, k = (t.unflatten(2, (-1, stride)).transpose(2, 3) for t in (q, k))  # (B, H, stride, M, D)
+    index = torch.arange(T, device=device).view(-1, stride).T  # (stride, M)
+    step = index[0]
+    seen = step[:, None] - step >= max(window, 1)
+    if documents is not None:
+        far = F.pad(documents, (0, T - documents.shape[1])).unflatten(1, (-1, stride)).transpose(1, 2)  # (B, stride, M)
+        seen = (seen & (far[..., None] == far[..., None, :]))[:, None]
+    return _masked(q @ k.transpose(3, 4), seen, bias(index, index) if bias else None)
+
+
+def _masked(scores: Tensor, seen: Tensor, added: Tensor | None) -> Tensor:
+    """scores (B, H, N, c, s) plus `added` (N, H, c, s), -inf where not `seen`."""
+    if added is not None:
+        scores = scores + (added.transpose(-4, -3) if added.ndim > 3 else added).to(scores.dtype)
+    return scores.masked_fill(~seen, -math.inf)

@@ -1,0 +1,53 @@
+"""Multi-token prediction (Gloeckle et al., 2024): from one place, the next token and the ones after it.
+
+    logits_j(t) = (x_t + W_j x_t) W_embed^T        for token t + 1 + j,  j = 1 .. n_ahead
+
+The farther heads exist for training only: they reward a stream that plans. Writing uses the next token's scores.
+"""
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+
+from glassformer.kernels import Kernels
+from glassformer.kernels.cross_entropy import IGNORED
+from glassformer.model.head import Foresight, Head
+from glassformer.model.linear import Linear
+from glassformer.model.shapes import Shapes
+
+
+class Ahead(Head):
+    """A tied head, and `n_ahead` views of the stream that look further."""
+
+    n_ahead: PositiveInt = 1
+    """How many tokens after the next are predicted too."""
+    weight: NonNegativeFloat = 0.3
+    """What a nat of theirs counts beside one of the next token's."""
+
+    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+        """n_ahead C^2 parameters."""
+        return AheadHead(shapes, self, kernels)
+
+
+class AheadHead(nn.Module, Foresight):
+    """Scores by the dot product with the embedding, as a tied head."""
+
+    def __init__(self, shapes: Shapes, config: Ahead, kernels: Kernels):
+        super().__init__()
+        self.kernels, self.weight = kernels, config.weight
+        self.views = nn.ModuleList(Linear(shapes.n_embd, shapes.n_embd, False, kernels) for _ in range(config.n_ahead))
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """x (..., C), embedding (V, C) -> (..., V)."""
+        return self.kernels.linear(x, embedding)
+
+    def extra_loss(self, x: Tensor, embedding: Tensor, targets: Tensor) -> Tensor:
+        """`weight` times the mean nats of all farther predictions whose target is known and counted."""
+        total, counted, open_road = x.new_zeros((), dtype=torch.float32), 0, targets != IGNORED
+        for j, view in enumerate(self.views, start=1):
+            open_road = open_road[:, :-1] & (targets[:, j:] != IGNORED)  # nothing on the way may be uncounted
+            far = targets[:, j:].where(open_road, IGNORED).flatten()
+            seen = x[:, :-j]
+            nats = self.kernels.cross_entropy(self.forward(seen + view(seen), embedding).flatten(0, 1), far)
+            total, counted = total + nats.sum(), counted + (far != IGNORED).sum()
+        return self.weight * total / torch.clamp(torch.as_tensor(counted), min=1)

@@ -1,0 +1,17 @@
+"""Zero residual (Goyal et al., 2017; Zhang et al., 2019, "Fixup"): what writes into the stream starts at 0.
+
+Every block begins as the identity, so the depth of the model does not matter at the first step, and grows from there.
+"""
+
+import torch
+
+from glassformer.model.init import STD, Init, writes
+from glassformer.model.shapes import Shapes
+
+
+class Zero(Init):
+    """GPT-2's, but that the model starts without blocks."""
+
+    def std(self, name: str, weight: torch.Tensor, shapes: Shapes) -> float:
+        """0 for writes, 0.02 for the rest."""
+        return 0.0 if writes(name) else STD

@@ -1,0 +1,89 @@
+"""Gated DeltaNet (Yang et al., 2024): linear attention with a memory that fades and corrects itself.
+
+`linear` only ever adds, and what it added stays. Here each token first asks the memory what is stored under its key, and
+writes the difference (kernels/gated_delta.py); two more numbers a head, made from the token, say how much (beta) and how
+fast the rest fades (alpha). As in the paper, a short convolution goes before q, k and v, queries and keys have length 1,
+and a gate decides what of the answer is written back. The paper also norms the answer of every head; that is left out: the
+first answer is beta v (k . q), whose norm would jump from -1 to 1 where k . q changes its sign (LOG.md).
+
+A position that turns queries and keys acts as in attention (turning keeps their length); one that biases scores has none.
+"""
+
+import torch
+from pydantic import NonNegativeInt
+from torch import Tensor, nn
+
+from glassformer.kernels import Kernels
+from glassformer.kernels.short_convolution import tail_after
+from glassformer.model.cache import StateCache
+from glassformer.model.linear import Linear, narrowed
+from glassformer.model.mixer import Mixer
+from glassformer.model.mixer.mamba import ShortConvolution, inverse_softplus
+from glassformer.model.position import Positions
+from glassformer.model.shapes import Shapes
+
+EPS = 1e-6
+
+
+class Delta(Mixer):
+    """A matrix of D x D numbers a key head, overwritten by key. About 5 C^2 parameters where full attention has 4 C^2."""
+
+    conv_width: NonNegativeInt = 4
+    """How many tokens the convolution before q, k and v sees; 0 leaves it out."""
+
+    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+        """The module for a model of these shapes."""
+        return Correcting(self.conv_width, shapes, kernels)
+
+
+class Correcting(nn.Module):
+    """Ask (q), offer (k), hand over (v), how much (beta), how long (alpha), open (gate), write back (o)."""
+
+    def __init__(self, conv_width: int, shapes: Shapes, kernels: Kernels):
+        super().__init__()
+        self.kernels, self.head_dim = kernels, shapes.head_dim
+        width, G = shapes.n_head * shapes.head_dim, shapes.key_heads
+        self.widths = [width, G * shapes.head_dim, G * shapes.head_dim]
+        self.q_proj, self.k_proj, self.v_proj = (Linear(shapes.n_embd, n, shapes.bias, kernels) for n in self.widths)
+        self.conv = ShortConvolution(sum(self.widths), conv_width, kernels) if conv_width else None
+        self.beta_proj = Linear(shapes.n_embd, G, shapes.bias, kernels)
+        self.alpha_proj = Linear(shapes.n_embd, G, False, kernels)
+        # At first the heads remember from about a thousand tokens down to one: log alpha is -A softplus(.. + dt_bias).
+        self.A_log = nn.Parameter(torch.linspace(1, 16, G).log())
+        self.dt_bias = nn.Parameter(inverse_softplus(torch.logspace(-3, -1, G)))
+        self.gate_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
+        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
+
+    def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        x = narrowed(x)
+        *tail, state = cache.tensors if cache and cache.tensors else (None,)
+        qkv = torch.cat([self.q_proj(x), self.k_proj(x), self.v_proj(x)], -1)
+        mixed = self.conv(qkv, tail[0] if tail else None, positions.documents) if self.conv else qkv
+        q, k, v = (t.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for t in mixed.split(self.widths, -1))
+        q, k = positions.rotate(self._unit(q), self._unit(k))  # (B, heads, T, D)
+        beta, log_alpha = self._gates(x, positions.real)
+        y, state = self.kernels.gated_delta(q, k, v, beta, log_alpha, state, positions.documents)
+        if cache is not None:
+            after = [tail_after(qkv, self.conv.width, tail[0] if tail else None, positions.counts)] if self.conv else []
+            cache.store(*after, state)
+        return self.o_proj(self.kernels.swiglu(self.gate_proj(x), y.transpose(1, 2).flatten(2)))
+
+    def make_cache(self, batch: int, length: int) -> StateCache:
+        """The last inputs of the convolution and the memory; `length` does not matter."""
+        return StateCache()
+
+    def _gates(self, x: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
+        """beta and log alpha, (B, G, T) in float32 or wider. Padding writes nothing and lets nothing fade."""
+        b, a = self.beta_proj(x), self.alpha_proj(x)
+        wide = torch.promote_types(a.dtype, torch.float32)
+        beta = b.to(wide).sigmoid()
+        log_alpha = -self.A_log.to(wide).exp() * nn.functional.softplus(a.to(wide) + self.dt_bias)
+        if real is not None:
+            beta, log_alpha = beta * real[..., None], log_alpha * real[..., None]
+        return beta.transpose(1, 2), log_alpha.transpose(1, 2)
+
+    def _unit(self, t: Tensor) -> Tensor:
+        """t / |t|: RMSNorm with a weight of 1 / sqrt(D)."""
+        D = self.head_dim
+        return self.kernels.rms_norm(t, t.new_full((D,), D**-0.5), EPS / D)

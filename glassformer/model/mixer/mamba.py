@@ -1,0 +1,119 @@
+"""Mamba (Gu and Dao, 2023): a state-space model whose memory is chosen by what it reads, in place of attention.
+
+    x, z = W_in stream                              two streams of E = expand C channels
+    x = silu(conv(x))                               the last few tokens side by side
+    dt, B, C = softplus(W_dt r + b_dt), B, C        where (r, B, C) = W_x x
+    y = scan(x, dt, A, B, C) + D x                  kernels/selective_scan.py
+    stream += W_o (y silu(z))
+
+No two tokens are compared, so a token costs the same wherever it stands, and writing needs E (N + W - 1) numbers of memory
+a layer. The scan itself knows order: a `position` that adds to the stream acts, one that turns queries or biases scores
+finds none here.
+"""
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from glassformer.kernels import Kernels
+from glassformer.kernels.short_convolution import tail_after
+from glassformer.model.cache import StateCache
+from glassformer.model.linear import Linear, narrowed
+from glassformer.model.mixer import Mixer
+from glassformer.model.position import Positions
+from glassformer.model.shapes import Shapes
+
+
+class Mamba(Mixer):
+    """A recurrence trained in parallel. About 6 C^2 parameters with the defaults, where full attention has 4 C^2."""
+
+    n_state: PositiveInt = 16
+    """N, how many numbers of memory each channel has."""
+    expand: PositiveInt = 2
+    """Channels per number of the stream: E = expand C."""
+    conv_width: PositiveInt = 4
+    """How many tokens the convolution sees, the token itself included."""
+    dt_rank: PositiveInt | None = None
+    """Numbers from which all channels' step sizes are computed; null means C / 16, rounded up."""
+
+    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+        """The module for a model of these shapes; heads do not matter."""
+        return SelectiveStateSpace(self, shapes, kernels)
+
+
+class SelectiveStateSpace(nn.Module):
+    """Holds the projections, the convolution, and the parameters of the recurrence."""
+
+    def __init__(self, config: Mamba, shapes: Shapes, kernels: Kernels):
+        super().__init__()
+        self.kernels, self.n_state = kernels, config.n_state
+        self.rank = config.dt_rank or -(-shapes.n_embd // 16)
+        width = config.expand * shapes.n_embd
+        self.in_proj = Linear(shapes.n_embd, 2 * width, shapes.bias, kernels)
+        self.conv = ShortConvolution(width, config.conv_width, kernels)
+        self.x_proj = Linear(width, self.rank + 2 * config.n_state, False, kernels)
+        self.dt = StepSize(self.rank, width, kernels)
+        # 1 to N in every channel (S4D-real). One dimension, for optimizers neither decay nor orthogonalise those.
+        self.A_log = nn.Parameter(torch.arange(1, config.n_state + 1.0).log().repeat(width))
+        self.D = nn.Parameter(torch.ones(width))
+        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
+
+    def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        tail, state = cache.tensors if cache and cache.tensors else (None, None)
+        inner, z = self.in_proj(narrowed(x)).chunk(2, -1)  # (B, T, E)
+        u = self.conv(inner, tail, positions.documents)
+        r, B, C = self.x_proj(u).split([self.rank, self.n_state, self.n_state], -1)
+        dt = self.dt(r)
+        if positions.real is not None:
+            dt = dt * positions.real[..., None]  # padding passes by
+        A = -self.A_log.to(dt.dtype).exp().unflatten(0, (-1, self.n_state))  # (E, N)
+        y, state = self.kernels.selective_scan(u, dt, A, B, C, self.D, state, positions.documents)
+        if cache is not None:
+            cache.store(tail_after(inner, self.conv.width, tail, positions.counts), state)
+        return self.o_proj(self.kernels.swiglu(z, y))
+
+    def make_cache(self, batch: int, length: int) -> StateCache:
+        """The last inputs of the convolution and the state; `length` does not matter."""
+        return StateCache()
+
+
+class ShortConvolution(nn.Module):
+    """A few taps for every channel, and SiLU."""
+
+    def __init__(self, channels: int, width: int, kernels: Kernels):
+        super().__init__()
+        self.kernels, self.width = kernels, width
+        self.weight = nn.Parameter(uniform(channels, 1, width, bound=width**-0.5))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, tail: Tensor | None, documents: Tensor | None) -> Tensor:
+        """x (B, T, E) -> (B, T, E)."""
+        return self.kernels.short_convolution(x, self.weight, self.bias, tail, documents)
+
+
+class StepSize(nn.Module):
+    """dt = softplus(W r + b), 0.001 to 0.1 at first: the channels remember from ten tokens to a thousand."""
+
+    def __init__(self, rank: int, width: int, kernels: Kernels):
+        super().__init__()
+        self.kernels = kernels
+        self.weight = nn.Parameter(uniform(width, rank, bound=rank**-0.5))
+        self.bias = nn.Parameter(inverse_softplus(torch.logspace(-3, -1, width)))
+
+    def forward(self, r: Tensor) -> Tensor:
+        """r (B, T, rank) -> dt (B, T, E) > 0 in float32 or wider."""
+        a = self.kernels.linear(r, self.weight)
+        wide = torch.promote_types(a.dtype, torch.float32)
+        return nn.functional.softplus(a.to(wide) + self.bias)
+
+
+def uniform(*shape: int, bound: float) -> Tensor:
+    """Numbers in (-bound, bound) on the default device, the same in every model: the seed's own fill the projections."""
+    drawn = torch.rand(shape, device="cpu", generator=torch.Generator().manual_seed(0))
+    return ((2 * drawn - 1) * bound).to(torch.get_default_device())
+
+
+def inverse_softplus(y: Tensor) -> Tensor:
+    """x with log(1 + exp(x)) = y."""
+    return y + (-(-y).expm1()).log()

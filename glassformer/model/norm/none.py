@@ -1,0 +1,15 @@
+"""No norm: what the others are compared with. Deep stacks without one blow up or learn slowly (docs/lab.md)."""
+
+from torch import nn
+
+from glassformer.kernels import Kernels
+from glassformer.model.norm import Norm
+from glassformer.model.shapes import Shapes
+
+
+class NoNorm(Norm):
+    """y = x."""
+
+    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+        """No parameters."""
+        return nn.Identity()

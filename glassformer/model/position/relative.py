@@ -1,0 +1,62 @@
+"""Relative bias in buckets (T5: Raffel et al., 2020, section 2.1), the causal form.
+
+    bias_ts = W[bucket(t - s), h]
+
+Half of the buckets are distances of their own, 0, 1, 2 ...; the other half widen logarithmically up to `max_distance`, and
+the last is for all beyond. One table serves all layers, as in T5.
+"""
+
+import math
+from typing import Self
+
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor
+
+from glassformer.kernels import Kernels
+from glassformer.model.embedding import Embedding
+from glassformer.model.position import Position, Scheme
+from glassformer.model.shapes import Shapes
+
+
+class Relative(Position):
+    """A learned number for each head and range of distances."""
+
+    buckets: PositiveInt = Field(default=32, ge=2)
+    """How many ranges of distances are told apart."""
+    max_distance: PositiveInt = 128
+    """All distances from here on are one."""
+
+    @model_validator(mode="after")
+    def _widening(self) -> Self:
+        if self.max_distance <= self.buckets // 2:
+            raise ValueError(
+                f"max_distance={self.max_distance} must be above buckets / 2 = {self.buckets // 2}; raise it"
+            )
+        return self
+
+    def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
+        """buckets x H parameters."""
+        return RelativeScheme(shapes.n_head, self.buckets, self.max_distance, kernels)
+
+
+class RelativeScheme(Scheme):
+    """Looks up the biases it needs; defined at any index."""
+
+    def __init__(self, n_head: int, buckets: int, max_distance: int, kernels: Kernels):
+        super().__init__()
+        self.max_distance = max_distance
+        self.table = Embedding(buckets, n_head, kernels)
+
+    def bias(self, q_index: Tensor, k_index: Tensor) -> Tensor:
+        """q_index (..., T), k_index (..., S) -> (..., H, T, S)."""
+        distance = (q_index[..., :, None] - k_index[..., None, :]).clamp(min=0)
+        chosen = bucket(distance, self.table.weight.shape[0], self.max_distance)
+        return self.table(chosen).movedim(-1, -3)
+
+
+def bucket(distance: Tensor, buckets: int, max_distance: int) -> Tensor:
+    """distance (...) int64, not negative -> the number of its bucket, int64."""
+    exact = buckets // 2
+    wide = (distance.clamp(min=1).float() / exact).log() / math.log(max_distance / exact) * (buckets - exact)
+    return torch.where(distance < exact, distance, (exact + wide.long()).clamp(max=buckets - 1))

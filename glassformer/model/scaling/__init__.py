@@ -1,0 +1,45 @@
+"""Scaling: how rotary positions trained on short texts are stretched over long ones.
+
+RoPE turns pair i of a head by position x theta_i. Beyond the trained length the slow pairs reach angles that no weight
+has seen. Each variant slows some of them down. `factor` is how many times longer the texts become; the trained length is
+context_length / factor unless `original` says otherwise.
+"""
+
+import abc
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from glassformer.config import Variant
+
+
+class Scaling(Variant):
+    """Says how fast each pair turns."""
+
+    @abc.abstractmethod
+    def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
+        """theta for a width of that many numbers: (width/2,) float32, in radians per token."""
+
+    @property
+    def temperature(self) -> float:
+        """What turned queries and keys are multiplied by, each: scores get its square."""
+        return 1.0
+
+
+class Stretched(Scaling):
+    """The settings that the variants share which do stretch."""
+
+    factor: PositiveFloat = Field(default=4.0, ge=1)
+    """How many times longer texts are than those that the model was trained on."""
+    original: PositiveInt | None = None
+    """The length the model was trained on, in tokens; null means context_length / factor."""
+
+    def trained(self, context_length: int) -> float:
+        """`original` with its default filled in."""
+        return self.original or context_length / self.factor
+
+
+def unscaled(base: float, width: int, device: torch.device) -> Tensor:
+    """theta_i = base^(-2i/width), (width/2,) float32."""
+    return base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)

@@ -1,0 +1,62 @@
+"""What loss to expect: the scaling law of compute-optimal training (Hoffmann et al., 2022, eq. 10).
+
+    L(N, D) = E + A / N^alpha + B / D^beta        nats per token, N parameters, D tokens
+
+fitted on web text in tokens of a vocabulary of 32,000, with models of 70M to 16B parameters. Two fits of the same runs
+exist, the paper's and the correction by Besiroglu et al. (2024); the band spans both. Text read again counts less
+(Muennighoff et al., 2023, eq. 5):
+
+    D = U + U R* (1 - exp(-R / R*))               U different tokens, each read R times more, R* = 15.4
+
+The law is of web text. Village stories are far easier, code is easier, and no law of this kind is known for them.
+"""
+
+import math
+from dataclasses import dataclass
+
+FITS = {  # E, A, B, alpha, beta
+    "Hoffmann et al. 2022": (1.69, 406.4, 410.7, 0.34, 0.28),
+    "Besiroglu et al. 2024": (1.8172, 482.01, 2085.43, 0.3478, 0.3658),
+}
+MARGIN = 0.03
+"""Nats to either side: what one seed, one tokenizer or one data mix differs from another."""
+VOCABULARY, BYTES_PER_TOKEN = 32_000, 4.2
+"""Of the law's tokenizer; the bytes are an average of English web text."""
+SMALLEST, LARGEST = 70e6, 16e9
+OPTIMAL = 20
+"""Tokens per parameter at which a given compute is spent best (Hoffmann et al., 2022)."""
+REREAD = 15.39
+
+
+@dataclass(frozen=True)
+class Band:
+    """What web text would cost after the run."""
+
+    low: float
+    """Nats per token of the law's tokenizer."""
+    high: float
+    source: str
+    remark: str
+
+    @property
+    def bits_per_byte(self) -> tuple[float, float]:
+        """The same band, whatever the tokenizer."""
+        return tuple(nats / math.log(2) / BYTES_PER_TOKEN for nats in (self.low, self.high))  # type: ignore
+
+
+def effective_tokens(tokens: float, different: float | None) -> float:
+    """What `tokens` are worth when only so many are different."""
+    if different is None or tokens <= different:
+        return tokens
+    again = tokens / different - 1
+    return different * (1 + REREAD * (1 - math.exp(-again / REREAD)))
+
+
+def band(parameters: float, tokens: float) -> Band | None:
+    """The band for so many parameters and (effective) tokens; None where the law says more than a uniform guess."""
+    values = [E + A / parameters**a + B / tokens**b for E, A, B, a, b in FITS.values()]
+    if min(values) >= math.log(VOCABULARY):
+        return None
+    remark = "" if SMALLEST <= parameters <= LARGEST else "outside the 70M to 16B parameters that were measured"
+    high = min(max(values) + MARGIN, math.log(VOCABULARY))
+    return Band(min(values) - MARGIN, high, " and ".join(FITS), remark)

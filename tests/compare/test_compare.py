@@ -1,0 +1,232 @@
+"""A comparison: its rows are ordinary runs, it goes on where it stopped, budgets are equal, and doubts are said."""
+
+import re
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from glassformer import cli, compare, pipeline
+from glassformer.compare import Result, judge
+from glassformer.compare.budget import Cost, cost, equal_steps
+from glassformer.compare.design import Design, Entry, Question, command, recipe_of, variants
+from glassformer.compare.measure import LENGTHS, Measured, lengths
+from glassformer.data.batches import sequential
+from glassformer.errors import SettingError
+from glassformer.model.gpt import GPT
+from glassformer.presets import mini
+from glassformer.runs import Run
+from glassformer.train import checkpoint
+from glassformer.train.evaluate import byte_lengths, evaluate
+from glassformer.train.precision import Precision
+
+SMALL = (
+    "corpus.megabytes=0.1", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=320",
+    "model.n_layer=1", "model.n_embd=16", "model.n_head=2", "model.context_length=16", "train.steps=6",
+    "train.micro_batch_size=4", "train.precision=fp32", "train.eval_tokens=128",
+)  # fmt: skip
+QUESTION = Question(None, "mini", SMALL, ("model.mlp=gelu", "model.position=learned"), 2, "steps", None, False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def workshop(tmp_path_factory):
+    """A folder with threads to match: one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("compare"))
+        yield
+    torch.set_num_threads(threads)
+
+
+def ask(question: Question, name: str, said: list[str] | None = None):
+    say = (lambda line: None) if said is None else said.append
+    return compare.compare(question, mini(), Path("runs") / name, say=say, progress=lambda *told: None)
+
+
+def glass(monkeypatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["glass", *words])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def first(workshop):
+    return ask(QUESTION, "first")
+
+
+def test_every_row_is_the_run_that_its_printed_command_trains(first, monkeypatch):
+    design, results = first
+    entry, seed = design.entries[1], design.seeds[1]
+    folder = Path("runs/first") / f"{entry.name}-{seed}"
+    printed = Run.open(folder).facts()["command"]
+    words = shlex.split(printed)
+    assert words == ["glass", *design.words(entry, seed, f"first/{entry.name}-{seed}")]
+    assert glass(monkeypatch, *words[1:-1], "again") == 0
+    ours, again = checkpoint.load(folder).model(), checkpoint.load(Path("runs/again")).model()
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), again.parameters(), strict=True))
+    assert Run.open(Path("runs/again")).metrics("eval")[-1]["bpb"] == results[1].runs[1].bpb
+
+
+def test_a_stopped_comparison_goes_on_and_ends_as_if_it_had_not_been(first, monkeypatch):
+    trained, real = [], pipeline.train
+
+    def stopping(recipe, data, folder, **rest):
+        trained.append(folder.name)
+        return real(recipe, data, folder, **rest) if len(trained) != 3 else "interrupted"
+
+    monkeypatch.setattr(pipeline, "train", stopping)
+    with pytest.raises(compare.Stopped):
+        ask(QUESTION, "stopped")
+    done = [Path("runs/stopped") / name for name in trained[:2]]
+    before = [(folder / "metrics.jsonl").read_bytes() for folder in done]
+    _, results = ask(QUESTION, "stopped")
+    assert len(trained) == len(set(trained)) + 1 == 7  # only the stopped one was begun twice
+    assert all((f / "metrics.jsonl").read_bytes().startswith(b) for f, b in zip(done, before))
+    assert [[run.bpb for run in result.runs] for result in results] == [
+        [r.bpb for r in result.runs] for result in first[1]
+    ]
+    n_lines = [(folder / "metrics.jsonl").read_bytes() for folder in done]
+    ask(QUESTION, "stopped")
+    assert n_lines == [(folder / "metrics.jsonl").read_bytes() for folder in done]  # nothing is measured twice
+
+
+def test_another_question_is_not_mixed_into_a_comparison(first):
+    with pytest.raises(SettingError, match="another comparison"):
+        ask(replace(QUESTION, seeds=3), "first")
+
+
+def test_learned_positions_cannot_and_others_read_longer_texts(first):
+    _, (baseline, _, learned) = first
+    for run in learned.runs:
+        assert run.lengths["1"] is not None and run.lengths["2"] is None and run.lengths["4"] is None
+    assert all(run.lengths[str(k)] is not None for run in baseline.runs for k in LENGTHS)
+
+
+def test_every_length_is_judged_on_the_same_targets():
+    recipe = mini().override(*SMALL)
+    data = pipeline.dataset(recipe, lambda *told: None)
+    recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}", "model.position=none")
+    model, bytes_of = GPT(recipe.model), byte_lengths(data.tokenizer.token_bytes)
+    found = lengths(model, data, recipe)
+    fp32 = Precision("fp32", torch.device("cpu"))
+    T = recipe.model.context_length
+    alone = evaluate(model, sequential(data.validation, T, 4), bytes_of, fp32)  # the small text is read to its end
+    assert found["1"] == pytest.approx(alone["bpb"], rel=1e-6)
+    for block in model.blocks:  # a model that never looks back cannot tell the lengths apart
+        block.get_submodule("mixer.o_proj").get_parameter("weight").data.zero_()
+    found = lengths(model, data, recipe)
+    assert found["1"] == pytest.approx(found["2"], rel=1e-6) and found["1"] == pytest.approx(found["4"], rel=1e-6)
+
+
+def test_budgets_are_equal():
+    one, two = Cost(1000, 64, 3e6, 0.0), Cost(1000, 128, 9e6, 0.0)
+    assert equal_steps("steps", 100, one, two, None) == 50
+    assert equal_steps("flops", 100, one, two, None) == 33
+    assert equal_steps("time", 100, one, two, (0.1, 0.025)) == 400
+    assert equal_steps("flops", 1, one, two, None) == 1
+
+
+def test_flops_are_those_of_the_formula_for_full_attention():
+    recipe = mini().override(*SMALL, "model.mlp=gelu", "model.n_layer=2")
+    data = pipeline.dataset(recipe, lambda *told: None)
+    from glassformer.model.cost import flops_per_token
+
+    model = GPT(recipe.model.model_copy(update={"vocab_size": data.tokenizer.vocab_size}))
+    found = cost(recipe, data, "fp32")
+    assert found.parameters == sum(p.numel() for p in model.parameters())
+    assert found.flops_per_step == pytest.approx(flops_per_token(model, 16) * found.tokens_per_step, rel=0.1)
+
+
+def test_steps_of_equal_flops_are_trained():
+    design, _ = ask(replace(QUESTION, against=("model.n_embd=32",), budget="flops", seeds=1), "flops")
+    small, wide = design.entries
+    assert wide.steps < small.steps == 6
+    assert wide.flops == pytest.approx(small.flops, rel=0.5 / wide.steps)
+    assert Run.open(Path("runs/flops") / f"{wide.name}-1337").metrics("train")[-1]["step"] == wide.steps
+
+
+def test_time_budgets_and_minutes_are_measured_here():
+    question = replace(QUESTION, against=("model.n_embd=32",), budget="time", seeds=1, minutes=0.002)
+    design, _ = ask(question, "time")
+    seconds = [entry.steps * (entry.step_seconds or 0) for entry in design.entries]
+    assert seconds == pytest.approx([0.12, 0.12], rel=0.5)
+    assert Design.load(Path("runs/time")) == design
+
+
+def test_tuning_tries_a_grid_on_another_seed_and_takes_the_best():
+    design, _ = ask(replace(QUESTION, against=("model.mlp=gelu",), tune=True, seeds=1), "tuned")
+    for entry in design.entries:
+        assert entry.tried and len(entry.tried) == 3
+        assert entry.tried[f"{entry.learning_rate:g}"] == min(v for v in entry.tried.values() if v is not None)
+        run = Run.open(Path("runs/tuned") / f"{entry.name}-1337")
+        assert run.recipe()["train"]["learning_rate"] == entry.learning_rate
+    seeds = {Run.open(f).recipe()["train"]["seed"] for f in Path("runs/tuned").glob("tune-*")}
+    assert seeds == {1338}
+
+
+@pytest.mark.parametrize(
+    ("against", "why"),
+    [("model.n_embd=16", "changes nothing"), ("", "changes nothing"), ("corpus.seed=9", "same text"),
+     ("train.steps=9", "budget decides"), ("train.seed=9", "budget decides"), ("model.mxer=full", "did you mean")],
+)  # fmt: skip
+def test_variants_that_compare_nothing_are_refused(against, why):
+    with pytest.raises(SettingError, match=why):
+        variants(mini().override(*SMALL), (against,))
+
+
+def test_names_of_variants_differ_and_are_folders():
+    found = variants(mini(), ("model.mixer=sliding", "model.mixer=sliding train.clip=2", "model.mixer=sliding"))
+    names = [name for name, _, _ in found]
+    assert len(set(names)) == 4 and all(re.fullmatch(r"[\w.,-]+", name) for name in names)
+
+
+def made(label: str, bits: list[float | None]) -> Result:
+    entry = Entry(label, label, [], 1, 1, 1, 1.0, 1.0)
+    return Result(entry, [Measured(bpb, 1.0, None, {}) for bpb in bits])
+
+
+def test_a_variant_that_diverged_is_said_to_have():
+    results = [made("A", [2.0, 2.1, 1.9]), made("B", [2.0, None, 1.9]), made("C", [1.0, 1.11, 0.9])]
+    judge(results)
+    assert "B diverged at 1 of 3" in results[1].verdict and results[1].difference is None
+    assert re.match(r"C needs 49.* % fewer bits", results[2].verdict)
+
+
+def test_a_learning_rate_that_explodes_ends_that_run_only():
+    said: list[str] = []
+    question = replace(QUESTION, against=("train.learning_rate=1e30 train.clip=1e30 train.optimizer=adamw",), seeds=2)
+    _, (_, wild) = ask(question, "wild", said)
+    assert "diverged at" in wild.verdict
+    assert any("stopped before the weights were touched" in line for line in said)
+
+
+def test_the_command_line_prints_verdicts_and_one_page_without_links(first, monkeypatch, capsys):
+    words = [*SMALL, "--against", "model.mlp=gelu", "--against", "model.position=learned", "--seeds", "2"]
+    assert glass(monkeypatch, "compare", *words, "--name", "first") == 0  # the same question: nothing is trained
+    out = capsys.readouterr().out
+    assert "continuing" in out and "seeds" in out and "cannot" in out and "not tuned" in out
+    page = Path("runs/first/compare.html").read_text()
+    assert not re.search(r"(src|href)=\"(?!data:)", page) and "http" not in page
+    for result in first[1]:
+        assert result.entry.label in page
+    assert page.count("glass train") == 6
+
+
+def test_mistakes_are_one_sentence(monkeypatch, capsys):
+    assert glass(monkeypatch, "compare") == 2
+    assert "--against" in capsys.readouterr().err
+    assert glass(monkeypatch, "compare", "--against", "model.mlp=gelu", "--budget", "money") == 2
+    assert "steps, flops, time" in capsys.readouterr().err
+
+
+def test_the_words_of_a_run_give_its_recipe(first):
+    design, _ = first
+    words = design.words(design.entries[2], 1338, "x")
+    recipe = recipe_of(words, mini())
+    assert recipe.model.position.name == "learned" and recipe.train.seed == 1338 and recipe.train.sample_every == 0
+    assert command(words).startswith("glass train corpus.megabytes") or "train.eval_every" in command(words)

@@ -1,0 +1,68 @@
+"""`glass check-variant`: a right file passes, and a wrong one is told where, in the names of the dimensions."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from glassformer import contracts
+from glassformer.contracts import slot_of, verdicts
+from glassformer.errors import SettingError
+
+MEAN = Path(__file__).with_name("mean_mixer.py")
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    monkeypatch.setattr(contracts, "N_COMBINATIONS", 2)
+
+
+def spoiled(folder: Path, *changes: tuple[str, str]) -> str:
+    text = MEAN.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "spoiled.py").write_text(text)
+    return str(folder / "spoiled.py")
+
+
+def broken(path: str) -> dict[str, str]:
+    return {v.promise: v.broken for v in verdicts(slot_of(path), path) if v.broken}
+
+
+def test_a_mixer_of_twenty_lines_keeps_every_promise(capsys):
+    assert contracts.check_variant(str(MEAN), Console())
+    assert "All promises are kept" in capsys.readouterr().out
+
+
+def test_looking_ahead_is_found_and_placed(tmp_path):
+    found = broken(spoiled(tmp_path, ("k <= q", "k <= q + 1")))
+    assert "position 0 depends on a later position" in found["causal"]
+    assert "row" in found["decode_equals_forward"] and "token" in found["decode_equals_forward"]
+
+
+def test_documents_that_see_each_other_are_found(tmp_path):
+    found = broken(spoiled(tmp_path, ("positions.visible(k_index, lambda q, k: k <= q)", "k_index <= positions.queries")))
+    assert list(found) == ["packed_documents_are_read_alone"]
+
+
+def test_a_forgotten_cache_is_found(tmp_path):
+    found = broken(spoiled(tmp_path, ("            v, _ = cache.append(v, v, positions)\n", "            pass\n")))
+    assert {"decode_equals_forward", "chunked_prefill_equals_whole"} <= set(found)
+
+
+def test_an_exception_is_told_with_its_line(tmp_path):
+    found = broken(spoiled(tmp_path, ("x.device)", "x.devise)")))
+    line = next(i for i, text in enumerate(MEAN.read_text().splitlines(), 1) if "x.device" in text)
+    assert all("AttributeError" in how and f"line {line} of spoiled.py" in how for how in found.values()) and found
+
+
+def test_files_that_are_no_part_are_refused(tmp_path):
+    (tmp_path / "nothing.py").write_text("x = 1\n")
+    (tmp_path / "wrong.py").write_text("x =\n")
+    with pytest.raises(SettingError, match="defines no part of a model; subclass Mixer"):
+        slot_of(str(tmp_path / "nothing.py"))
+    with pytest.raises(SettingError, match="could not be imported"):
+        slot_of(str(tmp_path / "wrong.py"))
+    with pytest.raises(SettingError, match="there is no file"):
+        slot_of(str(tmp_path / "missing.py"))
