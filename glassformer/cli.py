@@ -58,7 +58,7 @@ Stories = Annotated[int, typer.Option(help="Stories to write and check, if it le
 
 @app.command()
 def demo(
-    minutes: Annotated[float, typer.Option(help="How long to train; more is better.", min=0.05)] = 3.5,
+    minutes: Annotated[float, typer.Option(help="How long to train; more is better.", min=0.05)] = 3.0,
     name: Name = None,
 ) -> None:
     """From nothing to a model that writes stories: text, tokens, training, score, report."""
