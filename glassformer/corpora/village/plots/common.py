@@ -117,7 +117,7 @@ sit a l | at a l
 """
 
 MEETING = """
-friend-here b a | at b place(a)
+friend-here b a | here a b
     {a his} friend {b new} {b was} there too
     with {a him} was {a his} best friend {b new}
     {b new}, {a his} friend, sat close by
@@ -134,7 +134,7 @@ comes b a | ~joins b
     {b} came along
     {b} came [walking|hurrying|strolling] up
     along came {b name}
-pet-with b a | at b place(a), owns a b
+pet-with b a | here a b, owns a b
     with {a him} was {a his} {b species}, {b new}
     {a his} {b species} {b new} trotted beside {a him}
     {a his} {b species} {b new} was never far away
