@@ -17,13 +17,13 @@ from glassformer.model.cost import linear, parameters_by_part, shallow_depths
 from glassformer.pipeline import stem
 from glassformer.plan import clock, scaling
 from glassformer.plan.hardware import Hardware
-from glassformer.plan.trace import UPDATE, WASTE, Trace, cache_bytes, grown, peak, traced
+from glassformer.plan.trace import UPDATE, Trace, cache_bytes, grown, peak, resident, traced
 from glassformer.presets import Recipe
 from glassformer.tokenizers import TokenizerRecipe
 
-PROCESS = {"cpu": 0.295e9, "cuda": 0.5e9, "mps": 0.5e9}
+PROCESS = {"cpu": 0.305e9, "cuda": 0.5e9, "mps": 0.5e9}
 """Bytes of Python and PyTorch themselves (on a GPU: of its context) when training. CPU: measured, 0.25 GB after the
-imports and 0.045 GB more once kernels have run; the others as the field reports."""
+imports and 0.055 GB more once kernels have run; the others as the field reports."""
 USABLE = 0.92
 """The share of a device's memory that a program can have."""
 BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "bpe": 4.0, "wordpiece": 4.0, "word": 5.0}
@@ -123,7 +123,7 @@ def plan(recipe: Recipe, hardware: Hardware, ranks: int = 1) -> Plan:
     recipe = recipe.override(f"model.vocab_size={vocabulary}")
     local = share(recipe, ranks)
     precision = hardware.precision if recipe.train.precision == "auto" else recipe.train.precision
-    traces = traced(local, *as_traced(hardware, precision))
+    traces = traced(local, as_traced(hardware, precision))
     parts = parameters_by_part(recipe.model)
     count = sum(parts.values())
     memory = _memory(traces, local, hardware)
@@ -154,17 +154,15 @@ def share(recipe: Recipe, ranks: int) -> Recipe:
     return recipe.override(f"train.micro_batch_size={rows}", f"train.grad_accumulation={batch // ranks // rows}")
 
 
-def as_traced(hardware: Hardware, precision: str) -> tuple[str, float]:
-    """Precision and waste for `trace`: only a CPU in bf16 keeps short attention patterns, only malloc leaves gaps."""
-    if hardware.kind == "cpu":
-        return precision, WASTE
-    return "fp32" if precision == "fp32" else "fp16", 0.0
+def as_traced(hardware: Hardware, precision: str) -> str:
+    """The precision for `trace`: only a CPU in bf16 keeps short attention patterns."""
+    return precision if hardware.kind == "cpu" or precision == "fp32" else "fp16"
 
 
 def peak_memory(recipe: Recipe, hardware: Hardware, ranks: int, precision: str) -> float:
     """Bytes at the worst moment on each of `ranks` devices."""
     local = share(recipe, ranks)
-    return _memory(traced(local, *as_traced(hardware, precision)), local, hardware).peak
+    return _memory(traced(local, as_traced(hardware, precision)), local, hardware).peak
 
 
 def vocabulary_of(tokenizer: TokenizerRecipe) -> int:
@@ -187,7 +185,7 @@ def _memory(traces: tuple[Trace, ...], recipe: Recipe, hardware: Hardware) -> Me
 
     kept = [of(name) for name in ("weights", "gradients", "optimizer", "activations")]
     process = PROCESS[hardware.kind]
-    most = peak(traces, recipe)
+    most = (resident if hardware.kind == "cpu" else peak)(traces, recipe)
     return Memory(*kept, passing=most - sum(kept), process=process, peak=most + process)
 
 

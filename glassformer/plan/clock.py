@@ -10,7 +10,7 @@ tried: 20 to 45 % too quick, since it finds in its cache what a whole step has t
 from collections import Counter
 
 from glassformer.plan.hardware import Hardware
-from glassformer.plan.operator import Operator
+from glassformer.plan.operator import ATTENTION, Operator
 
 PRODUCTS = {"cpu": 0.75, "cuda": 0.6, "mps": 0.5}
 """The share of the peak that products reach. CPU: measured here (bench/plan.py), as a share of a large product's speed;
@@ -30,7 +30,8 @@ def seconds(op: Operator, hardware: Hardware) -> float:
     kind = hardware.kind
     if op.bytes == 0 and op.flops == 0:
         return VIEW if kind == "cpu" else 0.0
-    peak = hardware.fp32 if op.width >= 4 else hardware.narrow
+    slow = op.width >= 4 or (kind == "cpu" and op.name in ATTENTION)  # its bf16 takes as long as its fp32, measured
+    peak = hardware.fp32 if slow else hardware.narrow
     kernel = max(op.flops / (peak * PRODUCTS[kind]), op.bytes / (hardware.bandwidth * BYTES[kind]))
     return (
         kernel + op.fresh / (hardware.new_pages * NEW_PAGES) + OVERHEAD[kind]

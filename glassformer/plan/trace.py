@@ -14,7 +14,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,24 +29,32 @@ from glassformer.plan.operator import MAPPED, Operator, operator
 from glassformer.presets import Recipe
 from glassformer.train.loss import next_token
 
-WASTE = 0.38
-"""Bytes a Linux process holds beyond each byte that a step takes and frees in small blocks: gaps of its heap between
-blocks that are taken again in another order. Measured (bench/plan.py); a simulation of malloc finds a tenth of it."""
+LOST = 0.074
+"""Bytes that a Linux process holds for each byte that a step takes in small blocks: gaps of its heap, which the next block
+did not fit into. It is the traffic that loses them, not the number alive at once. Measured (bench/plan.py, LOG.md)."""
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Peak(NamedTuple):
+    """The most bytes alive in a phase: of all blocks at once, of those in the heap, of those with pages of their own."""
+
+    live: float
+    small: float
+    mapped: float
 
 
 class Recorder(TorchDispatchMode):
     """Books of bytes and operators, by phase.
 
-    `waste` is the share of a step's own small blocks that gets lost, `chosen` how many of the places where something
-    may be are places where it is: fake tensors know no values, so a choice (of experts) is taken to be an even one.
+    `chosen` is how many of the places where something may be are places where it is: fake tensors know no values, so a
+    choice (of experts) is taken to be an even one.
     """
 
-    def __init__(self, waste: float, chosen: float) -> None:
+    def __init__(self, chosen: float) -> None:
         super().__init__()
-        self.chosen = chosen
-        self.live, self.lost, self.waste, self.phase = 0, 0.0, waste, "build"
-        self.peaks: dict[str, float] = {}
+        self.chosen, self.phase = chosen, "build"
+        self.small, self.mapped, self.traffic = 0, 0, 0
+        self.peaks: dict[str, Peak] = {}
         self.operators: dict[str, Counter[Operator]] = {}
         self._known: set[int] = set()
 
@@ -55,8 +63,14 @@ class Recorder(TorchDispatchMode):
         self.phase = phase
         self._look()
 
+    @property
+    def live(self) -> int:
+        """Bytes."""
+        return self.small + self.mapped
+
     def _look(self) -> None:
-        self.peaks[self.phase] = max(self.live + self.lost, self.peaks.get(self.phase, 0))
+        now = Peak(self.live, self.small, self.mapped)
+        self.peaks[self.phase] = Peak(*map(max, now, self.peaks.get(self.phase, now)))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.namespace == "prim":  # a question to the tensor, no work
@@ -77,14 +91,20 @@ class Recorder(TorchDispatchMode):
         key, size = id(storage), storage.nbytes()
         if key not in self._known:
             self._known.add(key)
-            lost = self.waste * size if self.phase != "build" and size < MAPPED else 0.0
-            weakref.finalize(storage, self._died, key, size, lost)
-            self.live, self.lost = self.live + size, self.lost + lost
+            weakref.finalize(storage, self._died, key, size)
+            self._count(size, size)
+            self.traffic += size if self.phase != "build" and size < MAPPED else 0
             self._look()
 
-    def _died(self, key: int, size: int, lost: float) -> None:
+    def _died(self, key: int, size: int) -> None:
         self._known.discard(key)
-        self.live, self.lost = self.live - size, self.lost - lost
+        self._count(size, -size)
+
+    def _count(self, size: int, change: int) -> None:
+        if size < MAPPED:
+            self.small += change
+        else:
+            self.mapped += change
 
 
 @dataclass
@@ -99,8 +119,10 @@ class Trace:
     """Alive when the forward pass ends, beyond weights, optimizer and batch: what backward will read."""
     gradients: float
     batch: float
-    peaks: dict[str, float]
-    """The most bytes alive (and lost) in each phase, all of the above included."""
+    peaks: dict[str, Peak]
+    """Of each phase, all of the above included."""
+    traffic: float
+    """What the step took in small blocks, one after another."""
     operators: dict[str, Counter[Operator]] = field(repr=False)
     """What runs in each phase, how often. Phases of a micro-batch come once, those of an update ("clip", ...) too."""
 
@@ -115,15 +137,14 @@ UPDATE = ("clip", "update")
 """The phases that come once a step; the others come once a micro-batch."""
 
 
-def trace(recipe: Recipe, precision: str, waste: float = 0.0) -> Trace:
+def trace(recipe: Recipe, precision: str) -> Trace:
     """One step of `recipe` at its full depth, in "fp32", "bf16" or "fp16", on a CPU that does not compute.
 
-    `waste` is what the allocator loses (`WASTE` in the main memory of a Linux machine). On a GPU the same operators take
-    the same bytes, except that a CPU in bf16 keeps short attention patterns (kernels/attention.py); trace fp16, whose
-    numbers are as wide, to know what a GPU needs.
+    On a GPU the same operators take the same bytes, except that a CPU in bf16 keeps short attention patterns
+    (kernels/attention.py); trace fp16, whose numbers are as wide, to know what a GPU needs.
     """
     rows, T = recipe.train.micro_batch_size, recipe.model.context_length
-    with FakeTensorMode(), Recorder(waste, _chosen(recipe)) as recorder:
+    with FakeTensorMode(), Recorder(_chosen(recipe)) as recorder:
         model = GPT(recipe.model).train()
         weights = recorder.live
         optimizer = recipe.train.optimizer.build(model.named_parameters(), model.kernels)
@@ -152,14 +173,15 @@ def trace(recipe: Recipe, precision: str, waste: float = 0.0) -> Trace:
         model.zero_grad(set_to_none=True)
         recorder.phase = "build"
     return Trace(
-        rows * T, weights, state, activations, gradients, batch, dict(recorder.peaks), dict(recorder.operators)
-    )
+        rows * T, weights, state, activations, gradients, batch, dict(recorder.peaks), recorder.traffic,
+        dict(recorder.operators),
+    )  # fmt: skip
 
 
 def cache_bytes(recipe: Recipe, n_layer: int) -> int:
     """Bytes that a model of so many layers holds when it has read context_length tokens of one text, in fp32."""
     T = recipe.model.context_length
-    with FakeTensorMode(), Recorder(0.0, _chosen(recipe)), torch.no_grad():
+    with FakeTensorMode(), Recorder(_chosen(recipe)), torch.no_grad():
         model = GPT(recipe.model.model_copy(update={"n_layer": n_layer})).eval()
         cache = model.make_cache(1, T)
         model(torch.zeros(1, T, dtype=torch.long), cache)
@@ -198,12 +220,10 @@ def _autocast(precision: str) -> Iterator[None]:
             yield
 
 
-def traced(recipe: Recipe, precision: str, waste: float = 0.0) -> tuple[Trace, ...]:
+def traced(recipe: Recipe, precision: str) -> tuple[Trace, ...]:
     """The trace of the whole, or those of two shallow models that stand for it; see `grown`."""
     depths = shallow_depths(recipe.model)
-    return tuple(
-        trace(recipe.override(f"model.n_layer={n}"), precision, waste) for n in depths or [recipe.model.n_layer]
-    )
+    return tuple(trace(recipe.override(f"model.n_layer={n}"), precision) for n in depths or [recipe.model.n_layer])
 
 
 def grown(traces: tuple[Trace, ...], recipe: Recipe, get: Callable[[Trace], float]) -> float:
@@ -216,5 +236,16 @@ def grown(traces: tuple[Trace, ...], recipe: Recipe, get: Callable[[Trace], floa
 
 def peak(traces: tuple[Trace, ...], recipe: Recipe) -> float:
     """The most bytes alive at any time, at the whole depth."""
+    return _most(traces, recipe, "live")
+
+
+def resident(traces: tuple[Trace, ...], recipe: Recipe) -> float:
+    """The most bytes that a process in main memory holds: its heap stays as large as it ever was, with `LOST` in gaps,
+    whatever the blocks with pages of their own take at another time."""
+    lost = LOST * grown(traces, recipe, lambda t: t.traffic)
+    return _most(traces, recipe, "small") + _most(traces, recipe, "mapped") + lost
+
+
+def _most(traces: tuple[Trace, ...], recipe: Recipe, kind: str) -> float:
     phases = set.intersection(*(set(t.peaks) for t in traces))
-    return max(grown(traces, recipe, lambda t, phase=phase: t.peaks[phase]) for phase in phases)
+    return max(grown(traces, recipe, lambda t, phase=phase: getattr(t.peaks[phase], kind)) for phase in phases)

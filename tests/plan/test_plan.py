@@ -21,7 +21,7 @@ from glassformer.plan import USABLE, Plan, plan, share
 from glassformer.plan.advice import machines_that_fit, settings_that_fit
 from glassformer.plan.clock import total
 from glassformer.plan.hardware import TABLE, named
-from glassformer.plan.trace import WASTE, cache_bytes, grown, peak, trace, traced
+from glassformer.plan.trace import LOST, cache_bytes, grown, peak, resident, trace, traced
 from glassformer.presets import Recipe, gpt2, gpt3, mini, presets
 from glassformer.train.loss import next_token
 
@@ -95,12 +95,13 @@ def test_the_cache_is_as_large_as_a_real_one(recipe):
 @pytest.mark.parametrize(("optimizer", "mixers"), [("adamw", ""), ("muon", "sliding,sliding,full")])
 def test_a_deep_model_follows_from_two_shallow_ones(optimizer, mixers):
     recipe = mini().override(*SMALL, "model.n_layer=8", f"train.optimizer={optimizer}", f'model.mixers="{mixers}"')
-    for waste in (0.0, WASTE):
-        whole, parts = trace(recipe, "bf16", waste), traced(recipe, "bf16", waste)
-        assert len(parts) == 2
-        for name in ("weights", "gradients", "optimizer", "activations", "flops"):
-            assert grown(parts, recipe, lambda t, name=name: getattr(t, name)) == getattr(whole, name)
-        assert peak(parts, recipe) == pytest.approx(max(whole.peaks.values()), rel=0.002)
+    whole, parts = trace(recipe, "bf16"), traced(recipe, "bf16")
+    assert len(parts) == 2
+    for name in ("weights", "gradients", "optimizer", "activations", "flops", "traffic"):
+        assert grown(parts, recipe, lambda t, name=name: getattr(t, name)) == getattr(whole, name)
+    assert peak(parts, recipe) == pytest.approx(max(p.live for p in whole.peaks.values()), rel=0.002)
+    small, mapped = (max(getattr(p, kind) for p in whole.peaks.values()) for kind in ("small", "mapped"))
+    assert resident(parts, recipe) == pytest.approx(small + mapped + LOST * whole.traffic, rel=0.002)
 
 
 @pytest.mark.parametrize("preset", ["gpt2", "gpt2_5"])
