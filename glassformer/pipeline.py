@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import glassformer
+from glassformer import kernels
 from glassformer.corpora.files import Files
 from glassformer.data.batches import Batch, Batches, sequential
 from glassformer.data.curriculum import lengthening
@@ -21,6 +22,7 @@ from glassformer.data.prepare import Progress, fingerprint, prepare
 from glassformer.data.shards import Dataset
 from glassformer.errors import CheckpointError, DatasetError, SettingError
 from glassformer.generate.text import complete, stream
+from glassformer.kernels import flex
 from glassformer.machine import machine_facts
 from glassformer.model.cost import parameters
 from glassformer.model.gpt import GPT
@@ -84,7 +86,7 @@ def train(
     """
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     device = device_of(recipe.train.device)
-    model = new_model(recipe, data).to(device)
+    model = new_model(recipe, data, _kernels(recipe, device, say)).to(device)
     trial = _trial(model, batches(recipe, data)(recipe.train.steps - 1), recipe)  # the last rows are the longest
     precision, why = choose(recipe.train.precision, device, trial)
     if minutes is not None:
@@ -103,9 +105,9 @@ def train(
     return _run(recipe, data, model, run, precision, watching)
 
 
-def new_model(recipe: Recipe, data: Dataset) -> GPT:
+def new_model(recipe: Recipe, data: Dataset, maths: kernels.Kernels) -> GPT:
     """The model that a run starts from."""
-    model = GPT(recipe.model, seed=recipe.train.seed)
+    model = GPT(recipe.model, maths, seed=recipe.train.seed)
     if recipe.train.vectors is not None:
         start_from_vectors(model.embedding, data.tokenizer, recipe.train.vectors)
     return model
@@ -121,10 +123,11 @@ def resume(folder: Path, *, say: Say, progress: Progress, watching: Callable[[in
             f"the text of {folder} has changed since it was started; bring back the old text or start a new run"
         )
     device = device_of(recipe.train.device)
+    maths = _kernels(recipe, device, say)
     if checkpoint.newest(folder) is None:
         say("the run was stopped before its first checkpoint; starting from the beginning")
         run.log("event", 0, what="resume", detail="from the beginning")
-        model = new_model(recipe, data).to(device)
+        model = new_model(recipe, data, maths).to(device)
         return _run(recipe, data, model, run, facts["precision"]["chosen"], watching)
     saved = checkpoint.load(folder)
     if saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():
@@ -136,7 +139,17 @@ def resume(folder: Path, *, say: Say, progress: Progress, watching: Callable[[in
         return "done"
     say(f"continuing {folder} from step {saved.step} of {recipe.train.steps}")
     run.log("event", saved.step, what="resume", detail=saved.folder.name)
-    return _run(recipe, data, saved.model(device=device), run, saved.state["precision"], watching, saved)
+    return _run(recipe, data, saved.model(maths, device), run, saved.state["precision"], watching, saved)
+
+
+def _kernels(recipe: Recipe, device: torch.device, say: Say) -> kernels.Kernels:
+    """The formulas a recipe trains with, the same in a run and its resume; says so where FlexAttention is of no use."""
+    if recipe.train.kernels == "fused":
+        return kernels.fused()
+    why = flex.missing(device) or ("FlexAttention knows no dropout" if recipe.model.dropout else None)
+    if why:
+        say(f"train.kernels=flexible changes nothing here: {why}")
+    return kernels.flexible()
 
 
 def _run(

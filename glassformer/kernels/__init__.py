@@ -5,6 +5,7 @@ production code would call and may differ only in rounding. A model is built wit
 
 >>> GPT(config, kernels=fused())                                   # fast
 >>> GPT(config, kernels=plain())                                   # every step visible
+>>> GPT(config, kernels=flexible())                                # sparse attention compiled for a GPU, in training
 >>> GPT(config, kernels=replace(plain(), attention=my_attention))  # your own formula in the real system
 
 Since all maths of a model passes through this seam, tracing is a wrapper around it and grading a comparison across it.
@@ -16,7 +17,7 @@ from importlib import import_module
 
 from torch import Tensor
 
-__all__ = ["Kernels", "fused", "plain", "replace"]
+__all__ = ["Kernels", "flexible", "fused", "plain", "replace"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ def plain() -> Kernels:
 def fused() -> Kernels:
     """The same formulas as fused kernels."""
     return _twins("fused")
+
+
+def flexible() -> Kernels:
+    """`fused`, with FlexAttention in training where the device and the call allow it (`flex.py`)."""
+    flex = import_module(f"{__name__}.flex")
+    return replace(fused(), banded=flex.banded, blocked=flex.blocked, strided=flex.strided)
 
 
 def _twins(which: str) -> Kernels:

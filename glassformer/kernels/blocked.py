@@ -46,13 +46,13 @@ def _scores(
     if documents is None:
         seen = visible(row[:, None], row, block, before, first)
     else:
-        place = row - _starts(documents)
+        place = row - starts(documents)
         seen = visible(place[:, None, :, None], place[:, None, None, :], block, before, first)
         seen = seen & (documents[:, None, :, None] == documents[:, None, None, :])
     return seen, bias(row, row) if bias else None
 
 
-def _starts(documents: Tensor) -> Tensor:
+def starts(documents: Tensor) -> Tensor:
     """documents (B, T) -> (B, T): where in the row the document of each token begins."""
     row = torch.arange(documents.shape[1], device=documents.device)
     return torch.where(_opens(documents), row, 0).cummax(1).values
@@ -94,7 +94,7 @@ def _seats(documents: Tensor, block: int) -> tuple[Tensor, Tensor]:
     blocks = -(-length // block)
     begin = blocks.cumsum(1) - blocks  # (B, T) by document
     row = torch.arange(T, device=documents.device)
-    seat = begin.gather(1, which) * block + row - _starts(documents)
+    seat = begin.gather(1, which) * block + row - starts(documents)
     n = int(blocks.sum(1).max())
     opening = torch.arange(n, device=documents.device).repeat(B, 1)
     return seat, opening.scatter(1, seat // block, begin.gather(1, which))

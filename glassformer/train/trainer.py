@@ -63,6 +63,8 @@ class TrainConfig(Config):
     """The longest gradient (global norm) that is used as it is."""
     precision: PrecisionName = "auto"
     """Format of the matrix products; auto measures on a CPU and takes bf16 (or fp16) on a GPU."""
+    kernels: Literal["fused", "flexible"] = "fused"
+    """How `sliding`, `blocks` and `strided` skip pairs; flexible is FlexAttention, on CUDA without dropout or biases."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes a GPU if there is one."""
     eval_every: PositiveInt = 250

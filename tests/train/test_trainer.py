@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import threading
 
 import pytest
 import torch
 
-from glassformer import pipeline
+from glassformer import kernels, pipeline
 from glassformer.data.batches import Batch
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
@@ -104,6 +105,21 @@ def test_a_signal_saves_and_stops_cleanly(undisturbed, recipe, data, tmp_path, n
     assert checkpoint.load(tmp_path / "run").step == 5  # between two regular checkpoints
     assert resume(tmp_path / "run") == "done"
     assert_equal_bits(weights(tmp_path / "run"), weights(undisturbed))
+
+
+def test_the_kernels_are_those_of_the_recipe_in_a_run_and_its_resume(recipe, data, tmp_path, monkeypatch):
+    """Where FlexAttention cannot train, a sentence says so and the numbers are those of the chunked form."""
+    short = recipe.override("model.mixer=sliding", "model.mixer.window=8", "train.steps=4", "model.dropout=0")
+    for name in ("fused", "flexible"):
+        assert run(short.override(f"train.kernels={name}"), data, tmp_path / name) == "done"
+    assert_equal_bits(weights(tmp_path / "fused"), weights(tmp_path / "flexible"))
+
+    used, said, built = [], [], GPT.__init__
+    monkeypatch.setattr(GPT, "__init__", lambda self, config, maths=None, seed=0: (
+        used.append(maths), built(self, config, maths, seed))[-1])  # fmt: skip
+    shutil.rmtree(tmp_path / "flexible" / "checkpoints" / "00000004")
+    pipeline.resume(tmp_path / "flexible", say=said.append, progress=lambda *told: None, watching=watching(print))
+    assert used == [kernels.flexible()] and any("train.kernels=flexible changes nothing here" in line for line in said)
 
 
 def test_a_complete_run_has_nothing_to_resume(undisturbed, data):
