@@ -9,12 +9,10 @@ over rounds. Before anything is timed, values are compared with the masked plain
 """
 
 import argparse
-import json
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
+from measure import claim, milliseconds
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -44,29 +42,6 @@ def largest_error(fused: Callable, rule: Callable, q: Tensor, k: Tensor, v: Tens
             expected = attention.plain(q[:, :, part], k, v, visible=rule(part[:, None], index))
             off = max(off, (y[:, :, part] - expected).abs().max().item())
     return off
-
-
-def milliseconds(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median of each, one after another in every round, after one round that does not count."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for i in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            if i:
-                taken[name].append(1000 * (time.perf_counter() - start))
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
-def claim(what: str, ours: float, peer: float, target: float) -> None:
-    """One line of JSON, in ms."""
-    print(
-        json.dumps({
-            "claim": what, "ours": round(ours, 2), "best_peer": round(peer, 2), "peer": "causal SDPA",
-            "ratio": round(peer / ours, 2), "target": target,
-        }),
-        flush=True,
-    )  # fmt: skip
 
 
 def main() -> None:
@@ -104,7 +79,8 @@ def main() -> None:
         ms = milliseconds({name: make(run) for name, run in everything.items()}, given.rounds)
         for name in kinds:
             target = TARGET if (name, what) == ("sliding", "forward") else 0.0
-            claim(f"{name} {given.window} at T={given.length}, {what}, ms", ms[name], ms["full"], target)
+            told = f"{name} {given.window} at T={given.length}, {what}, ms"
+            claim(told, ms[name], ms["full"], "causal SDPA", target, digits=2)
 
 
 if __name__ == "__main__":
