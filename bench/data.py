@@ -12,7 +12,6 @@ own for each size, and extrapolates what a document takes to 10 GB of them. Each
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import resource
@@ -24,11 +23,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).resolve().parent))  # a peer has the name of a file here, so this folder comes last;
-sys.path.remove(str(Path(__file__).resolve().parent))  # a worker has no such folder to begin with
-
+import measure
+import texts
 from rich.console import Console
-from rich.table import Table
 
 from glassformer.corpora import Corpus, Document
 from glassformer.corpora.files import Files
@@ -39,25 +36,14 @@ from glassformer.data.shards import Dataset
 from glassformer.tokenizers import TokenizerRecipe
 from glassformer.tokenizers.bpe import BPETokenizer, from_gpt2
 
-TABLE = Table("what", "glassformer", "peers", "ratio", "target")
 TINY = 100  # bytes of a document in `memory`
-
-
-def neighbour() -> Any:
-    """bench/tokenizers.py, which has the texts, the peer's tokenizer and the form of a claim."""
-    spec = importlib.util.spec_from_file_location("bench_tokenizers", Path(__file__).with_name("tokenizers.py"))
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.TABLE = TABLE
-    return module
 
 
 def write_lines(path: Path, megabytes: float) -> float:
     """The texts as JSON lines; their megabytes."""
     cleaner, size = Cleaner(DataConfig().clean), 0
     with open(path, "w") as file:
-        for text in neighbour().documents(megabytes, village=megabytes / 5):
+        for text in texts.documents(megabytes, village=megabytes / 5):
             if text := cleaner(text):
                 file.write(json.dumps({"text": text}) + "\n")
                 size += len(text.encode())
@@ -84,11 +70,11 @@ def theirs(lines: Path, engine: Any, folder: Path) -> Any:
 
 
 def peers(settings: argparse.Namespace, folder: Path) -> None:
-    bench, lines = neighbour(), folder / "lines.jsonl"
+    lines = folder / "lines.jsonl"
     size = write_lines(lines, settings.megabytes)
-    tokenizer, engine = from_gpt2(settings.gpt2 / "vocab.json", settings.gpt2 / "merges.txt"), None
-    engine = bench.in_hugging_face(settings.gpt2)
-    bench.warm(tokenizer)
+    tokenizer = from_gpt2(settings.gpt2 / "vocab.json", settings.gpt2 / "merges.txt")
+    engine = texts.in_hugging_face(settings.gpt2)
+    texts.warm(tokenizer)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the two processes share the two cores
     made = ours(lines, tokenizer, folder / "ours", 2).index
     rows = theirs(lines, engine, folder / "theirs").with_format("arrow")
@@ -98,16 +84,15 @@ def peers(settings: argparse.Namespace, folder: Path) -> None:
         "glassformer": lambda: ours(lines, tokenizer, folder / "ours", 2),
         "datasets.map": lambda: theirs(lines, engine, folder / "theirs"),
     }
-    claim = f"prepare MB/s, {size:.0f} MB, two cores"
-    bench.claim(claim, bench.compare(runs, settings.rounds), 2, size)
+    texts.claim(f"prepare MB/s, {size:.0f} MB, two cores", texts.compare(runs, settings.rounds), 2, size)
 
 
 def workers(settings: argparse.Namespace, folder: Path) -> None:
     """Two workers beside one: where cleaning takes most, where encoding does, and with the fast tokenizer."""
-    bench, lines = neighbour(), folder / "lines.jsonl"
+    lines = folder / "lines.jsonl"
     size = write_lines(lines, settings.megabytes)
     gpt2 = from_gpt2(settings.gpt2 / "vocab.json", settings.gpt2 / "merges.txt")
-    bench.warm(gpt2)
+    texts.warm(gpt2)
     word = ours(lines, TokenizerRecipe.named("word"), folder / "word", 2).tokenizer
     kinds = {"bpe": (gpt2, {}), "near duplicates, bpe": (gpt2, {"near_duplicates": 0.8}), "word": (word, {})}
     for name, (tokenizer, knobs) in kinds.items():
@@ -115,7 +100,7 @@ def workers(settings: argparse.Namespace, folder: Path) -> None:
             f"{n} workers": lambda n=n, t=tokenizer, knobs=knobs: ours(lines, t, folder / "ours", n, **knobs)
             for n in (2, 1)
         }
-        bench.claim(f"prepare MB/s, {name}, two workers beside one", bench.compare(runs, settings.rounds), 1.6, size)
+        texts.claim(f"prepare MB/s, {name}, two workers beside one", texts.compare(runs, settings.rounds), 1.6, size)
 
 
 class Tiny(Corpus):
@@ -140,12 +125,9 @@ def memory(settings: argparse.Namespace, folder: Path) -> None:
     each = (peaks[1] - peaks[0]) / ((sizes[1] - sizes[0]) * 1e6 / TINY)
     at_most = peaks[1] + max(0.0, each) * (1e10 - sizes[1] * 1e6) / TINY
     what = f"peak MB of memory, 10 GB in documents of {TINY} bytes, from {each:.1f} bytes a document"
-    print(json.dumps({
-        "claim": what, "ours": round(at_most / 1e6), "best_peer": 1000, "peer": "the limit",
-        "ratio": round(1e9 / at_most, 2), "target": 1,
-    }), flush=True)  # fmt: skip
+    measure.claim(what, at_most / 1e6, 1000, "the limit", 1, digits=None)
     measured = ", ".join(f"{peak / 1e6:.0f} at {size:.0f} MB" for size, peak in zip(sizes, peaks))
-    TABLE.add_row(what, f"{at_most / 1e6:.0f}", measured, f"{1e9 / at_most:.2f}", "1")
+    texts.TABLE.add_row(what, f"{at_most / 1e6:.0f}", measured, f"{1e9 / at_most:.2f}", "1")
 
 
 def tiny(settings: argparse.Namespace, folder: Path) -> None:
@@ -163,7 +145,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all when none is named")
     parser.add_argument("--megabytes", type=float, default=100)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--gpt2", type=Path, default=Path(__file__).parents[2] / "shared" / "data" / "gpt2")
+    parser.add_argument("--gpt2", type=Path, default=texts.SHARED / "gpt2")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     settings = parser.parse_args()
     if settings.parts == ["tiny"]:
@@ -171,7 +153,7 @@ def main() -> None:
     for name in settings.parts or PARTS:
         with tempfile.TemporaryDirectory() as folder:
             PARTS[name](settings, Path(folder))
-    Console(width=120).print(TABLE)
+    Console(width=120).print(texts.TABLE)
 
 
 if __name__ == "__main__":

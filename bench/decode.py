@@ -8,12 +8,11 @@ other work, set OMP_NUM_THREADS=1: two threads that wait for each other on a bus
 """
 
 import argparse
-import json
-import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
+from measure import claim, taking_turns
 from rich.console import Console
 from rich.table import Table
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -75,23 +74,16 @@ def main() -> None:
             first = {name: run(16) for name, run in runners.items()}  # warms up, too
             if dtype == torch.float32:
                 assert first["glassformer"] == first["HF generate"], "the two do not say the same"
-            seconds: dict[str, list[float]] = {name: [] for name in runners}
-            for _ in range(rounds):
-                for name, run in runners.items():
-                    start = time.perf_counter()
-                    run(NEW)
-                    seconds[name].append(time.perf_counter() - start)
-            speed = {name: batch * NEW / statistics.median(times) for name, times in seconds.items()}
+            seconds = taking_turns({name: partial(run, NEW) for name, run in runners.items()}, rounds)
+            speed = {name: batch * NEW / each for name, each in seconds.items()}
             ratio, bits = speed["glassformer"] / speed["HF generate"], str(dtype).removeprefix("torch.")
             table.add_row(
                 bits, str(batch), *(f"{s:.1f}" for s in speed.values()), f"{ratio:.2f}", f"{TARGETS[batch]:.1f}"
             )
-            claim = {
-                "claim": f"decode tokens/s, 124M, {bits}, batch {batch}", "ours": round(speed["glassformer"], 1),
-                "best_peer": round(speed["HF generate"], 1), "peer": "HF generate", "ratio": round(ratio, 3),
-                "target": TARGETS[batch],
-            }  # fmt: skip
-            print(json.dumps(claim), flush=True)
+            claim(
+                f"decode tokens/s, 124M, {bits}, batch {batch}", speed["glassformer"], speed["HF generate"],
+                "HF generate", TARGETS[batch], ratio=ratio, digits=1,
+            )  # fmt: skip
     Console().print(table)
 
 

@@ -11,7 +11,6 @@ and its ratio says how many times it fits under the bar.
 
 import argparse
 import contextlib
-import json
 import os
 import statistics
 import tempfile
@@ -19,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import measure
 from rich.console import Console
 from rich.table import Table
 
@@ -40,9 +40,7 @@ TABLE = Table("what", "ours", "peer", "ratio", "target")
 
 def claim(what: str, ours: float, peer: float, name: str, ratio: float, target: float) -> None:
     """One line of JSON, and one of the table."""
-    line = {"claim": what, "ours": round(ours, 6), "best_peer": round(peer, 6), "peer": name, "ratio": round(ratio, 2),
-            "target": target}  # fmt: skip
-    print(json.dumps(line), flush=True)
+    measure.claim(what, ours, peer, name, target, ratio=ratio, digits=6)
     TABLE.add_row(what, f"{ours:.6f}", f"{name} {peer:.6f}", f"{ratio:.2f}", str(target))
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from measure import claim
 from rich.console import Console
 from rich.table import Table
 
@@ -123,11 +124,9 @@ def main() -> None:
     Console(width=110).print(table)
     for what, target in TARGETS.items():
         within = sum(abs(error) <= target for error in errors[what])
-        print(json.dumps({
-            "claim": f"glass plan, {what} within {target:.0%}", "ours": within, "best_peer": len(errors[what]),
-            "peer": "configurations", "ratio": round(within / len(errors[what]), 2), "target": 1.0,
-            "worst": round(max(errors[what], key=abs), 3),
-        }))  # fmt: skip
+        n, worst = len(errors[what]), round(max(errors[what], key=abs), 3)
+        told = f"glass plan, {what} within {target:.0%}"
+        claim(told, within, n, "configurations", 1.0, ratio=within / n, worst=worst)
 
 
 if __name__ == "__main__":

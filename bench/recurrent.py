@@ -10,12 +10,10 @@ are compared with its plain ones.
 """
 
 import argparse
-import json
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
+from measure import claim, milliseconds
 
 from glassformer import kernels
 from glassformer.model.cache import Cache
@@ -23,6 +21,7 @@ from glassformer.model.gpt import GPT, GPTConfig
 
 SHAPES = {"tiny": (2, 2, 64, 256), "mini": (4, 4, 192, 2048), "small": (6, 6, 384, 4096)}  # layers, heads, width, V
 TOKENS = 4096
+PEER = "mixer=full"
 TARGET = 0.5  # a step may take twice as long as full attention's
 
 
@@ -49,29 +48,6 @@ def training_step(gpt: GPT, length: int, dtype: torch.dtype) -> Callable[[], Non
     return run
 
 
-def milliseconds(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """The median of each, one after another in every round, after one round that does not count."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for i in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            if i:
-                taken[name].append(1000 * (time.perf_counter() - start))
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
-def claim(what: str, ours: float, peer: float, target: float) -> None:
-    """One line of JSON; ratio is the peer's number over ours."""
-    print(
-        json.dumps({
-            "claim": what, "ours": round(ours, 3), "best_peer": round(peer, 3), "peer": "mixer=full",
-            "ratio": round(peer / ours, 2), "target": target,
-        }),
-        flush=True,
-    )  # fmt: skip
-
-
 @torch.no_grad()
 def check(mixers: list[str]) -> None:
     ids = torch.randint(256, (2, 200))
@@ -88,7 +64,7 @@ def train(mixers: list[str], shape: str, lengths: list[int], rounds: int) -> Non
             ms = milliseconds(runs, rounds)
             for mixer in mixers:
                 name = str(dtype).removeprefix("torch.")
-                claim(f"{mixer}: step of {shape} at T={length}, {name}, ms", ms[mixer], ms["full"], TARGET)
+                claim(f"{mixer}: step of {shape} at T={length}, {name}, ms", ms[mixer], ms["full"], PEER, TARGET)
 
 
 def sixteen_tokens(gpt: GPT, cache: Cache) -> Callable[[], None]:
@@ -113,9 +89,9 @@ def write(mixers: list[str], shape: str, lengths: list[int], rounds: int) -> Non
 
         ms = milliseconds({m: sixteen_tokens(models[m], caches[m]) for m in models}, rounds)
         for mixer in mixers:
-            claim(f"{mixer}: one more token of {shape} after {length}, ms", ms[mixer] / 16, ms["full"] / 16, 1.0)
+            claim(f"{mixer}: one more token of {shape} after {length}, ms", ms[mixer] / 16, ms["full"] / 16, PEER, 1.0)
             held = {m: caches[m].nbytes / 1e6 for m in (mixer, "full")}
-            claim(f"{mixer}: cache of {shape} after {length} tokens, MB", held[mixer], held["full"], 1.0)
+            claim(f"{mixer}: cache of {shape} after {length} tokens, MB", held[mixer], held["full"], PEER, 1.0)
 
 
 def main() -> None:

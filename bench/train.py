@@ -12,15 +12,13 @@ import argparse
 import contextlib
 import importlib.util
 import io
-import json
 import os
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from measure import claim, taking_turns
 
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT, GPTConfig
@@ -175,23 +173,15 @@ def compare(name: str, arguments: argparse.Namespace) -> None:
                 if peer == "HF" or (arguments.peers and (arguments.peers / peer).is_dir()):
                     title = f"{peer} {label}" + (" compiled" if compiled else "")
                     runners[title] = make(shape, dtype, ids, targets, compiled, arguments.peers)
-    seconds = {title: [] for title in runners}
-    for round_ in range(arguments.rounds + 1):
-        for title, step in runners.items():
-            start = time.perf_counter()
-            step()
-            if round_:  # the first compiles and warms up
-                seconds[title].append(time.perf_counter() - start)
-    speed = {title: batch * context / statistics.median(times) for title, times in seconds.items()}
+    seconds = taking_turns(runners, arguments.rounds, uncounted=1)  # the first round compiles and warms up
+    speed = {title: batch * context / each for title, each in seconds.items()}
     print(f"\n{name}: layers, heads, width, context, batch, vocabulary = {shape}")
     best_peer = max((t for t in speed if not t.startswith("ours")), key=lambda t: speed[t])
     for title, tokens in sorted(speed.items(), key=lambda item: -item[1]):
         print(f"  {title:24} {tokens:10,.0f} tokens/s   {tokens / speed[best_peer]:.2f} x best peer")
     best = max(v for t, v in speed.items() if t.startswith("ours"))
-    print(json.dumps({
-        "claim": f"training tokens/s, {name}", "ours": round(best), "best_peer": round(speed[best_peer]), "peer": best_peer,
-        "ratio": round(best / speed[best_peer], 2), "target": TARGETS[name],
-    }))  # fmt: skip
+    theirs = speed[best_peer]
+    claim(f"training tokens/s, {name}", best, theirs, best_peer, TARGETS[name], ratio=best / theirs, digits=None)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,11 @@ over rounds. Before anything is timed, values are compared with the masked plain
 """
 
 import argparse
-import json
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
 import torch
+from measure import claim, milliseconds
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,7 +31,11 @@ def variants(window: int, device: str) -> dict[str, tuple[Callable[..., Tensor],
     """Name -> the fused kernel, and the rule that says which key a query may see; on CUDA by FlexAttention too."""
     half, quarter = window // 2, window // 4
     found: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {}
-    patterns = {"sliding": (banded, (window,)), "blocks": (blocked, (half, 1, 1)), "strided": (strided, (quarter, half))}
+    patterns = {
+        "sliding": (banded, (window,)),
+        "blocks": (blocked, (half, 1, 1)),
+        "strided": (strided, (quarter, half)),
+    }
     for name, (kernel, sizes) in patterns.items():
         found[name] = partial(_sized, kernel.fused, sizes), partial(_ruled, kernel.visible, sizes)
         if device == "cuda":
@@ -59,29 +61,15 @@ def largest_error(fused: Callable, rule: Callable, q: Tensor, k: Tensor, v: Tens
     return off
 
 
-def milliseconds(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median of each, one after another in every round, after one round that does not count."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for i in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if i:
-                taken[name].append(1000 * (time.perf_counter() - start))
-    return {name: statistics.median(times) for name, times in taken.items()}
+def finished(run: Callable[[], object], device: str) -> Callable[[], object]:
+    """`run`, which returns when the device has done it."""
 
+    def wait() -> None:
+        run()
+        if device == "cuda":
+            torch.cuda.synchronize()
 
-def claim(what: str, ours: float, peer: float, target: float) -> None:
-    """One line of JSON, in ms."""
-    print(
-        json.dumps({
-            "claim": what, "ours": round(ours, 2), "best_peer": round(peer, 2), "peer": "causal SDPA",
-            "ratio": round(peer / ours, 2), "target": target,
-        }),
-        flush=True,
-    )  # fmt: skip
+    return wait
 
 
 def main() -> None:
@@ -121,10 +109,11 @@ def main() -> None:
         return lambda: torch.autograd.grad(run(q, k, v), (q, k, v), weight)
 
     for what, make in (("forward", forward), ("forward and backward", both)):
-        ms = milliseconds({name: make(run) for name, run in everything.items()}, given.rounds)
+        ms = milliseconds({name: finished(make(run), given.device) for name, run in everything.items()}, given.rounds)
         for name in kinds:
             target = TARGET if (name, what) == ("sliding", "forward") else 0.0
-            claim(f"{name} {given.window} at T={given.length}, {what}, ms", ms[name], ms["full"], target)
+            told = f"{name} {given.window} at T={given.length}, {what}, ms"
+            claim(told, ms[name], ms["full"], "causal SDPA", target, digits=2)
     if given.device == "cuda":
         faster = [name for name in kinds if name + FLEX in ms and ms[name + FLEX] < ms[name]]
         print(f"forward and backward, FlexAttention is the faster form of: {', '.join(faster) or 'none'}")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from glassformer.corpora import corpus, is_mixture
-from glassformer.presets import Recipe, named
+from glassformer.presets import Recipe, named, presets
+from glassformer.runs import Run
 
 
 def recipe_of(name: str, source: str | None, settings: list[str] | None) -> Recipe:
@@ -13,6 +14,13 @@ def recipe_of(name: str, source: str | None, settings: list[str] | None) -> Reci
     if source is not None:
         recipe = recipe.model_copy(update={"corpus": corpus(source)})
     return recipe.override(*settings)
+
+
+def recipe_or_run(name: str, settings: list[str] | None) -> Recipe:
+    """The recipe `name`, or that of the run in the folder `name`, with settings applied. Raises GlassError."""
+    if name not in presets() and (Path(name).is_dir() or len(Path(name).parts) > 1):
+        return Recipe.parse(Run.open(Path(name)).recipe()).override(*(settings or []))
+    return recipe_of(name, None, settings)
 
 
 def split(source: str | None, settings: list[str] | None) -> tuple[str | None, list[str]]:

@@ -1,7 +1,9 @@
-"""What every test shares: two threads, so that sums and timings are alike everywhere, and quiet property tests."""
+"""What every test shares: the command line, two threads (sums and timings are alike everywhere), quiet property tests."""
 
 import os
+import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):  # read when torch or numba is imported
@@ -12,3 +14,23 @@ quiet = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, Healt
 settings.register_profile("desk", **quiet)
 settings.register_profile("ci", derandomize=True, database=None, **quiet)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+
+@pytest.fixture
+def glass(monkeypatch, capsys, tmp_path):
+    """Call `glass` with these words in an empty folder; gives (exit code, what it printed, what it complained)."""
+    from glassformer import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["glass", *map(str, words)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call

@@ -18,24 +18,6 @@ SMALL = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def glass(monkeypatch, capsys, tmp_path):
-    """Call `glass` with these words in an empty folder; gives (exit code, what it printed, what it complained)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["glass", *map(str, words)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with a tiny finished run in runs/tiny."""
@@ -84,6 +66,11 @@ def test_train_generate_eval_report(trained, glass, monkeypatch):
     assert glass("generate", run, "One day", "-s", "temperature=0", "-s", "max_new_tokens=5")[1] == out
     code, out, _ = glass("eval", run, "--stories", "2")
     assert code == 0 and "5-gram" in out and "untrained" in out and "bits per byte" in " ".join(out.split())
+    code, out, _ = glass("plan", run, "train.micro_batch_size=4", "--json")
+    planned = json.loads(out)["recipe"]
+    stored = json.loads((run / "recipe.json").read_text())
+    stored["train"]["micro_batch_size"] = 4
+    assert code == 0 and planned["model"]["vocab_size"] and planned == stored
     assert glass("report", run)[0] == 0
     assert "untrained" in (run / "report.html").read_text()
     assert glass("resume", run)[0] == 0
@@ -135,6 +122,7 @@ BAD_WORDS = {
     "unknown recipe": (["train", "village", "-r", "minni"], "mini"),
     "unknown verb": (["trane"], "train"),
     "no run": (["generate", "runs/none"], "runs/none"),
+    "no run to plan": (["plan", "runs/none"], "runs/none"),
     "nothing to resume": (["resume", "runs/none"], "runs/none"),
     "no device": (["train", "village", "train.device=mps"], "mps"),
     "not a GPT-2 folder": (["import", "."], "config.json"),

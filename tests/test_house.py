@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,12 @@ def test_no_data_set_is_committed():
     assert not {name: f"{size} kB" for name, size in large.items() if size > LARGEST_KB}
     kinds = {".bin", ".npy", ".npz", ".parquet", ".arrow", ".safetensors", ".gguf", ".pt", ".pth", ".ckpt", ".pkl"}
     assert not [name for name in large if Path(name).suffix in kinds]
+
+
+def test_no_measurement_hides_a_package():
+    """`python bench/x.py` looks into bench/ first, whoever imports: a tokenizers.py there was what transformers got."""
+    taken = set(packages_distributions()) | sys.stdlib_module_names
+    assert not [path.name for path in (ROOT / "bench").glob("*.py") if path.stem in taken]
 
 
 def test_the_patterns_catch_what_they_name():

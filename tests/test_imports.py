@@ -52,7 +52,8 @@ BELOW = {
     "export": ["presets", "interchange"],
     "serve": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
     "course": ["pipeline", "finetune", "compress", "retrieve", "vision", "lens", "export"],
-    "cli": ["contracts", "listing", "preparing", "tokens", "check", "demo", "plan", "compare", "serve", "course", "words"],
+    "verbs": ["contracts", "preparing", "tokens", "check", "plan", "compare", "words"],
+    "cli": ["verbs", "listing", "demo", "serve", "course"],
 }
 TORCH_FREE = [
     "errors",

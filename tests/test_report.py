@@ -1,7 +1,6 @@
 import json
 import math
 import re
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,8 @@ from glassformer.errors import GlassError
 from glassformer.report import visible, write_report
 from glassformer.report.chart import Axis, Line, Point, chart, drawable, thin
 from glassformer.runs import Run
+
+from .page import Page
 
 RECIPE = json.dumps({"model": {"n_layer": 2, "position": {"name": "rope"}}, "train": {"steps": 40, "clip": 1.0}})
 FACTS = {
@@ -23,35 +24,6 @@ FACTS = {
     "precision": {"chosen": "float32", "why": "it is faster here"},
 }
 NUMBERS = st.one_of(st.floats(), st.integers(-(10**6), 10**6), st.floats(1e-9, 1e9))
-
-
-class Page(HTMLParser):
-    """What a browser would see: open tags, the text outside scripts and styles, every place that names a file."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.depth: list[str] = []
-        self.tags: list[str] = []
-        self.text, self.links = "", []
-        self.feed(html)
-        assert self.depth == [], "unbalanced tags"
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
-        assert not [name for name, _ in attrs if name.startswith("on")]
-        if tag not in ("meta", "link", "path", "br"):
-            self.depth.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.depth.pop() == tag
-
-    def handle_data(self, data):
-        if self.depth and self.depth[-1] not in ("script", "style"):
-            self.text += data
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 `write_report` reads the run folder and nothing else, so it works for a run that is going on, was cut off or went wrong;
 what is not there yet is left out. No number on the page has another source than the run's logs, and the same folder
-always gives the same page. `curves.py` says what is drawn, `chart.py` works a drawing out, and `page.html`, `page.css`
-and `page.js` are the page itself.
+always gives the same page. `curves.py` says what is drawn, `chart.py` works a drawing out, and `page.html` is the page.
+`base.html`, `page.css` and `page.js` are the frame, the style and the script of every page, other reports included.
 """
 
 import itertools
@@ -35,7 +35,7 @@ def write_report(run: Path) -> Path:
 
 
 def render(template: Path, values: dict[str, Any]) -> str:
-    """A page from a template that may use this folder's style and charts."""
+    """A page from a template that may extend this folder's frame and use its charts."""
     return environment(template.parent).get_template(template.name).render(**values)
 
 

@@ -1,7 +1,5 @@
 import io
 import re
-import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -9,28 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from glassformer import cli
 from glassformer.check import CheckConfig
 from glassformer.check.verb import check
 from glassformer.data.shards import shard_file
 
+from ..page import Page
 from .planted import noise, plant
 
 rng = np.random.default_rng(0)
 
 
 @pytest.fixture
-def glass(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
+def glass(glass):
+    """The same, with one space for every gap in what it prints."""
 
     def call(*words):
-        monkeypatch.setattr(sys, "argv", ["glass", *map(str, words)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
+        code, out, err = glass(*words)
         return code, " ".join(out.split()), " ".join(err.split())
 
     return call
@@ -65,32 +57,6 @@ def test_bad_input_is_one_sentence(glass, tmp_path, words):
     (tmp_path / "damaged/index.json").write_text("{}")
     code, out, err = glass("data", "check", *words)
     assert code == 2 and err.startswith("glass:") and "Traceback" not in err + out
-
-
-class Page(HTMLParser):
-    """What a browser would see."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.depth, self.tags, self.links, self.text = [], [], [], ""
-        self.feed(html)
-        assert self.depth == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
-        if tag not in ("meta", "link", "path", "br"):
-            self.depth.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.depth.pop() == tag
-
-    def handle_data(self, data):
-        if self.depth and self.depth[-1] not in ("script", "style"):
-            self.text += data
 
 
 def page_of(folder, **config) -> tuple[str, Page]:

@@ -5,13 +5,13 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassformer import cli
 from glassformer.config import variants
 from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
@@ -174,20 +174,9 @@ def test_an_uneven_choice_of_experts_is_planned_even():
 
 
 @pytest.fixture
-def glass(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["glass", "plan", *words])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+def glass(glass):
+    """The same with `plan` before the words."""
+    return partial(glass, "plan")
 
 
 def test_the_verb_prints_and_writes_json(glass):

@@ -4,6 +4,7 @@ import doctest
 import io
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -121,20 +122,9 @@ def test_a_text_is_itself_a_file_or_standard_input(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def glass(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["glass", "tokenize", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+def glass(glass):
+    """The same with `tokenize` before the words."""
+    return partial(glass, "tokenize")
 
 
 def test_without_a_name_it_is_bytes_and_then_the_newest_run(glass, tmp_path):

@@ -1,7 +1,7 @@
 """BPE beside tiktoken, Hugging Face tokenizers and rustbpe: the same texts, one process, taking turns.
 
-    python bench/tokenizers.py                    about five minutes on two cores
-    python bench/tokenizers.py encode --rounds 5  one part: encode, decode, train, long or start
+    python bench/bpe.py                    about five minutes on two cores
+    python bench/bpe.py encode --rounds 5  one part: encode, decode, train, long or start
 
 Encoding uses GPT-2's vocabulary from the folder --gpt2 (`vocab.json`, `merges.txt`; default
 ../shared/data/gpt2). Texts: tinyshakespeare where present, the standard library, the installed
@@ -11,124 +11,27 @@ one line of JSON. Beside other work the peers and we lose alike, but two threads
 """
 
 import argparse
-import gc
-import hashlib
-import json
 import os
-import random
-import statistics
 import subprocess
 import sys
-import sysconfig
 import tempfile
-import time
-import unicodedata
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-sys.path.append(str(Path(__file__).resolve().parent))  # a peer has this file's name, so this folder comes last;
-sys.path.remove(str(Path(__file__).resolve().parent))  # a worker of the village has no such folder to begin with
 
 import rustbpe
 import tiktoken
 import tokenizers as hf
 from rich.console import Console
-from rich.table import Table
+from texts import SHARED, TABLE, claim, compare, documents, in_hugging_face, warm
 
-from glassformer.corpora.village import Village
 from glassformer.tokenizers._patterns import PATTERNS
 from glassformer.tokenizers.bpe import BPE, BPETokenizer, from_gpt2
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 TIKTOKEN_GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-TABLE = Table("what", "glassformer", "peers", "ratio", "target")
-
-
-def documents(megabytes: float, *, village: float = 0, unicode: float = 0) -> list[str]:
-    """Different texts, about that much in all: some MB of village and of Unicode, the rest books and code."""
-    texts = [document.text for document in Village(megabytes=village, workers=1).documents()] if village else []
-    texts += list(unicode_mix(unicode))
-    left, seen = megabytes * 1e6 - sum(len(text.encode()) for text in texts), set()
-    for path in sources():
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        digest = hashlib.sha256(text.encode()).digest()
-        if left > 0 and text and digest not in seen:
-            seen.add(digest)
-            texts.append(text)
-            left -= len(text.encode())
-    random.Random(0).shuffle(texts)
-    return texts
-
-
-def sources() -> Iterator[Path]:
-    yield SHARED / "tinyshakespeare.txt"
-    for name in ("stdlib", "purelib"):
-        yield from sorted(Path(sysconfig.get_path(name)).rglob("*.py"))
-
-
-def unicode_mix(megabytes: float) -> Iterator[str]:
-    """Runs of letters of one block, signs, numbers, spaces and line breaks: 20 kB a document."""
-    rng = random.Random(1)
-    known = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) not in ("Cs", "Cn", "Co")]
-    left = megabytes * 1e6
-    while left > 0:
-        parts = []
-        for _ in range(2000):
-            at = rng.randrange(len(known))
-            parts.append("".join(rng.choices(known[at : at + 64], k=rng.randint(1, 6))))
-            parts.append(rng.choice([" ", " ", " ", "  ", "\n", "\r\n", "'s ", ", ", ". ", " 42", "\t", "\n\n    "]))
-        yield (text := "".join(parts))
-        left -= len(text.encode())
-
-
-def compare(runs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, one after another in every round."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            gc.collect()
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}
-
-
-def claim(what: str, seconds: dict[str, float], target: float, megabytes: float = 0) -> None:
-    """One line of JSON, and one of the table. The first of `seconds` is ours; in MB/s if `megabytes` is given."""
-    ours, *others = seconds
-    peer = min(others, key=seconds.__getitem__)
-    shown = {name: round(megabytes / s if megabytes else s, 3) for name, s in seconds.items()}
-    ratio = round(seconds[peer] / seconds[ours], 2)
-    print(
-        json.dumps({
-            "claim": what, "ours": shown[ours], "best_peer": shown[peer], "peer": peer, "ratio": ratio,
-            "target": target,
-        }),
-        flush=True,
-    )  # fmt: skip
-    TABLE.add_row(what, str(shown[ours]), ", ".join(f"{n} {shown[n]}" for n in others), str(ratio), str(target))
 
 
 def in_tiktoken(ours: BPETokenizer) -> tiktoken.Encoding:
     ranks = {piece: id for id, piece in enumerate(ours.token_bytes) if piece}
     return tiktoken.Encoding("gpt2", pat_str=TIKTOKEN_GPT2, mergeable_ranks=ranks, special_tokens=ours.special)
-
-
-def in_hugging_face(folder: Path) -> hf.Tokenizer:
-    engine = hf.Tokenizer(hf.models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
-    engine.pre_tokenizer = hf.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    engine.decoder = hf.decoders.ByteLevel()
-    return engine
-
-
-def warm(ours: BPETokenizer) -> None:
-    """Load the kernels, which otherwise happens somewhere in the first megabytes."""
-    text = "Good morning, goat! " * 1_000_000
-    ours.decode_bytes(ours.encode(text))
 
 
 def encode(folder: Path, rounds: int) -> None:
