@@ -91,6 +91,9 @@ def train(
     precision, why = choose(recipe.train.precision, device, trial)
     if minutes is not None:
         recipe = _fit(recipe, trial, Precision(precision, device), minutes * 60, say)
+    asked, warmup = recipe.train.schedule.warmup_steps, recipe.train.schedule.warmup(recipe.train.steps)
+    if asked is not None and warmup != asked:
+        say(f"a warmup of {asked:,} steps does not fit into {recipe.train.steps:,}: it takes a tenth, {warmup}")
     n, argv = parameters(model), sys.argv[1:] if argv is None else argv
     say(f"a model of {n:,} parameters on {device}, in {precision} ({why})")
     facts = {
@@ -207,9 +210,13 @@ def _fit(recipe: Recipe, trial: Callable[[Precision], None], precision: Precisio
     every = max(4, round(seconds / a_step / 6))
     steps = 6 * every
     say(f"{1000 * a_step:.0f} ms a step: {steps:,} steps fit into {seconds / 60:.1f} minutes")
+    shorter = []
+    if (recipe.train.schedule.warmup_steps or 0) > steps // 2:  # it was meant for a longer run
+        shorter = [f"train.schedule.warmup_steps={steps // 10}"]
+        say(f"the warmup takes {steps // 10} of them: {recipe.train.schedule.warmup_steps:,} would be more than half")
     return recipe.override(
         f"train.steps={steps}", f"train.eval_every={every}", f"train.sample_every={every}",
-        f"train.checkpoint_every={every}",
+        f"train.checkpoint_every={every}", *shorter,
     )  # fmt: skip
 
 

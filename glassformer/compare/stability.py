@@ -1,15 +1,14 @@
 """`glass stability`: what makes a deep stack of blocks train or not (Xiong et al., 2020, "On layer normalization").
 
-Tiny models of 2 to 24 layers, the norms before or behind the sum, with and without warmup, and four ways to draw the
-first weights. Three numbers of each: the norm of every block's gradient at the first step, the loss at the end, and the
-loss of a model that only counts how frequent each token is. Whoever ends no lower than counting has learned no order.
+Tiny models of 2 to 12 layers, the norms before or behind the sum, with and without warmup, three seeds of each; then other
+first weights in place of the warmup; and the gradient of every block of 24 layers before the first step. A model that ends
+no lower than one that only counts how frequent each token is has learned no order: it is stuck.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,17 +24,24 @@ from glassformer.runs import Run
 from glassformer.train.loss import next_token
 from glassformer.train.trainer import Diverged
 
-DEPTHS = (2, 6, 12, 24)
-INITS = {"flat": "model.init.spread=0.144", "gpt2": "", "fan_in": "", "zero": ""}
-"""The first is that of the depths: each matrix N(0, 1 / C), as in the paper, whatever the depth."""
+NORMS = ("pre", "post")
+DEPTHS = (2, 6, 12)
+DEEPER = 2
+"""Gradients are looked at in models so many times as deep as the deepest that is trained: one backward pass is cheap."""
+SEEDS = (1, 2, 3)
+"""A seed decides the first weights, the batches and their order: runs with and without warmup are pairs."""
+INITS = {"flat": "model.init.spread=0.09", "gpt2": "", "fan_in": "", "zero": ""}
+"""The first is that of the depths: N(0, 0.09^2) at any depth, Glorot's sqrt(2 / (n_in + n_out)) of the MLP's matrices."""
 SETTINGS = (
     "corpus.megabytes=1", "tokenizer.vocab_size=512", "model.n_embd=48", "model.n_head=2", "model.context_length=48",
-    "model.norm=layernorm", "model.mlp=relu", "train.micro_batch_size=8", "train.precision=fp32", "train.optimizer=adamw",
-    "train.schedule=constant", "train.learning_rate=0.003", "train.eval_tokens=4096", "train.sample_every=0",
-    "train.log_every=1", "train.keep_checkpoints=1",
+    "model.norm=layernorm", "model.mlp=relu", "model.head=untied", "train.micro_batch_size=8", "train.precision=fp32",
+    "train.optimizer=adamw", "train.schedule=constant", "train.learning_rate=0.003", "train.eval_tokens=4096",
+    "train.sample_every=0", "train.log_every=1", "train.keep_checkpoints=1",
 )  # fmt: skip
-WARMUP = 10
-"""Without one the rate is at its peak at once; with one it grows over a tenth of the run."""
+"""The head is untied, or the comparison of first weights is one of heads: from blocks that begin near the identity a tied
+post-norm model is stuck without warmup, an untied one trains (LOG.md)."""
+WARMUP = 2
+"""Without one the rate is at its peak at once; with one it grows over half of the run (Xiong et al.: 4,000 steps)."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,12 @@ class Case:
     n_layer: int
     warmup: bool
     init: str = "flat"
+    seed: int = SEEDS[0]
 
     @property
     def name(self) -> str:
         """Of its run folder."""
-        return f"{self.residual}-{self.n_layer}-{self.init}{'-warmup' if self.warmup else ''}"
+        return f"{self.residual}-{self.n_layer}-{self.init}{'-warmup' if self.warmup else ''}-{self.seed}"
 
     def settings(self, steps: int) -> list[str]:
         """Beyond `mini`."""
@@ -58,7 +65,7 @@ class Case:
         return [
             *SETTINGS, f"model.residual={self.residual}", f"model.n_layer={self.n_layer}", f"model.init={self.init}", *knob,
             f"train.schedule.warmup_steps={steps // WARMUP if self.warmup else 0}", f"train.steps={steps}",
-            f"train.eval_every={steps}", f"train.checkpoint_every={steps}",
+            f"train.seed={self.seed}", f"train.eval_every={steps}", f"train.checkpoint_every={steps}",
         ]  # fmt: skip
 
 
@@ -69,8 +76,6 @@ class Outcome:
     case: Case
     losses: list[float]
     """By step, nats a token."""
-    gradients: list[float]
-    """The norm of each block's gradient at the first step, from the first block to the last."""
     counting: float
     """Nats a token of a model that knows only how frequent each token is."""
 
@@ -87,16 +92,49 @@ class Outcome:
             return "diverged"
         return "trains" if self.final < 0.99 * self.counting else "stuck"
 
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the experiment measured."""
+
+    steps: int
+    outcomes: list[Outcome]
+    gradients: dict[tuple[str, str], list[float]]
+    """By norm and init: the norm of each block's gradient before the first step, from the first block to the last."""
+
     @property
-    def slope(self) -> float:
-        """The last block's gradient over the first's: above 1 the top is pulled harder, below 1 the bottom."""
-        return self.gradients[-1] / self.gradients[0] if self.gradients[0] else math.inf
+    def counting(self) -> float:
+        """The same for all."""
+        return self.outcomes[0].counting
+
+    @property
+    def depths(self) -> list[int]:
+        """Those that were trained."""
+        return sorted({outcome.case.n_layer for outcome in self.outcomes})
+
+    def cell(self, residual: str, n_layer: int, warmup: bool, init: str = "flat") -> list[Outcome]:
+        """The seeds of one kind of model, in order."""
+        wanted = (residual, n_layer, warmup, init)
+        return [
+            o for o in self.outcomes if (o.case.residual, o.case.n_layer, o.case.warmup, o.case.init) == wanted
+        ]  # fmt: skip
+
+    def cells(self) -> list[list[Outcome]]:
+        """All of them, in the order of training."""
+        kinds = dict.fromkeys((o.case.residual, o.case.n_layer, o.case.warmup, o.case.init) for o in self.outcomes)
+        return [self.cell(*kind) for kind in kinds]
 
 
 def cases(depths: tuple[int, ...] = DEPTHS) -> list[Case]:
-    """Norms x depths x warmup, then the other inits at the greatest depth."""
-    first = [Case(r, n, warm) for n in depths for r in ("pre", "post") for warm in (False, True)]
-    return first + [Case(r, depths[-1], False, init) for init in list(INITS)[1:] for r in ("pre", "post")]
+    """Norms x depths x warmup x seeds, then post-norm at the greatest depth from the other first weights."""
+    first = [
+        Case(residual, n, warm, seed=seed)
+        for n in depths
+        for residual in NORMS
+        for warm in (False, True)
+        for seed in SEEDS
+    ]
+    return first + [Case("post", depths[-1], False, init) for init in list(INITS)[1:]]
 
 
 def words(case: Case, steps: int, folder: Path) -> list[str]:
@@ -107,7 +145,7 @@ def words(case: Case, steps: int, folder: Path) -> list[str]:
 
 def stability(
     folder: Path, minutes: float, *, say: Callable[[str], None], progress: Progress, depths: tuple[int, ...] = DEPTHS
-) -> list[Outcome]:  # fmt: skip
+) -> Findings:  # fmt: skip
     """Train every case in a run folder of its own below `folder`, about `minutes` in all. Finished ones are kept."""
     planned, base = cases(depths), mini()
     data = pipeline.dataset(base.override(*planned[0].settings(1)), progress)
@@ -118,24 +156,28 @@ def stability(
     say(f"{len(planned)} models, {steps} steps each")
     outcomes, counting = [], counting_loss(data)
     for case in planned:
-        recipe = base.override(*case.settings(steps))
-        run = folder / case.name
-        if not _complete(run):
-            try:
-                if (run / "run.json").exists():
-                    pipeline.resume(run, say=lambda line: None, progress=progress, watching=unwatched)
-                else:
-                    pipeline.train(
-                        recipe, data, run, say=lambda line: None, watching=unwatched, argv=words(case, steps, folder)
-                    )
-            except Diverged as error:
-                say(f"{case.name}: {error}")
-        losses = [line["loss"] for line in Run.open(run).metrics("train")]
-        if any(event["what"] == "nan" for event in Run.open(run).metrics("event")):
-            losses.append(math.nan)
-        outcomes.append(Outcome(case, losses, first_gradients(recipe, data), counting))
+        outcomes.append(Outcome(case, losses(case, steps, folder, data, say=say, progress=progress), counting))
         say(f"{case.name}: {outcomes[-1].word}, loss {outcomes[-1].final:.3f}")
-    return outcomes
+    deep = {(r, init): Case(r, DEEPER * depths[-1], False, init).settings(steps) for r in NORMS for init in INITS}
+    return Findings(steps, outcomes, {key: first_gradients(base.override(*own), data) for key, own in deep.items()})
+
+
+def losses(
+    case: Case, steps: int, folder: Path, data: Dataset, *, say: Callable[[str], None], progress: Progress
+) -> list[float]:
+    """Nats a token by step of a case, which is trained now unless it was before; the last is NaN where it diverged."""
+    run = folder / case.name
+    if not _complete(run):
+        try:
+            if (run / "run.json").exists():
+                pipeline.resume(run, say=lambda line: None, progress=progress, watching=unwatched)
+            else:
+                recipe, argv = mini().override(*case.settings(steps)), words(case, steps, folder)
+                pipeline.train(recipe, data, run, say=lambda line: None, watching=unwatched, argv=argv)
+        except Diverged as error:
+            say(f"{case.name}: {error}")
+    values = [line["loss"] for line in Run.open(run).metrics("train")]
+    return [*values, math.nan] if any(e["what"] == "nan" for e in Run.open(run).metrics("event")) else values
 
 
 def _complete(run: Path) -> bool:
@@ -172,58 +214,6 @@ def first_gradients(recipe: Recipe, data: Dataset) -> list[float]:
     ]
 
 
-def reading(outcomes: list[Outcome]) -> list[str]:
-    """What the numbers show, each sentence from the numbers."""
-    by = {outcome.case: outcome for outcome in outcomes}
-    deepest = max(case.n_layer for case in by)
-    depths = sorted({case.n_layer for case in by})
-    said = []
-    for residual in ("pre", "post"):
-        for warm in (False, True):
-            good = [n for n in depths if by[Case(residual, n, warm)].word == "trains"]
-            bad = [f"{n} ({by[Case(residual, n, warm)].word})" for n in depths if n not in good]
-            told = f"trains at {_list(good)} layers" if good else "trains at no depth"
-            name = f"{residual}-norm {'with' if warm else 'without'} warmup"
-            said.append(f"{name} {told}" + (f", not at {_list(bad)}" if bad else "") + ".")
-    pre, post = by[Case("pre", deepest, False)], by[Case("post", deepest, False)]
-    for name, one in (("pre", pre), ("post", post)):
-        where = "largest at the top" if one.slope > 1.1 else "largest at the bottom" if one.slope < 0.9 else "level"
-        said.append(
-            f"Gradient at the first step, {name}-norm, {deepest} layers: {where} "
-            f"(last block {one.gradients[-1]:.2g}, first {one.gradients[0]:.2g})."
-        )
-    for residual in ("pre", "post"):
-        cold, warmed = by[Case(residual, deepest, False)].final, by[Case(residual, deepest, True)].final
-        if math.isfinite(cold) and math.isfinite(warmed):
-            word = "lower" if warmed < cold else "higher"
-            said.append(f"Warmup at {deepest} layers, {residual}-norm: loss {abs(warmed - cold):.3f} {word}.")
-    others = [
-        one for case, one in by.items() if case.n_layer == deepest and not case.warmup and math.isfinite(one.final)
-    ]
-    if others:
-        best = min(others, key=lambda one: one.final)
-        said.append(
-            f"The best start at {deepest} layers is {best.case.init} with {best.case.residual}-norm ({best.final:.3f})."
-        )
-    return said
-
-
-def _list(items: list[Any]) -> str:
-    return ", ".join(map(str, items))
-
-
-def to_rows(outcomes: list[Outcome]) -> list[list[str]]:
-    """A table as text."""
-    return [
-        [o.case.residual, str(o.case.n_layer), "yes" if o.case.warmup else "no", o.case.init, o.word, f"{o.final:.3f}",
-         f"{o.gradients[0]:.3g}", f"{o.gradients[-1]:.3g}"]
-        for o in outcomes
-    ]  # fmt: skip
-
-
-HEADER = ["norm", "layers", "warmup", "init", "outcome", "final loss", "gradient, first block", "last block"]
-
-
-def commands(outcomes: list[Outcome], folder: Path) -> list[str]:
+def commands(findings: Findings, folder: Path) -> list[str]:
     """What trains each case."""
-    return [command(words(o.case, len(o.losses), folder)) for o in outcomes]
+    return [command(words(o.case, findings.steps, folder)) for o in findings.outcomes]

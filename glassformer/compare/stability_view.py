@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 import glassformer
-from glassformer.compare.stability import HEADER, INITS, Outcome, commands, reading, stability, to_rows
+from glassformer.compare.stability import INITS, NORMS, Findings, Outcome, commands, stability
+from glassformer.compare.stability_reading import HEADER, counting, reading, to_rows, verdict
 from glassformer.files import write_atomic
 from glassformer.report import render
 from glassformer.report.chart import Axis, Line, Point, chart
@@ -24,71 +25,77 @@ def run(console: Console, minutes: float, name: str | None, progress: Any) -> No
         console.print(line, style="dim", markup=False, soft_wrap=True)
 
     with progress() as report_progress:
-        outcomes = stability(folder, minutes, say=say, progress=report_progress)
+        findings = stability(folder, minutes, say=say, progress=report_progress)
     table = Table(title="who trains", title_justify="left", box=None, header_style="bold")
     for i, column in enumerate(HEADER):
         table.add_column(column, justify="right" if i in (1, 5, 6, 7) else "left")
-    for row in to_rows(outcomes):
-        table.add_row(*row[:4], f"[{STYLE[row[4]]}]{row[4]}[/]", *row[5:])
+    for row in to_rows(findings):
+        table.add_row(*row[:4], f"[{STYLE.get(row[4], 'yellow')}]{row[4]}[/]", *row[5:])
     console.print(table)
-    for sentence in [counting(outcomes), *reading(outcomes)]:
+    console.print(escape(counting(findings)), style="dim", soft_wrap=True)
+    for sentence in reading(findings):
         console.print(escape(sentence), soft_wrap=True)
-    console.print(f"Curves and commands: {write_page(folder, outcomes)}", markup=False, soft_wrap=True)
+    console.print(escape(verdict(findings)), style="bold", soft_wrap=True)
+    console.print(f"Curves and commands: {write_page(folder, findings)}", markup=False, soft_wrap=True)
 
 
-def counting(outcomes: list[Outcome]) -> str:
-    """What the words of the table mean."""
-    return (
-        f"Stuck: ends no lower than counting how frequent each token is ({outcomes[0].counting:.3f} nats a token). "
-        "Diverged: ends above where it began, or on numbers that are none. One seed."
-    )
-
-
-def write_page(folder: Path, outcomes: list[Outcome]) -> Path:
+def write_page(folder: Path, findings: Findings) -> Path:
     """Write the page into the experiment's folder and return its path."""
     path = folder / "stability.html"
     values = {
-        "header": HEADER, "rows": to_rows(outcomes), "counting": counting(outcomes), "reading": reading(outcomes),
-        "charts": charts(outcomes), "commands": commands(outcomes, folder), "version": glassformer.__version__,
+        "header": HEADER, "rows": to_rows(findings), "counting": counting(findings), "verdict": verdict(findings),
+        "reading": reading(findings), "charts": charts(findings), "commands": commands(findings, folder),
+        "version": glassformer.__version__,
     }  # fmt: skip
     write_atomic(path, render(Path(__file__).with_name("stability.html"), values))
     return path
 
 
-def charts(outcomes: list[Outcome]) -> list[dict[str, Any]]:
-    """Losses by depth, losses by init, and the gradient of each block at the first step."""
-    steps, depths = max(len(o.losses) for o in outcomes), sorted({o.case.n_layer for o in outcomes})
-    deepest, counted, drawn = depths[-1], {"counting": outcomes[0].counting}, []
-    for depth in depths:
-        shown = [o for o in outcomes if o.case.n_layer == depth and o.case.init == next(iter(INITS))]
+def charts(findings: Findings) -> list[dict[str, Any]]:
+    """Losses by depth, the gradient of each block before the first step, and losses by init."""
+    drawn, counted, deepest = [], {"counting": findings.counting}, findings.depths[-1]
+    for depth in reversed(findings.depths):
+        cells = [findings.cell(residual, depth, warmup) for residual in NORMS for warmup in (False, True)]
         lines = [
-            _line(f"{o.case.residual}{', warmup' if o.case.warmup else ''}", n, _losses(o)) for n, o in enumerate(shown)
+            _line(f"{cell[0].case.residual}{', warmup' if cell[0].case.warmup else ''}", n, _losses(cell))
+            for n, cell in enumerate(cells)
         ]
         meaning = (
-            "Training loss, nats a token, means of ten steps. A line that stays at the dashed one learns no order."
+            f"Training loss, nats a token, means of ten steps and {len(cells[0])} seeds. "
+            "A line that stays at the dashed one learns no order."
         )
-        drawn.append(chart(f"Loss, {depth} layers", meaning, lines, steps, references=counted))
-    cold = [o for o in outcomes if o.case.n_layer == deepest and not o.case.warmup]
-    for residual in ("pre", "post"):
-        shown = [o for o in cold if o.case.residual == residual]
-        lines = [_line(o.case.init, n, _losses(o)) for n, o in enumerate(shown)]
-        meaning = f"{deepest} layers without warmup; the first weights drawn in four ways."
-        drawn.append(chart(f"Loss by init, {residual}-norm", meaning, lines, steps, references=counted))
-        lines = [
-            _line(o.case.init, n, [Point(i + 1, g) for i, g in enumerate(o.gradients)]) for n, o in enumerate(shown)
-        ]
-        meaning = "Before any step, the norm of each block's gradient, from the first block to the last."
-        axis = Axis(1, deepest) if deepest > 1 else None
-        title = f"Gradient by depth, {residual}-norm"
-        drawn.append(chart(title, meaning, lines, deepest, log=True, x=axis, x_name="layer"))
+        drawn.append(chart(f"Loss, {depth} layers", meaning, lines, findings.steps, references=counted))
+    by_norm = {residual: findings.gradients[residual, "flat"] for residual in NORMS}
+    meaning = "Before any step, the norm of each block's gradient, from the first block to the last; one seed."
+    drawn.append(_gradients("Gradient by depth", meaning, by_norm))
+    for residual in NORMS:
+        drawn.append(
+            _gradients(
+                f"Gradient by init, {residual}-norm", "The same from four kinds of first weights.",
+                {init: findings.gradients[residual, init] for init in INITS},
+            )
+        )  # fmt: skip
+    first = [findings.cell("post", deepest, False, init)[:1] for init in INITS]
+    lines = [_line(cell[0].case.init, n, _losses(cell)) for n, cell in enumerate(first)]
+    meaning = f"{deepest} layers without warmup, one seed; the first weights drawn in four ways."
+    drawn.append(chart("Loss by init, post-norm", meaning, lines, findings.steps, references=counted))
     return [one for one in drawn if one]
+
+
+def _gradients(title: str, meaning: str, norms: dict[str, list[float]]) -> dict[str, Any] | None:
+    lines = [_line(name, n, [Point(i + 1, g) for i, g in enumerate(gs)]) for n, (name, gs) in enumerate(norms.items())]
+    n_layer = len(lines[0].points)
+    return chart(f"{title}, {n_layer} layers", meaning, lines, n_layer, log=True, x=Axis(1, n_layer), x_name="layer")
 
 
 def _line(name: str, n: int, points: list[Point]) -> Line:
     return Line(name, f"v{n}", points)
 
 
-def _losses(outcome: Outcome) -> list[Point]:
-    """Means of ten steps: batches of eight rows are noisy."""
-    cut = [outcome.losses[i : i + 10] for i in range(0, len(outcome.losses), 10)]
-    return [Point(min(10 * i + 10, len(outcome.losses)), sum(part) / len(part)) for i, part in enumerate(cut)]
+def _losses(cell: list[Outcome]) -> list[Point]:
+    """Means of ten steps and all seeds, as far as the longest run goes: batches of eight rows are noisy."""
+    longest, points = max(len(outcome.losses) for outcome in cell), []
+    for i in range(0, longest, 10):
+        part = [loss for outcome in cell for loss in outcome.losses[i : i + 10]]
+        points.append(Point(min(i + 10, longest), sum(part) / len(part)))
+    return points

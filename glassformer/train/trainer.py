@@ -248,8 +248,9 @@ class Trainer:
         self._log("event", what="nan", detail=f"loss {loss}, gradient norm {norm}")
         kept = checkpoint.newest(self.run_folder.folder)
         causes = [f"the learning rate is too high ({lr:.2g} at this step; try a third of train.learning_rate)"]
-        if getattr(self.config.schedule, "warmup_steps", 0) < 50:
-            causes.append("the warmup is short (try train.schedule.warmup_steps=200)")
+        longer = min(200, self.config.steps // 2)
+        if self.config.schedule.warmup(self.config.steps) < longer / 4:
+            causes.append(f"the warmup is short (try train.schedule.warmup_steps={longer})")
         if self.precision.name == "fp16":
             causes.append("fp16 overflowed (try train.precision=bf16)")
         if self.config.clip > 5:

@@ -50,7 +50,7 @@ def stability(
     minutes: Annotated[float, typer.Option(help="How long the training takes in all.", min=0.05)] = 4.0,
     name: Name = None,
 ) -> None:
-    """Which deep models train? Norms before or behind, warmup, 2 to 24 layers, first weights: see it happen."""
+    """Which deep models train? Norms before or behind, warmup, 2 to 12 layers, first weights: see it happen."""
     from glassformer.compare.stability_view import run
 
     run(console(), minutes, name, progress_bars)

@@ -70,15 +70,23 @@ def test_an_optimizer_remembers_across_a_checkpoint(name):
 
 
 @pytest.mark.parametrize("name", variants(Schedule))
-@given(steps=st.integers(1, 3000), warmup=st.integers(0, 500))
+@given(steps=st.integers(1, 3000), warmup=st.none() | st.integers(0, 3500))
 def test_every_schedule_rises_then_never_rises(name, steps, warmup):
     schedule = Schedule.named(name, warmup_steps=warmup)
     factors = np.array([schedule.factor(step, steps) for step in range(steps)])
     assert (factors >= 0).all() and (factors <= 1).all()
-    peak = min(warmup, steps // 10)
+    peak = schedule.warmup(steps)
     assert (np.diff(factors[:peak]) > 0).all()
     assert (np.diff(factors[peak:]) <= 1e-12).all()
     assert factors[peak] == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "steps", "got"),
+    [(50, 100, 50), (99, 100, 99), (0, 100, 0), (None, 300, 30), (None, 5000, 100), (2000, 60, 6), (100, 100, 10)],
+)
+def test_a_warmup_is_as_long_as_asked_unless_the_run_is_not(asked, steps, got):
+    assert Schedule.named("cosine", warmup_steps=asked).warmup(steps) == got
 
 
 def test_cosine_ends_at_its_final_factor():

@@ -15,6 +15,7 @@ from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
 from glassformer.runs import Run
 from glassformer.train import checkpoint
+from glassformer.train.precision import Precision
 from glassformer.train.trainer import Diverged, Trainer
 
 
@@ -206,3 +207,13 @@ def test_every_step_depends_on_its_number_alone(recipe, data, tmp_path):
     again = trainer(recipe, data, tmp_path / "again")
     torch.manual_seed(99)
     assert again.update(7)[0] == first
+
+
+def test_a_run_fitted_into_minutes_keeps_the_warmup_asked_for_unless_it_is_most_of_the_run(recipe):
+    def fitted(warmup):
+        said: list[str] = []
+        asked = recipe.override(f"train.schedule.warmup_steps={warmup}")
+        cut = pipeline._fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
+        return cut.train.steps, cut.train.schedule.warmup_steps, len(said)
+
+    assert fitted(2000) == (24, 2, 2) and fitted(12) == (24, 12, 1) and fitted("null") == (24, None, 1)
