@@ -119,7 +119,7 @@ class _Chunks(torch.autograd.Function):
                 # fade multiplies a token's questions and divides its key; at the end, it multiplies all of S'
                 dfade = (asked * dasked).sum((2, -1)) - (kc * dkey).sum(-1)
                 dfade[:, :, -1] += (dS * states[i + 1]).sum((-2, -1))
-                dlog_alpha.copy_(dfade.flip(-1).cumsum(-1).flip(-1)[..., None])
+                dlog_alpha.copy_((chunk.pairs.mT @ dfade[:, :, None, :, None])[:, :, 0])
                 dbeta.copy_((kc * dasked[:, :, -1]).sum(-1, True) + (vc * dmissing).sum(-1, True))
                 dq.copy_(dasked[:, :, :-1])
                 dk.copy_(dkey.addcmul_(dasked[:, :, -1], bc))
@@ -138,7 +138,7 @@ def _compare(chunk: Chunk, q: Tensor, k: Tensor, v: Tensor, beta: Tensor, log_al
     """What the tokens of a chunk are to each other: k, v and beta, wide; the questions (B, G, R + 1, Q, D); what is left of
     a token's write (B, G, 1, Q, Q) and of the state (B, G, 1, Q, 1) at each; and M (B, G, R + 1, Q, Q)."""
     k = wide(k).contiguous()
-    fade = log_alpha.cumsum(-2)[:, :, None]
+    fade = chunk.pairs @ log_alpha[:, :, None]
     within = (fade - fade.mT).clamp_(FAINT, 0).exp_().mul_(chunk.pairs)
     before = fade.clamp(min=FAINT).exp_() * chunk.entering
     asked = torch.cat([wide(q), (beta * k)[:, :, None]], 2)
