@@ -52,6 +52,16 @@ def check(actual: Tensor, expected: Tensor, what: str, tolerance: float = 1e-5) 
     assert off.max() <= tolerance, f"{what}: off by {off.max():.3g} at {where} (allowed: {tolerance:g})"
 
 
+def rounding_projections() -> kernels.Kernels:
+    """What no bfloat16 model escapes: inputs, weights and outputs of projections are rounded to it, and nothing else is."""
+
+    def rounded(t: Tensor | None) -> Tensor | None:
+        return None if t is None else t.bfloat16().to(t.dtype)
+
+    exact = kernels.fused()
+    return kernels.replace(exact, linear=lambda *tensors: rounded(exact.linear(*map(rounded, tensors))))
+
+
 def causal(c: Combination) -> None:
     """The future and the other rows have no influence: gradient exactly 0, and changed ids change nothing."""
     gpt, batch = model(c), ids()
@@ -199,7 +209,9 @@ def works_in_bfloat16(c: Combination) -> None:
         logits, cache = gpt(batch), gpt.make_cache(B, T)
         cached = torch.cat([gpt(part, cache) for part in batch.split([5, 1, 1, 2], 1)], 1)
         loss_of(gpt, batch).backward()
-    tolerance = 0.15 if c["mlp"] == "moe" else 0.05  # a token near a border may pass to another expert
+    # A norm of a write that happens to be near 0 magnifies any rounding: four times what that of projections alone does.
+    moved = (model(c, rounding_projections()).double()(batch) - model(c).double()(batch)).abs().max().item()
+    tolerance = max(0.15 if c["mlp"] == "moe" else 0.05, 4 * moved)  # a token near a border may pass to another expert
     check(logits.float(), exact, "logits under autocast (row, position, token)", tolerance)
     check(cached.float(), exact, "cached logits under autocast (row, position, token)", tolerance)
     for name, p in learning(gpt).items():

@@ -6,8 +6,11 @@ It lets a recurrent layer see the last W tokens side by side before it decides w
 before the first token is the `tail`, W - 1 inputs; a document packed behind another sees zeros there instead.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
@@ -32,8 +35,41 @@ def fused(
     """The twin of `plain`; with packed documents it is `plain`, since no kernel knows them."""
     if documents is not None:
         return plain(x, weight, bias, tail, documents)
-    padded = _behind(tail, x, weight.shape[-1])
-    return F.silu(F.conv1d(padded.mT, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), groups=x.shape[2])).mT
+    if tail is None:
+        return _Taps.apply(x, weight, bias)
+    return _Taps.apply(_behind(tail, x, weight.shape[-1]), weight, bias)[:, tail.shape[1] :]
+
+
+class _Taps(torch.autograd.Function):
+    """The formula without a tail, in x's own layout, which to a kernel for images is a picture one pixel high with the
+    channels last. That kernel is slow at the gradient of the weights, so this is written out (LOG.md)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """x (B, T, E), weight (E, 1, W), bias (E) -> (B, T, E)."""
+        a = _correlate(x, weight, bias)[:, : x.shape[1]]
+        ctx.save_for_backward(x, weight, a)
+        ctx.biased = bias is not None
+        return F.silu(a)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The gradients of x, weight and bias."""
+        x, weight, a = ctx.saved_tensors
+        T, W = x.shape[1], weight.shape[-1]
+        da = torch.ops.aten.silu_backward(dy, a)
+        dx = _correlate(da, weight.flip(-1))[:, W - 1 :]
+        steps = [min(W - 1 - j, T) for j in range(W)]  # how far back each tap looks
+        dweight = torch.stack([(da[:, n:] * x[:, : T - n]).sum((0, 1)) for n in steps], -1)
+        return dx, dweight[:, None].to(weight.dtype), da.sum((0, 1)).to(weight.dtype) if ctx.biased else None
+
+
+def _correlate(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """b + sum_j w_j x_{t-W+1+j} for t = 0 to T + W - 2, with zeros before and behind x: (B, T + W - 1, E)."""
+    image, taps = x.mT.unsqueeze(2), weight.to(x.dtype).unsqueeze(2)  # (B, E, 1, T), (E, 1, 1, W)
+    offset = None if bias is None else bias.to(x.dtype)
+    return F.conv2d(image, taps, offset, padding=(0, taps.shape[-1] - 1), groups=x.shape[2]).squeeze(2).mT
 
 
 def tail_after(x: Tensor, width: int, tail: Tensor | None = None, counts: Tensor | None = None) -> Tensor:

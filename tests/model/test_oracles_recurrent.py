@@ -81,13 +81,15 @@ def test_the_gated_delta_rule(maths, T):
 
 @BOTH
 @pytest.mark.parametrize("n_head", [1, 4])
-def test_a_whole_delta_layer(maths, n_head):
-    """Qwen3-Next's layer with its norm taken out; their queries are shorter by sqrt(D), so our o_proj is."""
+@pytest.mark.parametrize("normed", [True, False])
+def test_a_whole_delta_layer(maths, n_head, normed):
+    """Qwen3-Next's layer, with and without its norm; their queries are shorter by sqrt(D), and so is our o_proj, or eps."""
     qwen = pytest.importorskip("transformers.models.qwen3_next.modeling_qwen3_next")
     C, D = 32, 32 // n_head
     config = transformers.Qwen3NextConfig(
         hidden_size=C, num_hidden_layers=1, linear_num_value_heads=n_head, linear_num_key_heads=n_head,
         linear_key_head_dim=D, linear_value_head_dim=D, linear_conv_kernel_dim=4,
+        rms_norm_eps=1e-6 / D,
     )  # fmt: skip
     theirs = shake(qwen.Qwen3NextGatedDeltaNet(config, 0))
 
@@ -95,15 +97,18 @@ def test_a_whole_delta_layer(maths, n_head):
         def forward(self, y, z):
             return y * torch.nn.functional.silu(z)
 
-    theirs.norm = Gate()
-    ours = Mixer.named("delta").build(Shapes(n_embd=C, n_head=n_head), maths)
+    if not normed:
+        theirs.norm = Gate()
+    ours = Mixer.named("delta", o_norm="rmsnorm" if normed else "none").build(Shapes(n_embd=C, n_head=n_head), maths)
     q, k, v, z = theirs.in_proj_qkvz.weight.view(n_head, 4 * D, C).split(D, 1)  # head by head
     b, a = theirs.in_proj_ba.weight.view(n_head, 2, C).unbind(1)
     source = {
         "q_proj.weight": q, "k_proj.weight": k, "v_proj.weight": v, "gate_proj.weight": z, "beta_proj.weight": b,
         "alpha_proj.weight": a, "A_log": theirs.A_log, "dt_bias": theirs.dt_bias, "conv.weight": theirs.conv1d.weight,
-        "conv.bias": torch.zeros(3 * C), "o_proj.weight": theirs.out_proj.weight / D**0.5,
+        "conv.bias": torch.zeros(3 * C), "o_proj.weight": theirs.out_proj.weight / (1 if normed else D**0.5),
     }  # fmt: skip
+    if normed:
+        source["o_norm.weight"] = theirs.norm.weight
     shape = {name: p.shape for name, p in ours.named_parameters()}
     ours.load_state_dict({name: p.detach().reshape(shape[name]) for name, p in source.items()}, strict=True)
     x = torch.randn(2, 100, C, generator=torch.Generator().manual_seed(0))

@@ -12,7 +12,8 @@ from glassformer.model.gpt import GPT, GPTConfig
 RECURRENT = ["linear", "delta", "mamba"]
 KNOBS = [
     {"name": "linear", "feature": "relu"}, {"name": "linear", "feature": "softmax"}, {"name": "delta", "conv_width": 0},
-    {"name": "delta", "conv_width": 2}, {"name": "mamba", "conv_width": 1}, {"name": "mamba", "n_state": 1, "expand": 1},
+    {"name": "delta", "conv_width": 2}, {"name": "delta", "o_norm": "rmsnorm"},
+    {"name": "mamba", "conv_width": 1}, {"name": "mamba", "n_state": 1, "expand": 1},
     {"name": "mamba", "expand": 3, "dt_rank": 1, "conv_width": 6},
 ]  # fmt: skip
 

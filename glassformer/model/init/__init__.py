@@ -1,7 +1,7 @@
 """Init: what the weights are before the first step, and what that asks of the learning rates.
 
-A variant says how widely each matrix is drawn; everything else (biases 0, norm weights 1, what a mixer sets itself) is
-set where it is made.
+A variant says how widely each matrix is drawn. A part whose formula asks for other numbers is `Drawn` and says so itself,
+whatever the variant; and what is not random (biases 0, norm weights 1) is set where it is made.
 """
 
 import abc
@@ -18,6 +18,14 @@ from glassformer.model.shapes import Shapes
 STD = 0.02
 WRITES_TO_STREAM = ("o_proj", "down_proj")
 """The names of what adds to the stream: two in a block."""
+
+
+class Drawn(nn.Module):
+    """A part that draws its own weights, from the model's seed like all others."""
+
+    @abc.abstractmethod
+    def draw(self, generator: torch.Generator) -> None:
+        """Fill the weights with numbers from this generator, which is on the CPU."""
 
 
 class Init(Variant):
@@ -37,10 +45,14 @@ class Init(Variant):
 
     @torch.no_grad()
     def fill(self, model: nn.Module, shapes: Shapes, seed: int) -> None:
-        """Fill every Linear and Embedding below `model`; the same seed gives the same numbers on every device."""
+        """Fill every Linear, Embedding and Drawn below `model`; the same seed gives the same numbers on every device."""
         generator = torch.Generator().manual_seed(seed)
         for name, module in model.named_modules():
-            if isinstance(module, Linear | Embedding) and not module.weight.is_meta:
+            if not isinstance(module, Linear | Embedding | Drawn) or next(module.parameters()).is_meta:
+                continue
+            if isinstance(module, Drawn):
+                module.draw(generator)
+            else:
                 drawn = torch.empty(module.weight.shape, device="cpu").normal_(0, 1, generator=generator)
                 module.weight.copy_(drawn * self.std(name, module.weight, shapes))
 

@@ -3,8 +3,9 @@
 `linear` only ever adds, and what it added stays. Here each token first asks the memory what is stored under its key, and
 writes the difference (kernels/gated_delta.py); two more numbers a head, made from the token, say how much (beta) and how
 fast the rest fades (alpha). As in the paper, a short convolution goes before q, k and v, queries and keys have length 1,
-and a gate decides what of the answer is written back. The paper also norms the answer of every head; that is left out: the
-first answer is beta v (k . q), whose norm would jump from -1 to 1 where k . q changes its sign (LOG.md).
+and a gate decides what of the answer is written back. The paper also norms the answer of every head, which bounds it. Here
+that is `o_norm`, and off: the first answer is beta v (k . q), and where k . q changes its sign a norm would jump from -1 to
+1 (LOG.md).
 
 A position that turns queries and keys acts as in attention (turning keeps their length); one that biases scores has none.
 """
@@ -13,12 +14,14 @@ import torch
 from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
+from glassformer.config import slot
 from glassformer.kernels import Kernels
 from glassformer.kernels.short_convolution import tail_after
 from glassformer.model.cache import StateCache
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
 from glassformer.model.mixer.mamba import ShortConvolution, inverse_softplus
+from glassformer.model.norm import Norm
 from glassformer.model.position import Positions
 from glassformer.model.shapes import Shapes
 
@@ -30,28 +33,31 @@ class Delta(Mixer):
 
     conv_width: NonNegativeInt = 4
     """How many tokens the convolution before q, k and v sees; 0 leaves it out."""
+    o_norm: Norm = slot("none")
+    """A norm of each head's answer before the gate: rmsnorm in the paper and in Qwen3-Next."""
 
     def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
         """The module for a model of these shapes."""
-        return Correcting(self.conv_width, shapes, kernels)
+        return Correcting(self, shapes, kernels)
 
 
 class Correcting(nn.Module):
     """Ask (q), offer (k), hand over (v), how much (beta), how long (alpha), open (gate), write back (o)."""
 
-    def __init__(self, conv_width: int, shapes: Shapes, kernels: Kernels):
+    def __init__(self, config: Delta, shapes: Shapes, kernels: Kernels):
         super().__init__()
         self.kernels, self.head_dim = kernels, shapes.head_dim
         width, G = shapes.n_head * shapes.head_dim, shapes.key_heads
         self.widths = [width, G * shapes.head_dim, G * shapes.head_dim]
         self.q_proj, self.k_proj, self.v_proj = (Linear(shapes.n_embd, n, shapes.bias, kernels) for n in self.widths)
-        self.conv = ShortConvolution(sum(self.widths), conv_width, kernels) if conv_width else None
+        self.conv = ShortConvolution(sum(self.widths), config.conv_width, kernels) if config.conv_width else None
         self.beta_proj = Linear(shapes.n_embd, G, shapes.bias, kernels)
         self.alpha_proj = Linear(shapes.n_embd, G, False, kernels)
         # At first the heads remember from about a thousand tokens down to one: log alpha is -A softplus(.. + dt_bias).
         self.A_log = nn.Parameter(torch.linspace(1, 16, G).log())
         self.dt_bias = nn.Parameter(inverse_softplus(torch.logspace(-3, -1, G)))
         self.gate_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
+        self.o_norm = config.o_norm.build(Shapes(n_embd=shapes.head_dim, n_head=1, bias=shapes.bias), kernels)
         self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
 
     def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
@@ -67,7 +73,7 @@ class Correcting(nn.Module):
         if cache is not None:
             after = [tail_after(qkv, self.conv.width, tail[0] if tail else None, positions.counts)] if self.conv else []
             cache.store(*after, state)
-        return self.o_proj(self.kernels.swiglu(self.gate_proj(x), y.transpose(1, 2).flatten(2)))
+        return self.o_proj(self.kernels.swiglu(self.gate_proj(x), narrowed(self.o_norm(y)).transpose(1, 2).flatten(2)))
 
     def make_cache(self, batch: int, length: int) -> StateCache:
         """The last inputs of the convolution and the memory; `length` does not matter."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from glassformer.kernels import Kernels
 from glassformer.kernels.short_convolution import tail_after
 from glassformer.model.cache import StateCache
+from glassformer.model.init import Drawn
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
 from glassformer.model.position import Positions
@@ -78,27 +79,31 @@ class SelectiveStateSpace(nn.Module):
         return StateCache()
 
 
-class ShortConvolution(nn.Module):
-    """A few taps for every channel, and SiLU."""
+class ShortConvolution(Drawn):
+    """A few taps for every channel, at first between -W^-0.5 and W^-0.5, and SiLU."""
 
     def __init__(self, channels: int, width: int, kernels: Kernels):
         super().__init__()
         self.kernels, self.width = kernels, width
-        self.weight = nn.Parameter(uniform(channels, 1, width, bound=width**-0.5))
+        self.weight = nn.Parameter(torch.empty(channels, 1, width))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, tail: Tensor | None, documents: Tensor | None) -> Tensor:
         """x (B, T, E) -> (B, T, E)."""
         return self.kernels.short_convolution(x, self.weight, self.bias, tail, documents)
 
+    def draw(self, generator: torch.Generator) -> None:
+        """The spread of sums of W numbers is that of one."""
+        fill_uniformly(self.weight, self.width**-0.5, generator)
 
-class StepSize(nn.Module):
+
+class StepSize(Drawn):
     """dt = softplus(W r + b), 0.001 to 0.1 at first: the channels remember from ten tokens to a thousand."""
 
     def __init__(self, rank: int, width: int, kernels: Kernels):
         super().__init__()
         self.kernels = kernels
-        self.weight = nn.Parameter(uniform(width, rank, bound=rank**-0.5))
+        self.weight = nn.Parameter(torch.empty(width, rank))
         self.bias = nn.Parameter(inverse_softplus(torch.logspace(-3, -1, width)))
 
     def forward(self, r: Tensor) -> Tensor:
@@ -107,11 +112,15 @@ class StepSize(nn.Module):
         wide = torch.promote_types(a.dtype, torch.float32)
         return nn.functional.softplus(a.to(wide) + self.bias)
 
+    def draw(self, generator: torch.Generator) -> None:
+        """As in the paper's code: uniform, so that no step strays far from its bias at first."""
+        fill_uniformly(self.weight, self.weight.shape[1] ** -0.5, generator)
 
-def uniform(*shape: int, bound: float) -> Tensor:
-    """Numbers in (-bound, bound) on the default device, the same in every model: the seed's own fill the projections."""
-    drawn = torch.rand(shape, device="cpu", generator=torch.Generator().manual_seed(0))
-    return ((2 * drawn - 1) * bound).to(torch.get_default_device())
+
+@torch.no_grad()
+def fill_uniformly(weight: Tensor, bound: float, generator: torch.Generator) -> None:
+    """Numbers in (-bound, bound), drawn on the CPU so that they are the same wherever the weight is."""
+    weight.copy_((2 * torch.rand(weight.shape, device="cpu", generator=generator) - 1) * bound)
 
 
 def inverse_softplus(y: Tensor) -> Tensor:
