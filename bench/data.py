@@ -14,7 +14,6 @@ own for each size, and extrapolates what a document takes to 10 GB of them. Each
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from glassformer.data import DataConfig
 from glassformer.data.clean import Cleaner
 from glassformer.data.prepare import prepare
 from glassformer.data.shards import Dataset
+from glassformer.machine import peak_memory
 from glassformer.tokenizers import TokenizerRecipe
 from glassformer.tokenizers.bpe import BPETokenizer, from_gpt2
 
@@ -133,8 +133,7 @@ def memory(settings: argparse.Namespace, folder: Path) -> None:
 def tiny(settings: argparse.Namespace, folder: Path) -> None:
     """In a process of its own: print the peak in bytes."""
     prepare(Tiny(megabytes=settings.megabytes), TokenizerRecipe.named("byte"), DataConfig(), folder, workers=1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak if sys.platform == "darwin" else 1024 * peak)
+    print(peak_memory())
 
 
 PARTS = {"peers": peers, "workers": workers, "memory": memory}

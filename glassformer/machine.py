@@ -4,6 +4,7 @@ import ctypes
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,22 @@ def machine_facts() -> dict[str, Any]:
         "gpu": _output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader").replace("\n", "; ")
         or None,
     }
+
+
+def peak_memory() -> int | None:
+    """Bytes that this process has been resident with at most; None on Windows.
+
+    Linux's ru_maxrss will not do: a child begins with its parent's peak.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def _cpu() -> str:
