@@ -89,7 +89,7 @@ def _gradients(title: str, meaning: str, norms: dict[str, list[float]]) -> dict[
 
 
 def _line(name: str, n: int, points: list[Point]) -> Line:
-    return Line(name, f"v{n}", points)
+    return Line(name, f"v{n}", [Point(at, float(f"{value:.3g}")) for at, value in points])  # more would be noise
 
 
 def _losses(cell: list[Outcome]) -> list[Point]:
