@@ -3,6 +3,7 @@
 Here is the way of a model from text to writing; `verbs/` has the laboratory, `glass data`, and what all verbs share.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -195,9 +196,9 @@ def report(folder: RunFolder) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def test(context: typer.Context) -> None:
-    """Run the tests; what follows goes to pytest."""
-    root = Path(__file__).resolve().parents[1]
-    sys.exit(subprocess.run([sys.executable, "-m", "pytest", *context.args], cwd=root).returncode)
+    """Run the tests, a process for each of up to eight cores; what follows goes to pytest, as -n 0 for one process."""
+    words = [sys.executable, "-m", "pytest", "-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal"]
+    sys.exit(subprocess.run([*words, *context.args], cwd=Path(__file__).resolve().parents[1]).returncode)
 
 
 def main() -> None:

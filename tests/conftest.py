@@ -1,4 +1,4 @@
-"""What every test shares: the command line, two threads (sums and timings are alike everywhere), quiet property tests."""
+"""What every test shares: the command line, a fixed number of threads (sums are alike everywhere), quiet property tests."""
 
 import os
 import sys
@@ -6,8 +6,10 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):  # read when torch or numba is imported
-    os.environ.setdefault(variable, "2")
+# Read when torch or numba is imported. One thread beside other processes of the same suite, two when there are none.
+threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if "PYTEST_XDIST_WORKER" in os.environ else {}
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(variable, threads.get(variable, "2"))
 
 # Shared machines are slow now and then: no deadline. CI draws the same examples every time; at a desk they vary.
 quiet = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}

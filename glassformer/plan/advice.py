@@ -17,8 +17,11 @@ def settings_that_fit(found: Plan) -> list[tuple[str, float]]:
     room = USABLE * found.hardware.memory
     fitting = []
     for choice in _changes(found):
-        tries = [(settings, _peak(found, settings)) for settings in choice]
-        fitting += [(" ".join(settings), peak) for settings, peak in tries if peak <= room][:1]
+        for settings in choice:
+            peak = _peak(found, settings)
+            if peak <= room:
+                fitting.append((" ".join(settings), peak))
+                break
     return fitting
 
 
