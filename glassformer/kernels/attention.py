@@ -48,23 +48,34 @@ def fused(
 ) -> Tensor:
     """The twin of `plain`: one kernel, never more than a tile of the (T, S) scores in memory (Dao et al., 2022)."""
     T, S = q.shape[-2], k.shape[-2]
+    if max(T, S) <= SHORT and q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        return short(q, k, v, visible, bias, dropout)
     square = visible is None and bias is None and T == S
-    if square and T <= SHORT and q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16:
-        return _short(q, k, v, dropout)
-    if visible is None and not square and T > 1:
-        visible = causal(T, S, q.device)
-    mask = visible
-    if bias is not None:
-        bias = bias.to(q.dtype)
-        mask = bias if visible is None else bias.masked_fill(~visible, float("-inf"))
+    mask = None if square else _mask(q, k, visible, bias)
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=square, enable_gqa=k.shape[1] != q.shape[1]
     )
 
 
-def _short(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
-    """The formula in five operators. The CPU kernel's backward in bf16 takes twice as long (bench/train.py)."""
+def short(
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
+) -> Tensor:
+    """The same in a few operators that keep the pattern. The CPU kernel's backward in bf16 takes twice as long (LOG.md)."""
     k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) if t.shape[1] != q.shape[1] else t for t in (k, v))
-    future = torch.full((q.shape[2], k.shape[2]), float("-inf"), dtype=q.dtype).triu(1)
-    pattern = ((q / math.sqrt(q.shape[3])) @ k.transpose(-2, -1) + future).softmax(-1, dtype=q.dtype)
+    scores, mask = (q / math.sqrt(q.shape[3])) @ k.transpose(-2, -1), _mask(q, k, visible, bias)
+    if mask is not None:
+        added = q.new_zeros(()).where(mask, float("-inf")) if mask.dtype == torch.bool else mask
+        scores = scores + added
+    pattern = scores.softmax(-1, dtype=q.dtype)
     return F.dropout(pattern, dropout) @ v if dropout else pattern @ v
+
+
+def _mask(q: Tensor, k: Tensor, visible: Tensor | None, bias: Tensor | None) -> Tensor | None:
+    """What a query may see (booleans), or what is added to its scores; None if it sees everything."""
+    T, S = q.shape[-2], k.shape[-2]
+    if visible is None and T > 1:
+        visible = causal(T, S, q.device)
+    if bias is None:
+        return visible
+    bias = bias.to(q.dtype)
+    return bias if visible is None else bias.masked_fill(~visible, float("-inf"))
