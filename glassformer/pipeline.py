@@ -206,7 +206,8 @@ def _fit(recipe: Recipe, trial: Callable[[Precision], None], precision: Precisio
         start = time.perf_counter()
         trial(precision)
         times.append(time.perf_counter() - start)
-    a_step = sorted(times)[len(times) // 2] * recipe.train.grad_accumulation * 1.15  # the optimizer, evaluations and samples
+    a_pass = sorted(times)[len(times) // 2]
+    a_step = 1.15 * a_pass * recipe.train.grad_accumulation  # with the optimizer, evaluations and samples
     every = max(4, round(seconds / a_step / 6))
     steps = 6 * every
     say(f"{1000 * a_step:.0f} ms a step: {steps:,} steps fit into {seconds / 60:.1f} minutes")

@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from glassformer.data.batches import Batch
+from glassformer.errors import SettingError
 from glassformer.model.cost import linear, shallow_depths
 from glassformer.model.gpt import GPT
 from glassformer.plan.operator import MAPPED, Operator, operator
@@ -47,10 +48,10 @@ class Recorder(TorchDispatchMode):
     """Books of bytes and operators, by phase.
 
     `chosen` is how many of the places where something may be are places where it is: fake tensors know no values, so a
-    choice (of experts) is taken to be an even one.
+    choice (of experts) is taken to be an even one. None: the tensors are real.
     """
 
-    def __init__(self, chosen: float) -> None:
+    def __init__(self, chosen: float | None) -> None:
         super().__init__()
         self.chosen, self.phase = chosen, "build"
         self.small, self.mapped, self.traffic = 0, 0, 0
@@ -75,7 +76,7 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.namespace == "prim":  # a question to the tensor, no work
             return func(*args, **(kwargs or {}))
-        if func is torch.ops.aten.nonzero.default:
+        if func is torch.ops.aten.nonzero.default and self.chosen is not None:
             found = round(args[0].numel() * self.chosen)
             out = torch.empty(found, args[0].ndim, dtype=torch.long)
         else:
@@ -137,14 +138,15 @@ UPDATE = ("clip", "update")
 """The phases that come once a step; the others come once a micro-batch."""
 
 
-def trace(recipe: Recipe, precision: str) -> Trace:
-    """One step of `recipe` at its full depth, in "fp32", "bf16" or "fp16", on a CPU that does not compute.
+def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
+    """One step of `recipe` at its full depth, in "fp32", "bf16" or "fp16", on a CPU that does not compute (or does).
 
     On a GPU the same operators take the same bytes, except that a CPU in bf16 keeps short attention patterns
     (kernels/attention.py); trace fp16, whose numbers are as wide, to know what a GPU needs.
     """
     rows, T = recipe.train.micro_batch_size, recipe.model.context_length
-    with FakeTensorMode(), Recorder(_chosen(recipe)) as recorder:
+    fake, chosen = (contextlib.nullcontext(), None) if computing else (FakeTensorMode(), _chosen(recipe))
+    with fake, Recorder(chosen) as recorder:
         model = GPT(recipe.model).train()
         weights = recorder.live
         optimizer = recipe.train.optimizer.build(model.named_parameters(), model.kernels)
@@ -220,10 +222,26 @@ def _autocast(precision: str) -> Iterator[None]:
             yield
 
 
-def traced(recipe: Recipe, precision: str) -> tuple[Trace, ...]:
-    """The trace of the whole, or those of two shallow models that stand for it; see `grown`."""
-    depths = shallow_depths(recipe.model)
-    return tuple(trace(recipe.override(f"model.n_layer={n}"), precision) for n in depths or [recipe.model.n_layer])
+def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[Trace, ...]:
+    """The trace of the whole, or those of two shallow models that stand for it; see `grown`.
+
+    A part that looks at its numbers cannot be traced without: where we `may_compute` the step is a real one; elsewhere
+    that raises SettingError.
+    """
+    depths = shallow_depths(recipe.model) or [recipe.model.n_layer]
+
+    def each(computing: bool) -> tuple[Trace, ...]:
+        return tuple(trace(recipe.override(f"model.n_layer={n}"), precision, computing) for n in depths)
+
+    try:
+        return each(False)
+    except RuntimeError as error:  # what fake tensors raise, but also what a wrong shape does
+        if not may_compute:
+            raise SettingError(
+                "a part of this model looks at its numbers (.item(), if tensor:) or is wrong, and a plan computes nothing "
+                f"({str(error).splitlines()[0]}); glass check-variant FILE says which of the two it is"
+            ) from error
+    return each(True)
 
 
 def grown(traces: tuple[Trace, ...], recipe: Recipe, get: Callable[[Trace], float]) -> float:

@@ -84,6 +84,43 @@ def test_weights_gradients_optimizer_and_activations_are_those_of_a_real_step(re
         assert seen.activations == pytest.approx(kept, rel=0.05, abs=2000)
 
 
+@settings(max_examples=4, deadline=None)
+@given(recipes().filter(lambda recipe: recipe.model.mlp.name != "moe"))
+def test_a_step_that_computes_takes_what_one_that_does_not_says(recipe):
+    one, other = trace(recipe, "bf16"), trace(recipe, "bf16", computing=True)
+    assert one.flops == other.flops
+    assert (one.weights, one.gradients, one.optimizer) == (other.weights, other.gradients, other.optimizer)
+    near = partial(pytest.approx, rel=0.01, abs=1000)  # some operators are made of others for fake tensors
+    assert (one.activations, one.traffic) == (near(other.activations), near(other.traffic))
+    assert {phase: tuple(p) for phase, p in one.peaks.items()} == {phase: near(tuple(p)) for phase, p in other.peaks.items()}
+
+
+PEEKING = """
+from glassformer.model.mixer.linear import LinearAttention, Summing
+
+
+class Peeking(LinearAttention):
+    def build(self, shapes, kernels):
+        return Module(shapes, lambda x: x.relu(), kernels)
+
+
+class Module(Summing):
+    def forward(self, x, positions, cache=None):
+        return super().forward(x / 2 if x.abs().max() > 100 else x, positions, cache)
+"""
+
+
+def test_a_mixer_that_looks_at_its_numbers_is_traced_where_computing_is_allowed(glass, tmp_path):
+    (tmp_path / "peeking.py").write_text(PEEKING)
+    words = [*SMALL, f"model.mixer={tmp_path / 'peeking.py'}"]
+    code, _, err = glass("mini", *words)
+    assert code == 2 and "looks at its numbers" in err and "Traceback" not in err
+    peeking, relu = mini().override(*words), mini().override(*SMALL, "model.mixer=linear", "model.mixer.feature=relu")
+    found, like = traced(peeking, "fp32", may_compute=True), traced(relu, "fp32")
+    assert grown(found, peeking, lambda t: t.flops) == grown(like, relu, lambda t: t.flops)
+    assert grown(found, peeking, lambda t: t.weights) == grown(like, relu, lambda t: t.weights)
+
+
 @settings(max_examples=10, deadline=None)
 @given(recipes())
 def test_the_cache_is_as_large_as_a_real_one(recipe):
