@@ -58,8 +58,7 @@ def fused(
     T, S = q.shape[2], k.shape[2]
     chunk = min(CHUNK, max(32, window))
     head = T % chunk  # these and the first chunks have fewer keys before them
-    while head + S - T < window:
-        head += chunk
+    head += max(0, -(-(window - head - (S - T)) // chunk)) * chunk
     n = (T - head) // chunk
     if n < 2:
         seen, added = _scores(q, k, window, bias, documents)

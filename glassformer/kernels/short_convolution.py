@@ -88,6 +88,6 @@ def _behind(tail: Tensor | None, x: Tensor, width: int) -> Tensor:
 
 def _same_document(documents: Tensor, steps: int) -> Tensor:
     """(B, T): whether the token so many steps back belongs to the same document (or to none: zeros stand there)."""
-    same = torch.ones_like(documents, dtype=torch.bool)
+    same, steps = torch.ones_like(documents, dtype=torch.bool), min(steps, documents.shape[1])
     same[:, steps:] = documents[:, steps:] == documents[:, : documents.shape[1] - steps]
     return same

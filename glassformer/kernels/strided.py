@@ -54,6 +54,7 @@ def fused(
     Scores with the neighbours and scores within those sequences stand side by side under one softmax.
     """
     T, repeat = q.shape[2], q.shape[1] // k.shape[1]
+    window, stride = min(window, T), min(stride, T)  # both look no farther than there are tokens
     k, v = (t.repeat_interleave(repeat, 1) if repeat > 1 else t for t in (k, v))
     q = q / math.sqrt(q.shape[3])
     chunk = min(T, CHUNK, max(32, window))

@@ -183,7 +183,7 @@ BLOCKED = {"block": [1, 2, 7, 16, 500], "before": [0, 1, 2], "first": [0, 1, 2]}
 STRIDED = {"window": [1, 2, 7, 32, 500], "stride": [1, 2, 7, 16, 500]}
 @st.composite
 def short_convolution_case(draw):
-    B, T, E, W = draw(SIZE), draw(SIZE), draw(SIZE), draw(st.integers(1, 4))
+    B, T, E, W = draw(SIZE), draw(SIZE), draw(SIZE), draw(st.integers(1, 9))
     biased, continued = draw(st.booleans()), W > 1 and draw(st.booleans())
     numbered = None if continued else draw(documents(B, T))
     shapes = [(B, T, E), (E, 1, W), *([(E,)] if biased else []), *([(B, W - 1, E)] if continued else [])]

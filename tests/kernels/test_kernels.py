@@ -1,6 +1,7 @@
 """Every formula: plain equals fused in values and gradients, also where float32 is short of room."""
 
 import math
+import warnings
 from dataclasses import fields
 
 import pytest
@@ -83,6 +84,32 @@ def test_no_mask_means_causal_with_the_last_query_at_the_last_key(maths, T, S):
     v = v.requires_grad_()
     (gradient,) = torch.autograd.grad(maths.attention(q, k, v)[:, :, 0].sum(), v)
     assert (gradient[:, :, S - T + 1 :] == 0).all(), "the first query moved with a later key"
+
+
+# What autocast mixes: narrow numbers, wide parameters.
+
+
+def test_a_wide_weight_does_not_cost_rms_norm_its_kernel():
+    x, weight = torch.randn(4, 8, dtype=torch.bfloat16, requires_grad=True), torch.rand(8) + 0.5
+    torch.set_warn_always(True)
+    with warnings.catch_warnings(action="error"):  # torch warns where it falls back
+        y = FUSED.rms_norm(x, weight)
+    torch.set_warn_always(False)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), PLAIN.rms_norm(x.float(), weight), atol=0.03, rtol=0.03)
+
+
+@BOTH
+def test_attention_takes_a_wide_bias(maths):
+    q, k, v = torch.randn(3, 1, 2, 5, 8, dtype=torch.bfloat16).unbind()
+    y = maths.attention(q, k, v, bias=torch.randn(2, 5, 5))
+    assert y.dtype == torch.bfloat16 and y.isfinite().all()
+
+
+def test_a_convolution_may_be_wider_than_the_text():
+    x, weight, numbered = torch.randn(1, 4, 3), torch.randn(3, 1, 7), torch.tensor([[0, 0, 1, 1]])
+    first = PLAIN.short_convolution(x[:, 2:], weight)
+    torch.testing.assert_close(PLAIN.short_convolution(x, weight, documents=numbered)[:, 2:], first)
 
 
 # Where float32 is short of room.

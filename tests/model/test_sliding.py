@@ -202,3 +202,18 @@ def test_the_future_changes_nothing(mixer):
         changed = batch.clone()
         changed[:, t + 1 :] = (changed[:, t + 1 :] + 1) % VOCAB
         contracts.check(gpt(changed)[:, : t + 1], before[:, : t + 1], f"up to position {t}", 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("formula", "knobs", "wider"),
+    [("banded", (24,), (10**9,)), ("strided", (24, 24), (10**5, 24)), ("strided", (3, 24), (3, 10**5))],
+)  # fmt: skip
+def test_a_knob_wider_than_the_text_costs_what_the_text_costs(formula, knobs, wider):
+    q, k, v = torch.randn(3, 1, 2, 24, 8).unbind()
+    fused, counted = getattr(kernels.fused(), formula), []
+    for given in (knobs, wider):
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            y = fused(q, k, v, *given)
+        counted.append((counter.get_total_flops(), y))
+    assert counted[0][0] == counted[1][0] > 0
+    torch.testing.assert_close(counted[0][1], counted[1][1])
