@@ -1,8 +1,10 @@
 """What a model remembers between calls, so that a new token costs one token's work.
 
-Slot s of a row holds the token at position s. In a ragged batch the shorter prompts are padded on the right: a pad lies
-after every real token of its row, so no query sees it, and the row's next token overwrites it. That is the whole of
-ragged batching; no mask for padding exists.
+In a `KVCache` slot s of a row holds the token at position s. In a ragged batch the shorter prompts are padded on the
+right: a pad lies after every real token of its row, so no query sees it, and the row's next token overwrites it. That is
+the whole of ragged batching for attention; a layer that keeps a sum instead leaves pads out of it (`Positions.real`).
+
+What is remembered is numbers: no gradient flows into an earlier call.
 """
 
 from typing import Protocol
@@ -38,14 +40,15 @@ class KVCache:
         """Write k, v (B, G, T, D) at their positions; returns all slots in use, (B, G, S, D) each."""
         if self.k is None or self.v is None:
             self.k, self.v = (t.new_zeros(t.shape[0], t.shape[1], self.length, t.shape[3]) for t in (k, v))
-        if positions.start is not None:
-            self.k[:, :, positions.start : positions.end] = k
-            self.v[:, :, positions.start : positions.end] = v
-        else:
-            rows = torch.arange(k.shape[0], device=k.device)[:, None]
-            self.k[rows, :, positions.index] = k.transpose(1, 2)
-            self.v[rows, :, positions.index] = v.transpose(1, 2)
-        return self.k[:, :, : positions.end], self.v[:, :, : positions.end]
+        _put(self.k, k.detach(), positions)
+        _put(self.v, v.detach(), positions)
+        held = self.k[:, :, : positions.end], self.v[:, :, : positions.end]
+        if not k.requires_grad:
+            return held
+        keys, values = (t.clone() for t in held)  # the next call writes into what is held; a gradient asks for it as it was
+        _put(keys, k, positions)
+        _put(values, v, positions)
+        return keys, values
 
     def select(self, rows: Tensor) -> None:
         """Keep only these rows."""
@@ -56,6 +59,15 @@ class KVCache:
     def nbytes(self) -> int:
         """Bytes of keys and values."""
         return 0 if self.k is None else 2 * self.k.nbytes
+
+
+def _put(slots: Tensor, new: Tensor, positions: Positions) -> None:
+    """Write new (B, G, T, D) at its positions of slots (B, G, length, D)."""
+    if positions.start is not None:
+        slots[:, :, positions.start : positions.end] = new
+    else:
+        rows = torch.arange(new.shape[0], device=new.device)[:, None]
+        slots[rows, :, positions.index] = new.transpose(1, 2)
 
 
 class WindowCache:
@@ -81,7 +93,7 @@ class WindowCache:
             shape = (*k.shape[:2], self.pinned + self.window, k.shape[3])
             self.k, self.v = k.new_zeros(shape), v.new_zeros(shape)
         T, index = k.shape[2], positions.index
-        if T == 1:
+        if T == 1 and not k.requires_grad:
             return self._append_one(k, v, positions)
         before = index[..., 0]
         if positions.start is None:
@@ -102,11 +114,11 @@ class WindowCache:
         slot = self._slot(positions.index)  # (1,) or (B, 1)
         held = self._held(positions.index[..., 0] + 1)
         if positions.start is not None:
-            self.k[:, :, slot], self.v[:, :, slot] = k.detach(), v.detach()
+            self.k[:, :, slot], self.v[:, :, slot] = k, v
             filled = min(positions.end, self.k.shape[2])
             return self.k[:, :, :filled], self.v[:, :, :filled], held[:filled]
         rows = torch.arange(k.shape[0], device=k.device)[:, None]
-        self.k[rows, :, slot], self.v[rows, :, slot] = k.detach().transpose(1, 2), v.detach().transpose(1, 2)
+        self.k[rows, :, slot], self.v[rows, :, slot] = k.transpose(1, 2), v.transpose(1, 2)
         return self.k, self.v, held
 
     def _slot(self, position: Tensor) -> Tensor:
@@ -145,7 +157,7 @@ class WindowCache:
 class StateCache:
     """What a recurrent layer remembers: a few tensors (B, ...) whose size does not depend on how much was read.
 
-    The layer itself leaves padding out of them (`Positions.real`). No gradient flows into the call before.
+    The layer itself leaves padding out of them (`Positions.real`).
     """
 
     def __init__(self):
@@ -189,8 +201,9 @@ class Cache:
     def select(self, rows: list[int]) -> None:
         """Keep only these rows, in this order."""
         self.lengths = [self.lengths[r] for r in rows]
+        kept = torch.tensor(rows, dtype=torch.long)
         for layer in self.layers:
-            layer.select(torch.tensor(rows))
+            layer.select(kept)
 
     @property
     def nbytes(self) -> int:

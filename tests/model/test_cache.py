@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -87,3 +89,32 @@ def test_two_caches_of_one_model_are_separate():
     gpt(batch, first)
     gpt(batch.flip(1), second)
     torch.testing.assert_close(gpt(batch, first), gpt(torch.cat([batch, batch], 1))[:, 4:], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mixer", CHOICES["mixer"], ids=str)
+def test_gradients_stay_within_a_call(mixer):
+    gpt = copy.deepcopy(model({**BY_POSITION[0], "mixer": mixer})).requires_grad_(True)
+    ids = torch.randint(VOCAB, (2, 9), generator=torch.Generator().manual_seed(0))
+    calls = [(ids[:, :4], None), (ids[:, 4:5], None), (ids[:, 5:7], [2, 1]), (ids[:, 7:8], None), (ids[:, 8:], None)]
+
+    def gradients(asked):
+        gpt.zero_grad(set_to_none=True)
+        cache, loss = gpt.make_cache(2, CONTEXT), torch.zeros(())
+        for i, (given, counts) in enumerate(calls):
+            with torch.set_grad_enabled(i in asked):
+                nats = gpt(given, cache, counts).logsumexp(-1).sum()
+            loss = loss + nats
+        loss.backward()
+        return {name: p.grad for name, p in gpt.named_parameters() if p.grad is not None}
+
+    together, alone = gradients(range(len(calls))), [gradients([i]) for i in range(len(calls))]
+    for name, gradient in together.items():
+        torch.testing.assert_close(gradient, sum(each[name] for each in alone if name in each), atol=1e-4, rtol=1e-4)
+
+
+def test_no_row_may_be_left():
+    gpt = model(BY_POSITION[0])
+    cache = gpt.make_cache(2, CONTEXT)
+    gpt(torch.zeros(2, 3, dtype=torch.long), cache)
+    cache.select([])
+    assert cache.lengths == [] and cache.nbytes == 0
