@@ -15,5 +15,5 @@ def plain(x: Tensor, weight: Tensor, eps: float = 1e-6) -> Tensor:
 
 
 def fused(x: Tensor, weight: Tensor, eps: float = 1e-6) -> Tensor:
-    """The twin of `plain`. Narrow x wants a weight as narrow: the kernel knows no mixture, and falls back with a warning."""
+    """The twin of `plain`. Narrow x gets a weight as narrow: of two dtypes the kernel knows nothing, and torch warns."""
     return F.rms_norm(x, x.shape[-1:], weight.to(x.dtype), eps)
