@@ -100,9 +100,9 @@ def test_gradients_stay_within_a_call(mixer):
     def gradients(asked):
         gpt.zero_grad(set_to_none=True)
         cache, loss = gpt.make_cache(2, CONTEXT), torch.zeros(())
-        for i, (given, counts) in enumerate(calls):
+        for i, (batch, counts) in enumerate(calls):
             with torch.set_grad_enabled(i in asked):
-                nats = gpt(given, cache, counts).logsumexp(-1).sum()
+                nats = gpt(batch, cache, counts).logsumexp(-1).sum()
             loss = loss + nats
         loss.backward()
         return {name: p.grad for name, p in gpt.named_parameters() if p.grad is not None}

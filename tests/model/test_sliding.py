@@ -211,9 +211,9 @@ def test_the_future_changes_nothing(mixer):
 def test_a_knob_wider_than_the_text_costs_what_the_text_costs(formula, knobs, wider):
     q, k, v = torch.randn(3, 1, 2, 24, 8).unbind()
     fused, counted = getattr(kernels.fused(), formula), []
-    for given in (knobs, wider):
+    for chosen in (knobs, wider):
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            y = fused(q, k, v, *given)
+            y = fused(q, k, v, *chosen)
         counted.append((counter.get_total_flops(), y))
     assert counted[0][0] == counted[1][0] > 0
     torch.testing.assert_close(counted[0][1], counted[1][1])
