@@ -28,7 +28,7 @@ app = typer.Typer(
 
 RunFolder = Annotated[Path, argument("A run folder such as runs/demo, or one of its checkpoints.")]
 Minutes = Annotated[
-    float | None, option("--minutes", help="Choose the steps so that it takes about this long.", min=0.05)
+    float | None, option("--minutes", help="Choose the steps so that it takes about this long.", min=0.05, max=1e6)
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Prepare again even if it is there, or half there.")]
 Workers = Annotated[int | None, option("--workers", help="Processes and threads; one a core.", min=1)]
@@ -43,7 +43,7 @@ Stories = Annotated[int, typer.Option(help="Stories to write and check, if it le
 
 @app.command()
 def demo(
-    minutes: Annotated[float, typer.Option(help="How long to train; more is better.", min=0.05)] = 3.0,
+    minutes: Annotated[float, typer.Option(help="How long to train; more is better.", min=0.05, max=1e6)] = 3.0,
     name: Name = None,
 ) -> None:
     """From nothing to a model that writes stories: text, tokens, training, score, report."""
@@ -156,17 +156,17 @@ def tokenize(
 
 @app.command()
 def settings(
-    recipe: Annotated[str | None, argument("A recipe; without one, all recipes are listed.")] = None,
+    recipe: Annotated[str | None, argument("A recipe or a run folder; without one, all recipes are listed.")] = None,
     settings: Settings = None,
 ) -> None:
     """Every setting with its value, type, meaning and variants."""
     from glassformer.listing import list_recipes, list_settings
-    from glassformer.words import recipe_of
+    from glassformer.words import recipe_or_run
 
     if recipe is None:
         list_recipes(console())
     else:
-        list_settings(recipe_of(recipe, None, settings), console())
+        list_settings(recipe_or_run(recipe, settings), console())
 
 
 for verb in (laboratory.plan, laboratory.compare, laboratory.stability, laboratory.check_variant):

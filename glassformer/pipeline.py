@@ -1,10 +1,11 @@
 """From a recipe to a run, and from a run folder back to a model. The verbs of the command line are these functions."""
 
+import contextlib
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 
 import glassformer
 from glassformer import kernels
+from glassformer.blame import blaming
 from glassformer.corpora.files import Files
 from glassformer.data.batches import Batch, Batches, sequential
 from glassformer.data.curriculum import lengthening
@@ -86,9 +88,11 @@ def train(
     """
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     device = device_of(recipe.train.device)
-    model = new_model(recipe, data, _kernels(recipe, device, say)).to(device)
-    trial = _trial(model, batches(recipe, data)(recipe.train.steps - 1), recipe)  # the last rows are the longest
-    precision, why = choose(recipe.train.precision, device, trial)
+    with blaming(recipe), enough_memory():
+        model = new_model(recipe, data, _kernels(recipe, device, say)).to(device)
+        trial = _trial(model, batches(recipe, data)(recipe.train.steps - 1), recipe)  # the last rows are the longest
+        precision, why = choose(recipe.train.precision, device, trial)
+        trial(Precision(precision, device))  # whatever cannot take a step leaves no run behind
     if minutes is not None:
         recipe = _fit(recipe, trial, Precision(precision, device), minutes * 60, say)
     asked, warmup = recipe.train.schedule.warmup_steps, recipe.train.schedule.warmup(recipe.train.steps)
@@ -106,6 +110,20 @@ def train(
     run = Run.create(folder, recipe.to_json(), facts)
     run.log("event", 0, what="start", detail=facts["command"])
     return _run(recipe, data, model, run, precision, watching)
+
+
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Running out of it becomes a SettingError with the remedies."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise SettingError(
+            "there is not enough memory for a step: lower train.micro_batch_size (and raise train.grad_accumulation), "
+            "model.context_length or the model; `glass plan` with the same settings says what fits"
+        ) from error
 
 
 def new_model(recipe: Recipe, data: Dataset, maths: kernels.Kernels) -> GPT:
@@ -175,7 +193,8 @@ def _run(
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)
-        return trainer.train()
+        with enough_memory():
+            return trainer.train()
 
 
 def batches(recipe: Recipe, data: Dataset) -> Batches:
@@ -221,10 +240,18 @@ def _fit(recipe: Recipe, trial: Callable[[Precision], None], precision: Precisio
     )  # fmt: skip
 
 
+def named_folder(name: str) -> Path:
+    """`runs/<name>`. Raises SettingError for a name that leads elsewhere."""
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts:
+        raise SettingError(f"--name '{name}' is no folder below runs/; choose one such as --name first")
+    return Path("runs") / name
+
+
 def new_run(name: str | None, stem: str) -> Path:
-    """`runs/<name>`, or the first free of `runs/<stem>`, `runs/<stem>-2`, ..."""
+    """`runs/<name>`, or the first free of `runs/<stem>`, `runs/<stem>-2`, ... Raises SettingError."""
     if name is not None:
-        return Path("runs") / name
+        return named_folder(name)
     candidates = (Path("runs") / (stem if i == 1 else f"{stem}-{i}") for i in range(1, 100_000))
     return next(path for path in candidates if not path.exists())
 

@@ -17,9 +17,15 @@ def recipe_of(name: str, source: str | None, settings: list[str] | None) -> Reci
 
 
 def recipe_or_run(name: str, settings: list[str] | None) -> Recipe:
-    """The recipe `name`, or that of the run in the folder `name`, with settings applied. Raises GlassError."""
+    """The recipe `name`, or that of the run in the folder `name`, with settings applied. Raises GlassError.
+
+    A first word with `=` is a setting of `mini`, as in `glass train`.
+    """
+    source, settings = split(name, settings)
+    if source is None:
+        return recipe_of("mini", None, settings)
     if name not in presets() and (Path(name).is_dir() or len(Path(name).parts) > 1):
-        return Recipe.parse(Run.open(Path(name)).recipe()).override(*(settings or []))
+        return Recipe.parse(Run.open(Path(name)).recipe()).override(*settings)
     return recipe_of(name, None, settings)
 
 

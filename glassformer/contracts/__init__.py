@@ -5,13 +5,13 @@
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic_core import PydanticCustomError
 from rich.console import Console
 from rich.markup import escape
 
+from glassformer.blame import words_of
 from glassformer.config import Variant, variant_class
 from glassformer.contracts.combinations import CHOICES, Combination, config, label
 from glassformer.contracts.promises import PROMISES
@@ -33,12 +33,15 @@ class Verdict(NamedTuple):
 def check_variant(path: str, console: Console) -> bool:
     """Hold the variant in the file `path` to every promise, in combination with others; says whether all were kept.
 
-    Raises SettingError for a file that defines no part of the model.
+    Raises SettingError for a file that defines no part of the model, or one that fits to no others.
     """
     slot = slot_of(path)
     console.print(f"{escape(path)} is a [bold]{slot}[/]; tried with {N_COMBINATIONS} combinations of the other parts")
+    chosen, refused = possible(slot, path)
+    if refused:
+        console.print(f"{N_COMBINATIONS - len(chosen)} of them cannot be built: {escape(refused)}", soft_wrap=True)
     kept = True
-    for verdict in verdicts(slot, path):
+    for verdict in verdicts(chosen):
         name = verdict.promise.replace("_", " ")
         console.print(f"[red]broken[/] {name}" if verdict.broken else f"[green]kept[/]   {name}", highlight=False)
         if verdict.broken:
@@ -50,6 +53,8 @@ def check_variant(path: str, console: Console) -> bool:
 
 def slot_of(path: str) -> str:
     """The setting of `model` that the file fills: "mixer", "position", ... Raises SettingError."""
+    if not path.endswith(".py"):
+        raise SettingError(f"'{path}' is no Python file; give the path of one, such as ./my_mixer.py")
     told = ""
     for name, field in GPTConfig.model_fields.items():
         kind = field.annotation
@@ -64,9 +69,22 @@ def slot_of(path: str) -> str:
     )
 
 
-def verdicts(slot: str, path: str) -> Iterator[Verdict]:
+def possible(slot: str, path: str) -> tuple[list[Combination], str]:
+    """The combinations that can be built, and why the first of the others cannot. Raises SettingError if none can."""
+    chosen, refused = [], ""
+    for combination in tried(slot, path):
+        try:
+            config(combination)
+            chosen.append(combination)
+        except SettingError as error:  # parts refuse each other by a sentence, as rope refuses an odd head
+            refused = refused or f"{error}  [{label(combination)}]"
+    if not chosen:
+        raise SettingError(f"{path} fits to none of {N_COMBINATIONS} combinations of other parts: {refused}")
+    return chosen, refused
+
+
+def verdicts(chosen: list[Combination]) -> Iterator[Verdict]:
     """One for each promise, in order; the first combination that breaks it is told."""
-    chosen = list(tried(slot, path))
     for promise in PROMISES:
         broken = next(filter(None, (_how(promise, c) for c in chosen)), "")
         yield Verdict(promise.__name__, (promise.__doc__ or "").strip(), broken)
@@ -83,33 +101,9 @@ def tried(slot: str, path: str) -> Iterator[Combination]:
 
 
 def _how(promise: Any, combination: Combination) -> str:
-    where = f"[{label(combination)}]"
+    """In what way the promise is broken; empty if it is kept."""
     try:
         promise(combination)
-    except AssertionError as broken:
-        return f"{str(broken).splitlines()[0]}  {where}"
-    except SettingError:
-        return "" if _impossible(combination) else f"it cannot be built  {where}"
     except Exception as error:
-        place = _place(error, Path(next(name for name in combination.values() if name.endswith(".py"))))
-        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}{place}  {where}"
+        return f"{words_of(error, [n for n in combination.values() if n.endswith('.py')])}  [{label(combination)}]"
     return ""
-
-
-def _impossible(combination: Combination) -> bool:
-    """Whether these parts refuse each other by a sentence, as rope refuses an odd head."""
-    try:
-        config(combination)
-    except SettingError:
-        return True
-    return False
-
-
-def _place(error: Exception, path: Path) -> str:
-    """The line of the user's file where it happened."""
-    trace, line = error.__traceback__, 0
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).name == path.name:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f" (line {line} of {path.name})" if line else ""

@@ -115,7 +115,7 @@ def ragged_row_equals_the_row_alone(c: Combination) -> None:
                 alone = gpt(torch.tensor([rows[r]]))[0, -n:]
                 what = f"row {r}, {n} tokens ending at position {len(rows[r]) - 1} of a batch with {counts}"
                 check(logits[r, :n], alone, f"{what} (position, token)")
-        assert cache.lengths == [len(row) for row in rows]
+        assert cache.lengths == [len(row) for row in rows], f"the cache counts {cache.lengths}"
 
     for counts in ([5, 1, 3], [1, 4, 2], [1, 1, 1], [1, 1, 1]):
         feed(counts)
@@ -161,7 +161,7 @@ def saved_equals_loaded(c: Combination) -> None:
     saved = save(gpt.state_dict())  # refuses tensors that share memory
     other.load_state_dict(load(saved), strict=True)
     assert torch.equal(gpt(ids()), other(ids())), "a loaded model says something else than the saved one"
-    assert gpt.config == type(gpt.config).from_json(gpt.config.to_json())
+    assert gpt.config == type(gpt.config).from_json(gpt.config.to_json()), "its settings change when saved and read"
 
 
 def starts_at_ln_v(c: Combination) -> None:
@@ -215,39 +215,41 @@ def works_in_bfloat16(c: Combination) -> None:
     check(logits.float(), exact, "logits under autocast (row, position, token)", tolerance)
     check(cached.float(), exact, "cached logits under autocast (row, position, token)", tolerance)
     for name, p in learning(gpt).items():
-        assert p.grad is not None and p.grad.dtype == torch.float32 and p.grad.isfinite().all(), name
+        fine = p.grad is not None and p.grad.dtype == torch.float32 and p.grad.isfinite().all()
+        assert fine, f"the gradient of {name} under autocast is missing, narrow or not finite"
     check(gpt.bfloat16()(batch).float(), exact, "logits with bfloat16 weights (row, position, token)", tolerance)
 
 
 def a_copy_is_equal_and_separate(c: Combination) -> None:
     gpt = model(c)
     twin, before = copy.deepcopy(gpt), gpt(ids())
-    assert torch.equal(twin(ids()), before)
+    assert torch.equal(twin(ids()), before), "a copy says something else"
     with torch.no_grad():
         for parameter in twin.parameters():
             parameter.add_(1)
-    assert torch.equal(gpt(ids()), before)
+    assert torch.equal(gpt(ids()), before), "changing a copy's weights changed the original"
 
 
 def can_be_built_without_memory(c: Combination) -> None:
     gpt = model(c)
     with torch.device("meta"):
         empty = model(c)
-    assert all(p.is_meta for p in empty.parameters())
-    assert empty(ids().to("meta")).shape == (B, T, VOCAB)
+    assert all(p.is_meta for p in empty.parameters()), "it makes tensors on a device of its own choice"
+    assert empty(ids().to("meta")).shape == (B, T, VOCAB), "on the meta device its shapes are others"
     empty.to_empty(device="cpu").load_state_dict(gpt.state_dict())
-    assert torch.equal(empty(ids()), gpt(ids()))
+    assert torch.equal(empty(ids()), gpt(ids())), "built without memory and filled, it says something else"
 
 
 def dropout_acts_in_training_only(c: Combination) -> None:
     for k in (kernels.plain(), kernels.fused()):
         gpt = model(c, k, dropout=0.5)
-        assert torch.equal(gpt(ids()), gpt(ids()))
+        assert torch.equal(gpt(ids()), gpt(ids())), "in evaluation it says two things about the same text"
         check(gpt(ids()), model(c)(ids()), "in evaluation, against a model without dropout")
         gpt.train()
-        assert not torch.equal(gpt(ids()), gpt(ids()))
+        assert not torch.equal(gpt(ids()), gpt(ids())), "dropout of 0.5 changes nothing in training"
         loss_of(gpt, ids()).backward()
-        assert all(p.grad is not None and p.grad.isfinite().all() for p in learning(gpt).values())
+        for name, p in learning(gpt).items():
+            assert p.grad is not None and p.grad.isfinite().all(), f"with dropout {name} has no finite gradient"
 
 
 PROMISES = [

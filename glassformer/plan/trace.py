@@ -10,6 +10,7 @@ phase by phase, so two shallow steps give those of any depth (`grown`).
 """
 
 import contextlib
+import logging
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from glassformer.blame import blaming, own_files, words_of
 from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
 from glassformer.model.cost import linear, shallow_depths
@@ -30,6 +32,7 @@ from glassformer.plan.operator import MAPPED, Operator, operator
 from glassformer.presets import Recipe
 from glassformer.train.loss import next_token
 
+logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and told once
 LOST = 0.074
 """Bytes that a Linux process holds for each byte that a step takes in small blocks: gaps of its heap, which the next block
 did not fit into. It is the traffic that loses them, not the number alive at once. Measured (bench/plan.py, LOG.md)."""
@@ -235,13 +238,17 @@ def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[T
 
     try:
         return each(False)
-    except RuntimeError as error:  # what fake tensors raise, but also what a wrong shape does
+    except Exception as error:
+        files = own_files(recipe)
+        if not files:
+            raise
         if not may_compute:
             raise SettingError(
-                "a part of this model looks at its numbers (.item(), if tensor:) or is wrong, and a plan computes nothing "
-                f"({str(error).splitlines()[0]}); glass check-variant FILE says which of the two it is"
+                f"{' or '.join(files)} looks at numbers (.item(), if tensor:), which a plan does not have, or is wrong: "
+                f"{words_of(error, files)}; glass check-variant {files[0]} says which of the two it is"
             ) from error
-    return each(True)
+    with blaming(recipe):
+        return each(True)
 
 
 def grown(traces: tuple[Trace, ...], recipe: Recipe, get: Callable[[Trace], float]) -> float:

@@ -14,10 +14,10 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
 
 from glassformer.config import Config, slot
@@ -41,7 +41,7 @@ from glassformer.train.schedule import Schedule
 class TrainConfig(Config):
     """How a model is trained, whatever on."""
 
-    steps: PositiveInt = 2000
+    steps: Annotated[PositiveInt, Field(le=10**12)] = 2000
     """Optimizer updates in the run."""
     micro_batch_size: PositiveInt = 16
     """Sequences of model.context_length in one forward pass; lower it when memory is short."""
@@ -81,7 +81,7 @@ class TrainConfig(Config):
     """Steps between lines of metrics."""
     vectors: str | None = None
     """A text file of word vectors (word2vec, GloVe, fastText) that the embeddings of whole words begin with."""
-    seed: NonNegativeInt = 1337
+    seed: Annotated[NonNegativeInt, Field(le=10**12)] = 1337
     """Decides initial weights, batches and dropout."""
 
     @property
@@ -172,6 +172,8 @@ class Trainer:
                 self._log("event", what="interrupted", detail=self.stop_signal.name)
                 return "interrupted"
         self._log("event", what="done", detail=f"{self.done} steps")
+        if self.stop_signal is not None:  # it came in the last step: the run is whole, and whoever called is asked to stop
+            signal.raise_signal(self.stop_signal)
         return "done"
 
     def _mark(self) -> tuple[int, int, float, float]:

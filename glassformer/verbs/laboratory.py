@@ -33,7 +33,9 @@ def compare(
     recipe: RecipeName = "mini",
     seeds: Annotated[int, typer.Option(help="Runs of each, with different weights and batches.", min=1)] = 5,
     budget: Annotated[str, typer.Option(help="What is equal: steps (tokens), flops or time.")] = "steps",
-    minutes: Annotated[float | None, option("--minutes", help="So long takes one run of the recipe.", min=0.001)] = None,
+    minutes: Annotated[
+        float | None, option("--minutes", help="So long takes one run of the recipe.", min=0.001, max=1e6)
+    ] = None,
     tune: Annotated[bool, typer.Option("--tune", help="Try three learning rates for each first.")] = False,
     name: Name = None,
 ) -> None:
@@ -47,7 +49,7 @@ def compare(
 
 
 def stability(
-    minutes: Annotated[float, typer.Option(help="How long the training takes in all.", min=0.05)] = 4.0,
+    minutes: Annotated[float, typer.Option(help="How long the training takes in all.", min=0.05, max=1e6)] = 4.0,
     name: Name = None,
 ) -> None:
     """Which deep models train? Norms before or behind, warmup, 2 to 12 layers, first weights: see it happen."""

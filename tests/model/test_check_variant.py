@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from glassformer import contracts
-from glassformer.contracts import slot_of, verdicts
+from glassformer.contracts import possible, slot_of, verdicts
 from glassformer.errors import SettingError
 
 MEAN = Path(__file__).with_name("mean_mixer.py")
@@ -27,7 +27,7 @@ def spoiled(folder: Path, *changes: tuple[str, str]) -> str:
 
 
 def broken(path: str) -> dict[str, str]:
-    return {v.promise: v.broken for v in verdicts(slot_of(path), path) if v.broken}
+    return {v.promise: v.broken for v in verdicts(possible(slot_of(path), path)[0]) if v.broken}
 
 
 def test_a_mixer_of_twenty_lines_keeps_every_promise(capsys):
@@ -55,6 +55,30 @@ def test_an_exception_is_told_with_its_line(tmp_path):
     found = broken(spoiled(tmp_path, ("x.device)", "x.devise)")))
     line = next(i for i, text in enumerate(MEAN.read_text().splitlines(), 1) if "x.device" in text)
     assert all("AttributeError" in how and f"line {line} of spoiled.py" in how for how in found.values()) and found
+
+
+def test_an_assertion_of_the_file_is_told_with_its_line(tmp_path):
+    found = broken(spoiled(tmp_path, ("        v = self", "        assert x.shape[0] == 3\n        v = self")))
+    assert "AssertionError (line" in found["starts_at_ln_v"] and "spoiled.py)" in found["starts_at_ln_v"]
+
+
+def test_a_file_that_can_never_be_built_keeps_nothing(tmp_path):
+    path = spoiled(tmp_path, ("    decay: float = 0.0", "    window: int"))
+    with pytest.raises(SettingError, match="fits to none of 2 combinations.*window"):
+        contracts.check_variant(path, Console())
+    with pytest.raises(SettingError, match="no Python file"):
+        contracts.check_variant("my_mixer", Console())
+
+
+def test_combinations_that_refuse_each_other_are_counted(monkeypatch, capsys):
+    def refuse(combination):
+        if combination["shape"] == "many_heads":
+            raise SettingError("too many heads")
+
+    monkeypatch.setattr(contracts, "config", refuse)
+    monkeypatch.setattr(contracts, "PROMISES", contracts.PROMISES[:1])
+    assert contracts.check_variant(str(MEAN), Console(width=200))
+    assert "1 of them cannot be built: too many heads" in capsys.readouterr().out
 
 
 def test_files_that_are_no_part_are_refused(tmp_path):

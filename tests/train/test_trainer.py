@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import threading
@@ -11,6 +12,7 @@ import torch
 
 from glassformer import kernels, pipeline
 from glassformer.data.batches import Batch
+from glassformer.errors import SettingError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
 from glassformer.runs import Run
@@ -217,3 +219,69 @@ def test_a_run_fitted_into_minutes_keeps_the_warmup_asked_for_unless_it_is_most_
         return cut.train.steps, cut.train.schedule.warmup_steps, len(said)
 
     assert fitted(2000) == (24, 2, 2) and fitted(12) == (24, 12, 1) and fitted("null") == (24, None, 1)
+
+
+def test_a_signal_in_the_last_step_stops_whoever_called(undisturbed, recipe, data, tmp_path):
+    def interrupt(line):
+        if line["kind"] == "train" and line["step"] == recipe.train.steps:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, data, tmp_path / "run", interrupt)
+    assert_equal_bits(weights(tmp_path / "run"), weights(undisturbed))
+    assert resume(tmp_path / "run") == "done"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("B, T = x.shape", "ValueError: too many values to unpack (expected 2) (line 14 of mine.py)"),
+        ("x = x[..., 1:]", "RuntimeError"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_a_part_of_ones_own_that_cannot_take_a_step_leaves_no_run(recipe, data, tmp_path, spoil, said, precision):
+    (tmp_path / "mine.py").write_text(f"""
+from torch import nn
+from glassformer.model.mixer import Mixer
+
+class Mine(Mixer):
+    def build(self, shapes, kernels):
+        return Module(shapes)
+
+class Module(nn.Module):
+    def __init__(self, shapes):
+        super().__init__()
+        self.o_proj = nn.Linear(shapes.n_embd, shapes.n_embd)
+    def forward(self, x, positions, cache=None):
+        {spoil}
+        return self.o_proj(x)
+""")
+    mine = recipe.override(f"model.mixer={tmp_path / 'mine.py'}", f"train.precision={precision}")
+    with pytest.raises(SettingError, match=re.escape(said)) as raised:
+        run(mine, data, tmp_path / "run")
+    assert "glass check-variant" in str(raised.value) and not (tmp_path / "run").exists()
+
+
+def test_our_own_mistakes_keep_their_traceback(recipe, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "choose", lambda *given: [][0])
+    with pytest.raises(IndexError):
+        run(recipe, data, tmp_path / "run")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"),
+                                   RuntimeError("DefaultCPUAllocator: can't allocate memory")])  # fmt: skip
+def test_too_little_memory_is_a_sentence_with_remedies(recipe, data, tmp_path, monkeypatch, error):
+    def fail(*given):
+        raise error
+
+    monkeypatch.setattr(pipeline, "choose", fail)
+    with pytest.raises(SettingError, match="lower train.micro_batch_size"):
+        run(recipe, data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["", ".", "/tmp/elsewhere", "../elsewhere", "a/../../b"])
+def test_a_run_lies_below_runs(name):
+    with pytest.raises(SettingError, match="below runs/"):
+        pipeline.new_run(name, "demo")

@@ -1,0 +1,51 @@
+"""Where a user's own file went wrong, in a sentence: a recipe may name Python files (`model.mixer=./my_mixer.py`)."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from glassformer.config import Config
+from glassformer.errors import GlassError, SettingError
+
+
+def own_files(config: Config) -> list[str]:
+    """The Python files whose variants fill a slot of `config`."""
+    return sorted(set(_names(config.model_dump())))
+
+
+def _names(tree: Any) -> Iterator[str]:
+    if isinstance(tree, dict):
+        name = tree.get("name")
+        if isinstance(name, str) and name.endswith(".py"):
+            yield name
+    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else ():
+        yield from _names(child)
+
+
+def words_of(error: BaseException, files: list[str]) -> str:
+    """The error's first line, and the last line of the files that it passed: "ValueError: ... (line 3 of my.py)"."""
+    paths, trace, where = {str(Path(file).resolve()) for file in files}, error.__traceback__, ""
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        where = f" (line {trace.tb_lineno} of {path.name})" if str(path.resolve()) in paths else where
+        trace = trace.tb_next
+    said, sentence = str(error).splitlines()[:1], isinstance(error, AssertionError | GlassError)
+    return (said[0] if said and sentence else ": ".join([type(error).__name__, *said])) + where
+
+
+@contextlib.contextmanager
+def blaming(config: Config) -> Iterator[None]:
+    """What goes wrong inside with a file of the user's becomes a SettingError; without one it is our bug, and stays."""
+    try:
+        yield
+    except GlassError:
+        raise
+    except Exception as error:
+        files = own_files(config)
+        if not files:
+            raise
+        raise SettingError(
+            f"a model with {' and '.join(files)} cannot take a step: {words_of(error, files)}; "
+            f"glass check-variant {files[0]} says what it must do"
+        ) from error
