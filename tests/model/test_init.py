@@ -44,6 +44,18 @@ def test_only_what_is_called_a_write_is_drawn_as_one(init):
     assert (spread["o_proj"] < 0.5 * spread["memo_proj"]) == (init != "flat")
 
 
+@pytest.mark.parametrize("residual", SLOTS["residual"])
+@pytest.mark.parametrize("norm", SLOTS["norm"])
+def test_with_zero_a_block_is_the_identity_or_after_post_norm_its_norms(residual, norm):
+    gpt = GPT(GPTConfig.parse({"init": "zero", "residual": residual, "norm": norm, "n_layer": 3, "bias": True}))
+    gpt.final_norm = torch.nn.Identity()
+    ids = torch.arange(8)[None]
+    expected = gpt.embed(ids)
+    for block in gpt.blocks if residual == "post" else ():
+        expected = block.get_submodule("mlp_norm")(block.get_submodule("mixer_norm")(expected))
+    assert torch.equal(gpt.hidden(ids), expected)
+
+
 def test_the_stream_grows_no_faster_with_depth():
     spread = []
     for n_layer in (2, 32):
