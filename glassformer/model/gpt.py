@@ -138,7 +138,7 @@ class GPT(nn.Module):
         """
         terms = [part.extra_loss() for part in self.modules() if isinstance(part, Balanced)]
         if isinstance(self.head, Foresight):
-            terms.append(self.head.extra_loss(x, self.embedding, targets))
+            terms.append(self.head.extra_loss(x, self.logits, targets))
         return torch.stack(terms).sum() if terms else None
 
     def rates(self) -> dict[str, float]:
