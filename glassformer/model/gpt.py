@@ -131,14 +131,14 @@ class GPT(nn.Module):
         assert isinstance(weight, Tensor)
         return weight
 
-    def extra_loss(self, x: Tensor, targets: Tensor) -> Tensor | None:
+    def extra_loss(self, x: Tensor, targets: Tensor, documents: Tensor | None = None) -> Tensor | None:
         """What parts of the model ask of the training beyond the next token, in nats a token; None for nothing.
 
-        x (B, T, C) is what `hidden` has just returned, targets (B, T) what follows each place.
+        x (B, T, C) is what `hidden` has just returned, targets (B, T) what follows each place, `documents` as there.
         """
         terms = [part.extra_loss() for part in self.modules() if isinstance(part, Balanced)]
         if isinstance(self.head, Foresight):
-            terms.append(self.head.extra_loss(x, self.logits, targets))
+            terms.append(self.head.extra_loss(x, self.logits, targets, documents))
         return torch.stack(terms).sum() if terms else None
 
     def rates(self) -> dict[str, float]:

@@ -44,11 +44,15 @@ class AheadHead(nn.Module, Foresight):
         """x (..., C), embedding (V, C) -> (..., V)."""
         return self.kernels.linear(x, embedding)
 
-    def extra_loss(self, x: Tensor, score: Callable[[Tensor], Tensor], targets: Tensor) -> Tensor:
-        """`weight` times the mean nats of all farther predictions whose target is known and counted."""
+    def extra_loss(
+        self, x: Tensor, score: Callable[[Tensor], Tensor], targets: Tensor, documents: Tensor | None = None
+    ) -> Tensor:
+        """`weight` times the mean nats of all farther predictions whose target is counted and of the same document."""
         total, counted, open_road = x.new_zeros((), dtype=torch.float32), 0, targets != IGNORED
         for j, view in enumerate(self.views, start=1):
             open_road = open_road[:, :-1] & (targets[:, j:] != IGNORED)  # nothing on the way may be uncounted
+            if documents is not None:
+                open_road = open_road & (documents[:, j:] == documents[:, :-j])
             far = targets[:, j:].where(open_road, IGNORED).flatten()
             seen = x[:, :-j]
             nats = self.kernels.cross_entropy(score(seen + view(seen)).flatten(0, 1), far)
