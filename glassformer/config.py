@@ -114,6 +114,10 @@ class Variant(Config):
         """The file name without `.py`, or the path the user gave."""
         return self.variant_name
 
+    def is_called(self, name: str) -> bool:
+        """Whether `name`, as a user writes it, is this variant's: the file's name, or a path to the file."""
+        return self.name == (_resolved(name) if name.endswith(".py") else name)
+
     @classmethod
     def slot(cls) -> type["Variant"]:
         """The slot's base class: the ancestor that directly subclasses Variant."""
@@ -176,8 +180,12 @@ def variant_class(slot: type[Variant], name: str) -> type[Variant]:
         message = f"{found[0].__name__} in {name} does not define {missing}; {slot.__name__} says what that must do"
         raise PydanticCustomError("variant", "{message}", {"message": message})
     if name.endswith(".py"):
-        found[0].variant_name = str(Path(name).expanduser().resolve())
+        found[0].variant_name = _resolved(name)
     return found[0]
+
+
+def _resolved(path: str) -> str:
+    return str(Path(path).expanduser().resolve())
 
 
 def _module_from_path(slot: type[Variant], path: Path) -> Any:
@@ -242,10 +250,20 @@ def _assign(tree: dict[str, Any], path: list[str], value: Any) -> None:
         if part not in tree:
             raise SettingError(f"unknown setting '{'.'.join(path[: depth + 1])}'; {suggestion(part, list(tree))}")
         if not isinstance(tree[part], dict):
-            raise SettingError(f"{'.'.join(path[: depth + 1])} is a single value, so '{'.'.join(path)}' does not exist")
+            raise SettingError(_no_path_into(path, depth + 1, value))
         tree = tree[part]
     slot_filled = isinstance(tree.get(path[-1]), dict) and "name" in tree[path[-1]]
     tree[path[-1]] = {"name": value} if slot_filled and isinstance(value, str) else value
+
+
+def _no_path_into(path: list[str], depth: int, value: Any) -> str:
+    """What to say where `path` goes further than a setting, which its first `depth` words name. A number next asks for
+    a place in a list."""
+    here, whole = ".".join(path[:depth]), ".".join(path)
+    if not path[depth].isdecimal():
+        return f"{here} is a single value, so '{whole}' does not exist"
+    example = json.dumps({"name": "...", path[-1]: value} if len(path) > depth + 1 else value, ensure_ascii=False)
+    return f"'{whole}' does not exist; a list is written whole, as JSON, for example {here}='[{example}, ...]'"
 
 
 def _type_name(annotation: Any) -> str:

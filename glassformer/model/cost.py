@@ -1,10 +1,6 @@
-"""What a model costs, without building it in memory: parameters, and floating-point operations per token.
+"""What can be said of a model's costs without building it in memory: its parameters, and how costs grow with depth.
 
-    FLOPs per token = 2 N + 4 L T C     forward; backward costs twice as much again (Kaplan et al., 2020; PaLM, app. B)
-
-N counts the matrices that multiply a token (a tied embedding once, as the head). The second term is attention over T
-keys, counted in full as the field does when it reports model FLOPs utilisation, though half of it is masked. That is
-the formula of full attention; `plan/` counts the products of any parts.
+The products of a step, its bytes and its time are counted on the real step, whatever its parts (`plan/`).
 """
 
 from collections import Counter
@@ -13,7 +9,6 @@ import torch
 from torch import nn
 
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.model.linear import Linear
 
 
 def parameters(model: nn.Module) -> int:
@@ -32,20 +27,6 @@ def parameters_by_part(config: GPTConfig) -> dict[str, int]:
         part = words[2] if words[0] == "blocks" else words[0]
         parts["norms" if "norm" in part else part] += p.numel()
     return dict(parts)
-
-
-def matmul_parameters(model: GPT) -> int:
-    """N: the weights of every Linear (all experts, heads for training only), and the head's."""
-    inside = sum(m.weight.numel() for m in model.modules() if isinstance(m, Linear))
-    untied = any(name.startswith("lm_head") for name, _ in model.head.named_parameters())
-    return inside if untied else inside + model.config.vocab_size * model.config.n_embd
-
-
-def flops_per_token(model: GPT, length: int) -> int:
-    """Forward and backward, for training at sequences of `length` tokens; for full attention, by the formula."""
-    config = model.config
-    attention = 4 * config.n_layer * length * config.n_head * config.head_dim
-    return 3 * (2 * matmul_parameters(model) + attention)
 
 
 def shallow_depths(config: GPTConfig) -> tuple[int, int] | None:

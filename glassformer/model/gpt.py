@@ -7,10 +7,10 @@
 Every part is a slot: `GPTConfig(mixer="full", position="rope", norm="rmsnorm", mlp="swiglu", residual="pre")`.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import torch
-from pydantic import PositiveFloat, field_validator
+from pydantic import PositiveFloat, ValidationInfo, field_validator, model_validator
 from torch import Tensor, nn
 
 from glassformer.config import slot
@@ -38,7 +38,7 @@ class GPTConfig(Shapes):
     mixer: Mixer = slot("full")
     """How a token gathers from those before it."""
     mixers: tuple[Mixer, ...] = ()
-    """A pattern such as "sliding,sliding,full", repeated over the layers, in place of `mixer`."""
+    """A pattern such as "sliding,sliding,full", repeated over the layers; the name of `mixer` means it as it is set."""
     mlp: MLP = slot("swiglu")
     """What a token does by itself."""
     norm: Norm = slot("rmsnorm")
@@ -54,8 +54,22 @@ class GPTConfig(Shapes):
 
     @field_validator("mixers", mode="before")
     @classmethod
-    def _names(cls, value: Any) -> Any:
-        return [name.strip() for name in value.split(",")] if isinstance(value, str) and value else value or ()
+    def _pattern(cls, value: Any, info: ValidationInfo) -> Any:
+        parts = [name.strip() for name in value.split(",")] if isinstance(value, str) and value else value or ()
+        mixer = info.data.get("mixer")  # not there if it was refused
+        if mixer is None or not isinstance(parts, list | tuple):
+            return parts
+        return [mixer if isinstance(part, str) and mixer.is_called(part) else part for part in parts]
+
+    @model_validator(mode="after")
+    def _every_mixer_has_a_place(self) -> Self:
+        if self.mixers and self.mixer not in (*self.mixers, Mixer.parse(type(self).model_fields["mixer"].default)):
+            name, pattern = self.mixer.name, ",".join(mixer.name for mixer in self.mixers)
+            raise ValueError(
+                f"mixer={name}, as it is set, has no place in mixers={pattern} and would do nothing; write mixers=... "
+                f"again with {name} in it, mixers=null to have it in every layer, or mixer=full to let it go"
+            )
+        return self
 
     def mixer_of(self, layer: int) -> Mixer:
         """The mixer of a layer, counted from 0."""
@@ -131,14 +145,14 @@ class GPT(nn.Module):
         assert isinstance(weight, Tensor)
         return weight
 
-    def extra_loss(self, x: Tensor, targets: Tensor) -> Tensor | None:
+    def extra_loss(self, x: Tensor, targets: Tensor, documents: Tensor | None = None) -> Tensor | None:
         """What parts of the model ask of the training beyond the next token, in nats a token; None for nothing.
 
-        x (B, T, C) is what `hidden` has just returned, targets (B, T) what follows each place.
+        x (B, T, C) is what `hidden` has just returned, targets (B, T) what follows each place, `documents` as there.
         """
         terms = [part.extra_loss() for part in self.modules() if isinstance(part, Balanced)]
         if isinstance(self.head, Foresight):
-            terms.append(self.head.extra_loss(x, self.embedding, targets))
+            terms.append(self.head.extra_loss(x, self.logits, targets, documents))
         return torch.stack(terms).sum() if terms else None
 
     def rates(self) -> dict[str, float]:

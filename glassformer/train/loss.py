@@ -13,5 +13,5 @@ def next_token(model: GPT, batch: Batch) -> Tensor:
     """
     x = model.hidden(batch.ids, documents=batch.documents)
     nats = model.kernels.cross_entropy(model.logits(x).flatten(0, 1), batch.targets.flatten())
-    extra = model.extra_loss(x, batch.targets) if model.training else None
+    extra = model.extra_loss(x, batch.targets, batch.documents) if model.training else None
     return nats if extra is None else nats + extra * (batch.targets.flatten() != IGNORED)

@@ -23,6 +23,8 @@ from glassformer.train import checkpoint
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
 
+from ..model.formula import flops_per_token
+
 SMALL = (
     "corpus.megabytes=0.1", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=320",
     "model.n_layer=1", "model.n_embd=16", "model.n_head=2", "model.context_length=16", "train.steps=6",
@@ -134,8 +136,6 @@ def test_budgets_are_equal():
 def test_flops_are_those_of_the_formula_for_full_attention():
     recipe = mini().override(*SMALL, "model.mlp=gelu", "model.n_layer=2")
     data = pipeline.dataset(recipe, lambda *told: None)
-    from glassformer.model.cost import flops_per_token
-
     model = GPT(recipe.model.model_copy(update={"vocab_size": data.tokenizer.vocab_size}))
     found = cost(recipe, data, "fp32")
     assert found.parameters == sum(p.numel() for p in model.parameters())

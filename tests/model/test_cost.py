@@ -3,10 +3,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from glassformer import kernels
-from glassformer.model.cost import flops_per_token, matmul_parameters, parameters
+from glassformer.model.cost import parameters
 from glassformer.model.gpt import GPT, GPTConfig
 
 from .combinations import CONTEXT, VOCAB, label, model, pairs
+from .formula import flops_per_token, matmul_parameters
 
 GPT2 = {"vocab_size": 50257, "context_length": 1024, "bias": True}
 GPT2 |= {"position": "learned", "norm": "layernorm", "mlp": "gelu", "residual": "pre", "head": "tied"}

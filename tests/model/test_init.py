@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from glassformer.errors import SettingError
+from glassformer.kernels import fused
 from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.model.init import Init
+from glassformer.model.linear import Linear
 
 from .combinations import SLOTS
 
@@ -27,6 +30,30 @@ def test_spread_of_each_kind_of_parameter(mlp):
         assert abs(p.std().item() / std - 1) < 5 / math.sqrt(2 * p.numel()), f"{name}: {p.std():.5f} for {std:.5f}"
         assert abs(p.mean().item()) < 5 * std / math.sqrt(p.numel()), f"{name}: mean {p.mean():.5f}"
     assert {"o_proj", "down_proj", "q_proj", "lm_head", "table", "embed"} <= seen
+
+
+@pytest.mark.parametrize("init", SLOTS["init"])
+def test_only_what_is_called_a_write_is_drawn_as_one(init):
+    """A user's `memo_proj` ends in the letters of `o_proj`, and does not add to the stream."""
+    names = ("q_proj", "memo_proj", "slowdown_proj", "o_proj", "down_proj")
+    block = torch.nn.ModuleDict({"blocks": torch.nn.ModuleDict({n: Linear(64, 64, False, fused()) for n in names})})
+    Init.named(init).fill(block, GPTConfig(n_layer=8, n_embd=64), seed=0)
+    spread = {name.split(".")[1]: weight.std().item() for name, weight in block.named_parameters()}
+    assert spread["memo_proj"] == pytest.approx(spread["q_proj"], rel=0.1) == spread["slowdown_proj"]
+    assert spread["o_proj"] == pytest.approx(spread["down_proj"], rel=0.1)
+    assert (spread["o_proj"] < 0.5 * spread["memo_proj"]) == (init != "flat")
+
+
+@pytest.mark.parametrize("residual", SLOTS["residual"])
+@pytest.mark.parametrize("norm", SLOTS["norm"])
+def test_with_zero_a_block_is_the_identity_or_after_post_norm_its_norms(residual, norm):
+    gpt = GPT(GPTConfig.parse({"init": "zero", "residual": residual, "norm": norm, "n_layer": 3, "bias": True}))
+    gpt.final_norm = torch.nn.Identity()
+    ids = torch.arange(8)[None]
+    expected = gpt.embed(ids)
+    for block in gpt.blocks if residual == "post" else ():
+        expected = block.get_submodule("mlp_norm")(block.get_submodule("mixer_norm")(expected))
+    assert torch.equal(gpt.hidden(ids), expected)
 
 
 def test_the_stream_grows_no_faster_with_depth():

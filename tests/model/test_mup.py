@@ -2,35 +2,80 @@
 
 import pytest
 import torch
+from torch import Tensor
 
+from glassformer.data.batches import Batch
 from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.model.head import Foresight
+from glassformer.train.loss import next_token
 from glassformer.train.optimizer.adamw import AdamW
 
+from .combinations import SLOTS
 
-def change(init: dict | str, width: int) -> float:
-    """How much five AdamW steps change the logits of a batch: root mean square."""
+MUP = {"name": "mup", "base_width": 32}
+
+
+@torch.no_grad()
+def scores(gpt: GPT, batch: Batch) -> list[Tensor]:
+    """The logits of the next token, and those of the ones after it where the head looks so far."""
+    x = gpt.hidden(batch.ids)
+    found = [gpt.logits(x)]
+    if isinstance(gpt.head, Foresight):
+        gpt.head.extra_loss(x, lambda seen: found.append(gpt.logits(seen)) or found[-1], batch.targets)
+    return found
+
+
+def changes(init: dict | str, width: int, **parts) -> list[float]:
+    """How much five AdamW steps change each of the scores of a batch: root mean square."""
     shape = {"vocab_size": 64, "context_length": 16, "n_layer": 2, "n_head": width // 16, "n_embd": width, "mlp": "gelu"}
-    gpt = GPT(GPTConfig.parse({**shape, "init": init}), seed=1)
+    gpt = GPT(GPTConfig.parse({**shape, "init": init, **parts}), seed=1)
     ids = torch.randint(64, (16, 17), generator=torch.Generator().manual_seed(0))
+    batch = Batch(ids[:, :-1], ids[:, 1:])
     updater = AdamW(weight_decay=0).build(gpt.named_parameters(), gpt.kernels, gpt.rates())
-    with torch.no_grad():
-        before = gpt(ids[:, :-1])
+    before = scores(gpt, batch)
     for step in range(1, 6):
-        gpt.kernels.cross_entropy(gpt(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()).mean().backward()
+        next_token(gpt, batch).mean().backward()
         updater.step(step, 1e-2)
         gpt.zero_grad()
-    with torch.no_grad():
-        return (gpt(ids[:, :-1]) - before).square().mean().sqrt().item()
+    return [(after - first).square().mean().sqrt().item() for after, first in zip(scores(gpt, batch), before)]
 
 
-def test_mup_changes_as_much_at_every_width():
-    narrow, wide = (change({"name": "mup", "base_width": 32}, width) for width in (32, 256))
-    assert 0.5 < wide / narrow < 2
+@pytest.mark.parametrize("head", SLOTS["head"])
+def test_mup_changes_as_much_at_every_width(head):
+    narrow, wide = (changes(MUP, width, head=head) for width in (32, 256))
+    assert all(0.5 < b / a < 2 for a, b in zip(narrow, wide)), (narrow, wide)
+    assert len(wide) == (2 if head == "ahead" else 1)
 
 
-def test_gpt2_s_initialisation_changes_more_the_wider_it_is():
-    narrow, wide = (change("gpt2", width) for width in (32, 256))
-    assert wide / narrow > 3
+@pytest.mark.parametrize("head", SLOTS["head"])
+def test_gpt2_s_initialisation_changes_more_the_wider_it_is(head):
+    narrow, wide = (changes("gpt2", width, head=head) for width in (32, 256))
+    assert all(b / a > 3 for a, b in zip(narrow, wide)), (narrow, wide)
+
+
+@pytest.mark.parametrize("V", [64, 256])
+@pytest.mark.parametrize("head", SLOTS["head"])
+def test_mup_slows_what_adds_up_numbers_of_the_stream_and_not_what_scores(head, V):
+    """Also where there are as many tokens as the stream has numbers, V = C."""
+    gpt = GPT(GPTConfig.parse({"init": MUP, "n_embd": 256, "vocab_size": V, "head": head, "position": "learned"}))
+    whole = {name for name, rate in gpt.rates().items() if rate == 1 and gpt.get_parameter(name).ndim == 2}
+    assert whole == {"embed.weight", "position.table.weight"} | ({"head.lm_head.weight"} if head == "untied" else set())
+    for name, weight in gpt.named_parameters():
+        if weight.ndim == 2 and not name.endswith(("o_proj.weight", "down_proj.weight")):
+            assert weight.std().item() == pytest.approx(0.02 if name in whole else 0.02 / 8**0.5, rel=0.05), name
+
+
+def test_farther_tokens_are_scored_as_the_next_one_is():
+    """No score of theirs grows beyond the cap either, and the stream is scaled for them too."""
+    gpt = GPT(GPTConfig.parse({"head": "ahead", "logit_cap": 0.05, "init": MUP, "n_embd": 128}), seed=1)
+    ids = torch.randint(256, (2, 9), generator=torch.Generator().manual_seed(0))
+    batch = Batch(ids[:, :-1], ids[:, 1:])
+    near, far = scores(gpt, batch)
+    assert 0.02 < near.abs().max() <= 0.05 and 0.02 < far.abs().max() <= 0.05
+    x = gpt.hidden(batch.ids)
+    seen = x[:, :-1] + gpt.head.get_submodule("views.0")(x[:, :-1])
+    expected = torch.nn.functional.cross_entropy(gpt.logits(seen).flatten(0, 1), batch.targets[:, 1:].flatten())
+    torch.testing.assert_close(gpt.extra_loss(x, batch.targets), 0.3 * expected)
 
 
 @pytest.mark.parametrize("init", ["gpt2", "flat", "fan_in", "zero"])

@@ -16,7 +16,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from glassformer.config import variants
 from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
-from glassformer.model.cost import flops_per_token, parameters, parameters_by_part
+from glassformer.model.cost import parameters, parameters_by_part
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.plan import USABLE, Plan, plan, share
 from glassformer.plan.advice import machines_that_fit, settings_that_fit
@@ -25,6 +25,8 @@ from glassformer.plan.hardware import TABLE, named
 from glassformer.plan.trace import LOST, cache_bytes, grown, peak, resident, trace, traced
 from glassformer.presets import Recipe, gpt2, gpt3, mini, presets
 from glassformer.train.loss import next_token
+
+from ..model.formula import flops_per_token
 
 SMALL = [
     "model.vocab_size=64", "model.n_layer=3", "model.n_head=4", "model.n_embd=32", "model.context_length=16",

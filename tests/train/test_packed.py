@@ -65,3 +65,57 @@ def test_a_documents_loss_has_no_gradient_at_another_documents_embeddings():
             assert (batch.targets[inside] == IGNORED).all() == (gradient[inside] == 0).all()
             crossed += 1
     assert crossed > 6  # there were several in a row
+
+
+AHEAD = {"name": "ahead", "n_ahead": 3, "weight": 1.0}
+
+
+def test_what_another_document_says_changes_no_gradient_of_tokens_further_ahead():
+    gpt, sampler = model(fused(), head=AHEAD).train(), Sampler.named("packed").build(split_of(LENGTHS), CONTEXT, 4, seed=1)
+    batch = sampler(0)
+    assert batch.documents is not None
+
+    def gradient(batch):
+        leaf = gpt.embed(batch.ids).detach().requires_grad_()
+        hook = gpt.embed.register_forward_hook(lambda *_: leaf)
+        loss = next_token(gpt, batch).sum()
+        hook.remove()
+        return torch.autograd.grad(loss, leaf)[0]
+
+    before, changed = gradient(batch), 0
+    rows = torch.arange(4)[:, None]
+    for row, number in torch.stack([rows.expand_as(batch.ids), batch.documents], -1).flatten(0, 1).unique(dim=0):
+        inside = (rows == row) & (batch.documents == number)
+        if (batch.targets[inside] == IGNORED).any():
+            continue  # fills the row up
+        ids, targets = batch.ids.clone(), batch.targets.clone()
+        ids[inside], targets[inside] = (ids[inside] + 1) % 200, (targets[inside] + 1) % 200
+        after = gradient(batch._replace(ids=ids, targets=targets))
+        torch.testing.assert_close(after[~inside], before[~inside], rtol=1e-9, atol=1e-12)
+        changed += int((after[inside] != before[inside]).any())
+    assert changed > 6
+
+
+def test_tokens_further_ahead_teach_what_they_teach_in_each_document_alone():
+    """The separator that ends a document is the last that is looked ahead to."""
+    gpt, split = model(fused(), head=AHEAD), split_of(LENGTHS)
+    sampler = Sampler.named("packed").build(split, CONTEXT, 5, seed=1)
+    batches = [sampler(step) for step in range(sampler.n_rows // 5)]
+
+    def total(ids, targets, documents, n_targets):
+        """The sum over the far targets, of which there are so many."""
+        extra = gpt.extra_loss(gpt.hidden(ids, documents=documents), targets, documents)
+        assert extra is not None
+        return extra * n_targets
+
+    def far(n):
+        return sum(max(0, n - j) for j in (1, 2, 3))
+
+    packed = torch.zeros(())
+    for batch in batches:
+        ids, targets, documents = batch
+        assert documents is not None
+        lengths = [int(((documents[row] == n) & (targets[row] != IGNORED)).sum()) for row in range(5) for n in range(24)]
+        packed = packed + total(ids, targets, documents, sum(map(far, lengths)))
+    expected = torch.stack([total(d[:, :-1], d[:, 1:], None, far(d.shape[1] - 1)) for d in alone(split)]).sum()
+    torch.testing.assert_close(packed, expected, rtol=1e-9, atol=0)

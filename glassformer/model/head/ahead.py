@@ -1,9 +1,12 @@
 """Multi-token prediction (Gloeckle et al., 2024): from one place, the next token and the ones after it.
 
-    logits_j(t) = (x_t + W_j x_t) W_embed^T        for token t + 1 + j,  j = 1 .. n_ahead
+    logits_j(t) = score(x_t + W_j x_t)        for token t + 1 + j,  j = 1 .. n_ahead
 
-The farther heads exist for training only: they reward a stream that plans. Writing uses the next token's scores.
+with the scores of the next token: x W_embed^T and whatever the model does to them. The farther heads exist for training
+only: they reward a stream that plans. Writing uses the next token's scores.
 """
+
+from collections.abc import Callable
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
@@ -41,13 +44,17 @@ class AheadHead(nn.Module, Foresight):
         """x (..., C), embedding (V, C) -> (..., V)."""
         return self.kernels.linear(x, embedding)
 
-    def extra_loss(self, x: Tensor, embedding: Tensor, targets: Tensor) -> Tensor:
-        """`weight` times the mean nats of all farther predictions whose target is known and counted."""
+    def extra_loss(
+        self, x: Tensor, score: Callable[[Tensor], Tensor], targets: Tensor, documents: Tensor | None = None
+    ) -> Tensor:
+        """`weight` times the mean nats of all farther predictions whose target is counted and of the same document."""
         total, counted, open_road = x.new_zeros((), dtype=torch.float32), 0, targets != IGNORED
         for j, view in enumerate(self.views, start=1):
             open_road = open_road[:, :-1] & (targets[:, j:] != IGNORED)  # nothing on the way may be uncounted
+            if documents is not None:
+                open_road = open_road & (documents[:, j:] == documents[:, :-j])
             far = targets[:, j:].where(open_road, IGNORED).flatten()
             seen = x[:, :-j]
-            nats = self.kernels.cross_entropy(self.forward(seen + view(seen), embedding).flatten(0, 1), far)
+            nats = self.kernels.cross_entropy(score(seen + view(seen)).flatten(0, 1), far)
             total, counted = total + nats.sum(), counted + (far != IGNORED).sum()
         return self.weight * total / torch.clamp(torch.as_tensor(counted), min=1)

@@ -58,8 +58,8 @@ class Init(Variant):
 
 
 def writes(name: str) -> bool:
-    """Whether a matrix adds to the stream."""
-    return name.endswith(WRITES_TO_STREAM)
+    """Whether the matrix of the module `name`, such as `blocks.0.mixer.o_proj`, adds to the stream."""
+    return name.rpartition(".")[2] in WRITES_TO_STREAM
 
 
 def depth_scaled(shapes: Shapes) -> float:

@@ -1,6 +1,7 @@
 """Zero residual (Goyal et al., 2017; Zhang et al., 2019, "Fixup"): what writes into the stream starts at 0.
 
-Every block begins as the identity, so the depth of the model does not matter at the first step, and grows from there.
+With `pre` and `sandwich` every block begins as the identity, so the depth of the model does not matter at the first step,
+and grows from there. With `post` what is left of a block is its two norms.
 """
 
 import torch
@@ -10,7 +11,7 @@ from glassformer.model.shapes import Shapes
 
 
 class Zero(Init):
-    """GPT-2's, but that the model starts without blocks."""
+    """GPT-2's, but that no block writes anything at first."""
 
     def std(self, name: str, weight: torch.Tensor, shapes: Shapes) -> float:
         """0 for writes, 0.02 for the rest."""
