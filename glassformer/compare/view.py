@@ -70,7 +70,7 @@ def show(console: Console, design: Design, results: list[Result]) -> None:
 def cells(design: Design, results: list[Result]) -> tuple[list[str], list[list[str]]]:
     """The table as text: its head, and a row for each model."""
     told = any(run.understood is not None for result in results for run in result.runs)
-    header = ["", "bits per byte", *[f"at {k}x" for k in LENGTHS],
+    header = ["", "bits per byte", *[f"at {k}x" for k in LENGTHS[1:]],
               *["sentences understood", "claims consistent"] * told,
               "parameters", "steps", "tokens/s", "memory"]  # fmt: skip
     rows = []
@@ -80,7 +80,7 @@ def cells(design: Design, results: list[Result]) -> tuple[list[str], list[list[s
                  (_mean([run.understood for run in runs]), _mean([run.consistent for run in runs]))]  # fmt: skip
         peak = max((run.memory_gb for run in runs if run.memory_gb is not None), default=entry.memory / 2**30)
         rows.append([
-            entry.label, spread([run.bpb for run in runs]), *[_length(runs, k) for k in LENGTHS], *share * told,
+            entry.label, spread([run.bpb for run in runs]), *[_length(runs, k) for k in LENGTHS[1:]], *share * told,
             f"{entry.parameters:,}", f"{entry.steps:,}", f"{statistics.median(run.tokens_per_s for run in runs):,.0f}",
             f"{1024 * peak:,.1f} MiB" if peak < 1 else f"{peak:.2f} GiB",
         ])  # fmt: skip
