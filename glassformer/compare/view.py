@@ -28,7 +28,7 @@ def run(
         raise SettingError(f"--budget={budget}: the budgets are {', '.join(get_args(Budget))}")
     source, settings = split(source, settings)
     question = Question(source, recipe, tuple(settings), tuple(against), seeds, budget, minutes, tune)  # pyright: ignore[reportArgumentType]
-    folder = Path("runs") / (name or f"compare-{question.key}")
+    folder = below_runs(name or f"compare-{question.key}")
     with progress() as report_progress:
         try:
             design, results = compare(
@@ -43,6 +43,14 @@ def run(
             return
     show(console, design, results)
     _say(console, f"Curves, verdicts and the command of every run: {write_page(folder, design, results)}")
+
+
+def below_runs(name: str) -> Path:
+    """The folder of an experiment, whose runs are named by their path below runs/. Raises SettingError."""
+    path = Path(name)
+    if path.is_absolute() or not path.parts or ".." in path.parts:
+        raise SettingError(f"--name={name}: an experiment lies below runs/; give a name such as wide, or wide/first")
+    return Path("runs") / path
 
 
 def _say(console: Console, line: str) -> None:
