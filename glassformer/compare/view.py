@@ -1,7 +1,9 @@
 """`glass compare` on a terminal: what is asked, a table, verdicts, and where the report is."""
 
+import itertools
 import statistics
 import string
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -64,7 +66,7 @@ def show(console: Console, design: Design, results: list[Result]) -> None:
     table.add_column("", style="cyan")
     for column in header[1:]:
         table.add_column(column, justify="right")
-    for letter, row in zip(string.ascii_uppercase, rows):
+    for letter, row in zip(letters(), rows):
         console.print(f"[cyan]{letter}[/]  {escape(row[0])}", soft_wrap=True)
         table.add_row(letter, *row[1:])
     console.print(table)
@@ -73,6 +75,12 @@ def show(console: Console, design: Design, results: list[Result]) -> None:
         console.print(escape(result.verdict), style="bold")
     for line in warnings(design):
         console.print(f"[yellow]note:[/] {escape(line)}", soft_wrap=True)
+
+
+def letters() -> Iterator[str]:
+    """A to Z, then AA, AB ..., without end."""
+    for n in itertools.count(1):
+        yield from map("".join, itertools.product(string.ascii_uppercase, repeat=n))
 
 
 def cells(design: Design, results: list[Result]) -> tuple[list[str], list[list[str]]]:

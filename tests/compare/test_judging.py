@@ -1,14 +1,22 @@
 """What a comparison says is about the models: all read the same text, and the words follow from the numbers."""
 
+import html
+import itertools
 from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from glassformer import compare, pipeline
-from glassformer.compare import measure
-from glassformer.compare.design import Question
+from glassformer.compare import Result, measure
+from glassformer.compare.design import Budget, Design, Entry, Question
+from glassformer.compare.measure import Measured
+from glassformer.compare.page import write_page
+from glassformer.compare.statistics import holm, paired, verdict
+from glassformer.compare.view import letters, show
 from glassformer.presets import mini
+from glassformer.runs import Run
 
 SMALL = (
     "corpus.megabytes=0.1", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=320",
@@ -108,3 +116,41 @@ def test_a_mixer_with_a_table_of_places_cannot_read_farther():
     _, (baseline, table) = ask("table", ("model.mixer=./table.py",), "model.position=none", seeds=1)
     assert table.runs[0].lengths == {"1": table.runs[0].bpb, "2": None, "4": None}
     assert None not in baseline.runs[0].lengths.values()
+
+
+def test_the_page_names_runs_by_their_path_and_compares_like_things():
+    """A mixture of experts adds a price to its training loss, so that has no place beside a model without."""
+    design, results = ask("a/b", ("model.mlp=moe",), seeds=1)
+    page = html.unescape(write_page(Path("runs/a/b"), design, results).read_text())
+    for folder in Path("runs/a/b").glob("*-1337"):
+        assert Run.open(folder).facts()["command"] in page
+    assert "--name of your own" in page
+    assert "Gradient norm" in page and "Bits per byte" in page and "Training loss" not in page
+
+
+def said(baseline: list[float], variant: list[float]) -> str:
+    found = paired(baseline, variant)
+    return verdict("B", found, holm([found.p])[0], 1)
+
+
+def test_small_differences_keep_their_digits():
+    words = said([2.0, 2.1, 1.9], [2.0 - 4e-5, 2.1 - 4.1e-5, 1.9 - 3.9e-5])
+    assert words == "B needs 0.002 % fewer bits (98 % interval 0.0018 to 0.0022, 3 seeds)"
+    assert "(98 % interval -0.0098 to +0.0065 %)" in said([2.0, 2.1, 1.9], [2.0 - 4e-5, 2.1 + 1e-5, 1.9 - 7e-5])
+
+
+def test_equal_to_the_last_bit_is_said_to_be():
+    assert said([2.0, 2.1], [2.0, 2.1]) == "B: identical to the last bit at 2 seeds: the setting had no effect"
+    assert said([2.0], [2.0]) == "B: identical to the last bit at 1 seed: the setting had no effect"
+    assert "identical" not in said([2.0, 2.1], [2.1, 2.0])
+
+
+def test_every_model_has_a_row_and_a_letter_of_its_own(capsys):
+    entries = [Entry(f"m{i}", f"model number {i}.", [], 1, 1, 1, 1.0, 1.0) for i in range(30)]
+    results = [Result(entry, [Measured(2.0, 1.0, None, {"2": 2.0, "4": 2.0})], verdict="told") for entry in entries]
+    budget: Budget = "steps"
+    design = Design(Question(None, "mini", (), (), 1, budget, None, False), 1, "fp32", entries)
+    show(Console(width=200), design, results)
+    out = capsys.readouterr().out
+    assert all(f"{letter}  model number {i}." in out for i, letter in zip(range(30), letters()))
+    assert list(itertools.islice(letters(), 25, 29)) == ["Z", "AA", "AB", "AC"]
