@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from glassformer.compare import Result, Stopped, compare
-from glassformer.compare.design import Budget, Design, Question, budget_sentence, warnings
+from glassformer.compare.design import GRID, Budget, Design, Question, budget_sentence, warnings
 from glassformer.compare.measure import LENGTHS
 from glassformer.compare.page import write_page
 from glassformer.errors import SettingError
@@ -31,11 +31,13 @@ def run(
     source, settings = split(source, settings)
     question = Question(source, recipe, tuple(settings), tuple(against), seeds, budget, minutes, tune)  # pyright: ignore[reportArgumentType]
     folder = below_runs(name or f"compare-{question.key}")
+    base = recipe_of(recipe, source, [])
+    _say(console, to_train(question, base.override(*settings).train.steps))
     with progress() as report_progress:
         try:
             design, results = compare(
                 question,
-                recipe_of(recipe, source, []),
+                base,
                 folder,
                 say=lambda line: _say(console, line),
                 progress=report_progress,
@@ -45,6 +47,19 @@ def run(
             return
     show(console, design, results)
     _say(console, f"Curves, verdicts and the command of every run: {write_page(folder, design, results)}")
+
+
+def to_train(question: Question, steps: int) -> str:
+    """How much lies ahead, the baseline having `steps` unless the question gives it minutes."""
+    n_models = 1 + len(question.against)
+    runs, tuning = n_models * question.seeds, n_models * len(GRID) * question.tune
+    each = f"{steps:,} steps" if question.minutes is None else f"{question.minutes:g} minutes"
+    equal = {"steps": "", "flops": " or as many FLOPs", "time": " or as much time"}[question.budget]
+    said = f"{n_models} models x {question.seeds} seeds = {runs} runs of {each}{equal}"
+    said += f", after {tuning} that tune" if tuning else ""
+    if question.minutes is not None:
+        said += f": about {question.minutes * (runs + tuning):.0f} minutes in all"
+    return f"{said}; each is told of when it ends"
 
 
 def below_runs(name: str) -> Path:

@@ -2,6 +2,8 @@
 
 import html
 import itertools
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,11 @@ import torch
 from rich.console import Console
 
 from glassformer import compare, pipeline
-from glassformer.compare import Result, measure
-from glassformer.compare.design import Budget, Design, Entry, Question
-from glassformer.compare.measure import Measured
+from glassformer.compare import measure, view
+from glassformer.compare.design import Question
 from glassformer.compare.page import write_page
 from glassformer.compare.statistics import holm, paired, verdict
-from glassformer.compare.view import letters, show
+from glassformer.compare.view import letters, show, to_train
 from glassformer.presets import mini
 from glassformer.runs import Run
 
@@ -35,6 +36,12 @@ def workshop(tmp_path_factory):
         patch.setattr(measure, "MOST_BYTES", 1 << 15)
         yield
     torch.set_num_threads(threads)
+
+
+@contextmanager
+def nothing():
+    """Progress that nobody sees."""
+    yield lambda *told: None
 
 
 def ask(name: str, against: tuple[str, ...], *settings: str, seeds: int = 2):
@@ -146,11 +153,25 @@ def test_equal_to_the_last_bit_is_said_to_be():
 
 
 def test_every_model_has_a_row_and_a_letter_of_its_own(capsys):
-    entries = [Entry(f"m{i}", f"model number {i}.", [], 1, 1, 1, 1.0, 1.0) for i in range(30)]
-    results = [Result(entry, [Measured(2.0, 1.0, None, {"2": 2.0, "4": 2.0})], verdict="told") for entry in entries]
-    budget: Budget = "steps"
-    design = Design(Question(None, "mini", (), (), 1, budget, None, False), 1, "fp32", entries)
-    show(Console(width=200), design, results)
+    design, (result, _) = ask("rows", ("model.mlp=gelu",), seeds=1)
+    entries = [replace(result.entry, label=f"model number {i}.") for i in range(30)]
+    show(Console(width=200), replace(design, entries=entries), [replace(result, entry=entry) for entry in entries])
     out = capsys.readouterr().out
     assert all(f"{letter}  model number {i}." in out for i, letter in zip(range(30), letters()))
     assert list(itertools.islice(letters(), 25, 29)) == ["Z", "AA", "AB", "AC"]
+
+
+def test_the_terminal_says_first_how_much_there_is_to_train(capsys):
+    """Before the first run, which may take an hour."""
+    words = [*SMALL, "train.steps=2"]
+    view.run(Console(width=200), None, words, "mini", ["model.mlp=gelu"], 2, "steps", None, False, "told", nothing)
+    out = capsys.readouterr().out
+    assert out.startswith("2 models x 2 seeds = 4 runs of 2 steps; each is told of when it ends")
+    timed = Question(None, "mini", (), ("a=1", "b=1"), 5, "flops", 2.0, True)
+    assert (
+        "3 models x 5 seeds = 15 runs of 2 minutes or as many FLOPs, after 9 that tune: about 48 minutes"
+        in to_train(timed, 1500)
+    )
+    assert "10 runs of 1,500 steps;" in to_train(
+        replace(timed, against=("a=1",), minutes=None, tune=False, budget="steps"), 1500
+    )
