@@ -66,7 +66,7 @@ def below_runs(name: str) -> Path:
     """The folder of an experiment, whose runs are named by their path below runs/. Raises SettingError."""
     path = Path(name)
     if path.is_absolute() or not path.parts or ".." in path.parts:
-        raise SettingError(f"--name={name}: an experiment lies below runs/; give a name such as wide, or wide/first")
+        raise SettingError(f"--name={name}: an experiment needs a folder below runs/, such as wide or wide/first")
     return Path("runs") / path
 
 
