@@ -7,6 +7,7 @@ from typing import Any
 import glassformer
 from glassformer.compare import Result
 from glassformer.compare.design import Design, budget_sentence, command, warnings
+from glassformer.compare.statistics import percent
 from glassformer.files import write_atomic
 from glassformer.report import render
 from glassformer.report.chart import Line, Point, chart
@@ -17,15 +18,16 @@ COLOURS = 6
 
 
 def write_page(folder: Path, design: Design, results: list[Result]) -> Path:
-    """Write the page into the comparison's folder and return its path."""
+    """Write the page into the comparison's folder, below runs/, and return its path."""
     from glassformer.compare.view import cells
 
     header, rows = cells(design, results)
+    name = folder.relative_to("runs").as_posix()
     values = {
-        "name": folder.name, "budget": budget_sentence(design), "notes": warnings(design), "header": header,
+        "name": name, "budget": budget_sentence(design), "notes": warnings(design), "header": header,
         "rows": rows, "verdicts": [result.verdict for result in results[1:]], "charts": charts(folder, design, results),
         "intervals": intervals(results), "seeds": design.question.seeds, "version": glassformer.__version__,
-        "commands": [command(design.words(r.entry, seed, f"{folder.name}/{r.entry.name}-{seed}"))
+        "commands": [command(design.words(r.entry, seed, f"{name}/{r.entry.name}-{seed}"))
                      for r in results for seed in design.seeds],
     }  # fmt: skip
     path = folder / "compare.html"
@@ -34,17 +36,21 @@ def write_page(folder: Path, design: Design, results: list[Result]) -> Path:
 
 
 def charts(folder: Path, design: Design, results: list[Result]) -> list[dict[str, Any]]:
-    """Bits per byte of held-out text, loss and gradient norm: the mean over the seeds at each logged step."""
+    """Bits per byte of held-out text and gradient norm: the mean over the seeds at each logged step.
+
+    Not the training loss: it holds what experts and farther heads ask for, and a token is another piece of text in another
+    vocabulary, so its curves would compare unlike things.
+    """
     last = max(result.entry.steps for result in results)
     wanted = (
-        ("eval", "bpb", "Bits per byte", "On held-out text, mean over the seeds. Lower is better."),
-        ("train", "loss", "Training loss", "Nats a token on the batch just read, mean over the seeds."),
         (
-            "train",
-            "grad_norm",
-            "Gradient norm",
-            "Before clipping, mean over the seeds.",
+            "eval",
+            "bpb",
+            "Bits per byte",
+            "Of held-out text, as each run read it while training (its context length and vocabulary choose which), mean "
+            "over the seeds. Lower is better.",
         ),
+        ("train", "grad_norm", "Gradient norm", "Before clipping, mean over the seeds."),
     )
     drawn = []
     for kind, key, title, meaning in wanted:
@@ -73,6 +79,6 @@ def intervals(results: list[Result]) -> list[dict[str, Any]]:
 
     return [
         {"label": label, "low": at(d.low), "high": at(d.high), "mean": at(d.mean),
-         "text": f"{100 * d.mean:+.2f} % ({100 * d.low:+.2f} to {100 * d.high:+.2f}), p = {d.p:.2g}"}
+         "text": f"{percent(d.mean, '+')} % ({percent(d.low, '+')} to {percent(d.high, '+')}), p = {d.p:.2g}"}
         for label, d in found
     ]  # fmt: skip

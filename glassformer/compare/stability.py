@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from glassformer import pipeline
+from glassformer.compare import Stopped
 from glassformer.compare.budget import probe, unwatched
 from glassformer.compare.design import command
 from glassformer.data.batches import sequential
@@ -146,13 +147,17 @@ def words(case: Case, steps: int, folder: Path) -> list[str]:
 def stability(
     folder: Path, minutes: float, *, say: Callable[[str], None], progress: Progress, depths: tuple[int, ...] = DEPTHS
 ) -> Findings:  # fmt: skip
-    """Train every case in a run folder of its own below `folder`, about `minutes` in all. Finished ones are kept."""
+    """Train every case in a run folder of its own below `folder`, about `minutes` in all. Finished ones are kept, and so is
+    the number of steps of a folder that holds some. Raises Stopped.
+    """
     planned, base = cases(depths), mini()
     data = pipeline.dataset(base.override(*planned[0].settings(1)), progress)
     kept = folder / planned[0].name
-    steps = (
-        Run.open(kept).recipe()["train"]["steps"] if (kept / "run.json").exists() else fitting(planned, data, minutes)
-    )
+    if (kept / "run.json").exists():
+        steps = Run.open(kept).recipe()["train"]["steps"]
+        say(f"continuing {folder} with its {steps} steps, whatever --minutes says; another --name begins anew")
+    else:
+        steps = fitting(planned, data, minutes)
     say(f"{len(planned)} models, {steps} steps each")
     outcomes, counting = [], counting_loss(data)
     for case in planned:
@@ -165,15 +170,20 @@ def stability(
 def losses(
     case: Case, steps: int, folder: Path, data: Dataset, *, say: Callable[[str], None], progress: Progress
 ) -> list[float]:
-    """Nats a token by step of a case, which is trained now unless it was before; the last is NaN where it diverged."""
+    """Nats a token by step of a case, which is trained now unless it was before; the last is NaN where it diverged.
+
+    Raises Stopped at Ctrl-C.
+    """
     run = folder / case.name
     if not _complete(run):
         try:
             if (run / "run.json").exists():
-                pipeline.resume(run, say=lambda line: None, progress=progress, watching=unwatched)
+                outcome = pipeline.resume(run, say=lambda line: None, progress=progress, watching=unwatched)
             else:
                 recipe, argv = mini().override(*case.settings(steps)), words(case, steps, folder)
-                pipeline.train(recipe, data, run, say=lambda line: None, watching=unwatched, argv=argv)
+                outcome = pipeline.train(recipe, data, run, say=lambda line: None, watching=unwatched, argv=argv)
+            if outcome == "interrupted":
+                raise Stopped
         except Diverged as error:
             say(f"{case.name}: {error}")
     values = [line["loss"] for line in Run.open(run).metrics("train")]

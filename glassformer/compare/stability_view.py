@@ -8,8 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 import glassformer
+from glassformer.compare import Stopped
 from glassformer.compare.stability import INITS, NORMS, Findings, Outcome, commands, stability
 from glassformer.compare.stability_reading import HEADER, counting, reading, to_rows, verdict
+from glassformer.compare.view import below_runs
 from glassformer.files import write_atomic
 from glassformer.report import render
 from glassformer.report.chart import Axis, Line, Point, chart
@@ -19,13 +21,17 @@ STYLE = {"trains": "green", "stuck": "yellow", "diverged": "red"}
 
 def run(console: Console, minutes: float, name: str | None, progress: Any) -> None:
     """Run the experiment, print, write the page. Raises GlassError."""
-    folder = Path("runs") / (name or "stability")
+    folder = below_runs(name or "stability")
 
     def say(line: str) -> None:
         console.print(line, style="dim", markup=False, soft_wrap=True)
 
-    with progress() as report_progress:
-        findings = stability(folder, minutes, say=say, progress=report_progress)
+    try:
+        with progress() as report_progress:
+            findings = stability(folder, minutes, say=say, progress=report_progress)
+    except Stopped:
+        say("saved; the same command goes on from here")
+        return
     table = Table(title="who trains", title_justify="left", box=None, header_style="bold")
     for i, column in enumerate(HEADER):
         table.add_column(column, justify="right" if i in (1, 5, 6, 7) else "left")

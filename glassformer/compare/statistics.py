@@ -29,6 +29,11 @@ class Difference:
     p: float
     seeds: int
 
+    @property
+    def identical(self) -> bool:
+        """Whether every pair was the same to the last bit."""
+        return self.mean == 0 and (self.seeds == 1 or self.low == self.high)
+
 
 def paired(baseline: Sequence[float], variant: Sequence[float]) -> Difference:
     """The difference with its 98 % interval. One seed gives an interval without ends."""
@@ -82,18 +87,22 @@ def quantile(share: float, freedom: int) -> float:
 
 def verdict(name: str, found: Difference, counts: bool, together: int) -> str:
     """One sentence. `counts` is Holm's answer, `together` how many variants were tested."""
+    seeds = f"{found.seeds} {'seed' if found.seeds == 1 else 'seeds'}"
+    if found.identical:
+        return f"{name}: identical to the last bit at {seeds}: the setting had no effect"
+    needs = f"{percent(abs(found.mean))} % {'fewer' if found.mean < 0 else 'more'} bits"
     if found.seeds < 2:
-        return f"{name}: {_percent(found.mean)}, and one seed cannot tell whether that is chance; use --seeds 5"
-    low, high = sorted((abs(found.low), abs(found.high)))
+        return f"{name}: {needs}, and one seed cannot tell whether that is chance; use --seeds 5"
     if counts:
-        word = "fewer" if found.mean < 0 else "more"
-        interval = f"98 % interval {100 * low:.1f} to {100 * high:.1f}, {found.seeds} seeds"
-        return f"{name} needs {100 * abs(found.mean):.1f} % {word} bits ({interval})"
-    interval = f"98 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f} %"
+        low, high = sorted((abs(found.low), abs(found.high)))
+        return f"{name} needs {needs} (98 % interval {percent(low)} to {percent(high)}, {seeds})"
+    interval = f"98 % interval {percent(found.low, '+')} to {percent(found.high, '+')} %"
     if found.p <= ALPHA:
         interval += f"; alone it would count, among {together} variants it may be chance (Holm)"
-    return f"{name}: no difference shown at {found.seeds} seeds ({interval})"
+    return f"{name}: no difference shown at {seeds} ({interval})"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * abs(share):.1f} % {'fewer' if share < 0 else 'more'} bits"
+def percent(share: float, sign: str = "") -> str:
+    """A share in percent: a digit behind the point, or the first two that are not zero. `sign` "+" writes the plus too."""
+    value = 100 * share
+    return f"{value:{sign}.1f}" if value == 0 or abs(value) >= 0.1 else f"{value:{sign}.2g}"

@@ -1,7 +1,9 @@
 """`glass compare` on a terminal: what is asked, a table, verdicts, and where the report is."""
 
+import itertools
 import statistics
 import string
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from glassformer.compare import Result, Stopped, compare
-from glassformer.compare.design import Budget, Design, Question, budget_sentence, warnings
+from glassformer.compare.design import GRID, Budget, Design, Question, budget_sentence, warnings
 from glassformer.compare.measure import LENGTHS
 from glassformer.compare.page import write_page
 from glassformer.errors import SettingError
@@ -28,12 +30,14 @@ def run(
         raise SettingError(f"--budget={budget}: the budgets are {', '.join(get_args(Budget))}")
     source, settings = split(source, settings)
     question = Question(source, recipe, tuple(settings), tuple(against), seeds, budget, minutes, tune)  # pyright: ignore[reportArgumentType]
-    folder = Path("runs") / (name or f"compare-{question.key}")
+    folder = below_runs(name or f"compare-{question.key}")
+    base = recipe_of(recipe, source, [])
+    _say(console, to_train(question, base.override(*settings).train.steps))
     with progress() as report_progress:
         try:
             design, results = compare(
                 question,
-                recipe_of(recipe, source, []),
+                base,
                 folder,
                 say=lambda line: _say(console, line),
                 progress=report_progress,
@@ -43,6 +47,27 @@ def run(
             return
     show(console, design, results)
     _say(console, f"Curves, verdicts and the command of every run: {write_page(folder, design, results)}")
+
+
+def to_train(question: Question, steps: int) -> str:
+    """How much lies ahead, the baseline having `steps` unless the question gives it minutes."""
+    n_models = 1 + len(question.against)
+    runs, tuning = n_models * question.seeds, n_models * len(GRID) * question.tune
+    each = f"{steps:,} steps" if question.minutes is None else f"{question.minutes:g} minutes"
+    equal = {"steps": "", "flops": " or as many FLOPs", "time": " or as much time"}[question.budget]
+    said = f"{n_models} models x {question.seeds} seeds = {runs} runs of {each}{equal}"
+    said += f", after {tuning} that tune" if tuning else ""
+    if question.minutes is not None:
+        said += f": about {question.minutes * (runs + tuning):.0f} minutes in all"
+    return f"{said}; each is told of when it ends"
+
+
+def below_runs(name: str) -> Path:
+    """The folder of an experiment, whose runs are named by their path below runs/. Raises SettingError."""
+    path = Path(name)
+    if path.is_absolute() or not path.parts or ".." in path.parts:
+        raise SettingError(f"--name={name}: an experiment needs a folder below runs/, such as wide or wide/first")
+    return Path("runs") / path
 
 
 def _say(console: Console, line: str) -> None:
@@ -56,7 +81,7 @@ def show(console: Console, design: Design, results: list[Result]) -> None:
     table.add_column("", style="cyan")
     for column in header[1:]:
         table.add_column(column, justify="right")
-    for letter, row in zip(string.ascii_uppercase, rows):
+    for letter, row in zip(letters(), rows):
         console.print(f"[cyan]{letter}[/]  {escape(row[0])}", soft_wrap=True)
         table.add_row(letter, *row[1:])
     console.print(table)
@@ -67,10 +92,16 @@ def show(console: Console, design: Design, results: list[Result]) -> None:
         console.print(f"[yellow]note:[/] {escape(line)}", soft_wrap=True)
 
 
+def letters() -> Iterator[str]:
+    """A to Z, then AA, AB ..., without end."""
+    for n in itertools.count(1):
+        yield from map("".join, itertools.product(string.ascii_uppercase, repeat=n))
+
+
 def cells(design: Design, results: list[Result]) -> tuple[list[str], list[list[str]]]:
     """The table as text: its head, and a row for each model."""
     told = any(run.understood is not None for result in results for run in result.runs)
-    header = ["", "bits per byte", *[f"at {k}x" for k in LENGTHS],
+    header = ["", "bits per byte", *[f"at {k}x" for k in LENGTHS[1:]],
               *["sentences understood", "claims consistent"] * told,
               "parameters", "steps", "tokens/s", "memory"]  # fmt: skip
     rows = []
@@ -80,7 +111,7 @@ def cells(design: Design, results: list[Result]) -> tuple[list[str], list[list[s
                  (_mean([run.understood for run in runs]), _mean([run.consistent for run in runs]))]  # fmt: skip
         peak = max((run.memory_gb for run in runs if run.memory_gb is not None), default=entry.memory / 2**30)
         rows.append([
-            entry.label, spread([run.bpb for run in runs]), *[_length(runs, k) for k in LENGTHS], *share * told,
+            entry.label, spread([run.bpb for run in runs]), *[_length(runs, k) for k in LENGTHS[1:]], *share * told,
             f"{entry.parameters:,}", f"{entry.steps:,}", f"{statistics.median(run.tokens_per_s for run in runs):,.0f}",
             f"{1024 * peak:,.1f} MiB" if peak < 1 else f"{peak:.2f} GiB",
         ])  # fmt: skip

@@ -13,7 +13,7 @@ from glassformer import cli, compare, pipeline
 from glassformer.compare import Result, judge
 from glassformer.compare.budget import Cost, cost, equal_steps
 from glassformer.compare.design import Design, Entry, Question, command, recipe_of, variants
-from glassformer.compare.measure import LENGTHS, Measured, lengths
+from glassformer.compare.measure import LENGTHS, Measured, held_out, lengths, measured
 from glassformer.data.batches import sequential
 from glassformer.errors import SettingError
 from glassformer.model.gpt import GPT
@@ -71,7 +71,8 @@ def test_every_row_is_the_run_that_its_printed_command_trains(first, monkeypatch
     assert glass(monkeypatch, *words[1:-1], "again") == 0
     ours, again = checkpoint.load(folder).model(), checkpoint.load(Path("runs/again")).model()
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), again.parameters(), strict=True))
-    assert Run.open(Path("runs/again")).metrics("eval")[-1]["bpb"] == results[1].runs[1].bpb
+    data = pipeline.dataset(mini().override(*SMALL), lambda *told: None)
+    assert measured(Path("runs/again"), data, torch.device("cpu")).bpb == results[1].runs[1].bpb
 
 
 def test_a_stopped_comparison_goes_on_and_ends_as_if_it_had_not_been(first, monkeypatch):
@@ -114,14 +115,14 @@ def test_every_length_is_judged_on_the_same_targets():
     data = pipeline.dataset(recipe, lambda *told: None)
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}", "model.position=none")
     model, bytes_of = GPT(recipe.model), byte_lengths(data.tokenizer.token_bytes)
-    found = lengths(model, data, recipe)
+    found = lengths(model, held_out(data), data, recipe)
     fp32 = Precision("fp32", torch.device("cpu"))
     T = recipe.model.context_length
     alone = evaluate(model, sequential(data.validation, T, 4), bytes_of, fp32)  # the small text is read to its end
     assert found["1"] == pytest.approx(alone["bpb"], rel=1e-6)
     for block in model.blocks:  # a model that never looks back cannot tell the lengths apart
         block.get_submodule("mixer.o_proj").get_parameter("weight").data.zero_()
-    found = lengths(model, data, recipe)
+    found = lengths(model, held_out(data), data, recipe)
     assert found["1"] == pytest.approx(found["2"], rel=1e-6) and found["1"] == pytest.approx(found["4"], rel=1e-6)
 
 

@@ -1,18 +1,24 @@
 """The stability experiment: every case is an ordinary run, words follow from numbers, gradients are those of the paper."""
 
+import contextlib
 import math
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
-from glassformer import pipeline
+from glassformer import compare, pipeline
 from glassformer.compare import stability as lab
+from glassformer.compare import stability_view, view
 from glassformer.compare.stability import INITS, NORMS, Case, Findings, Outcome, cases, counting_loss, first_gradients
 from glassformer.compare.stability_reading import counting, reading, to_rows, verdict
 from glassformer.compare.stability_view import write_page
+from glassformer.errors import SettingError
 from glassformer.presets import mini
 from glassformer.runs import Run
+from glassformer.train.trainer import Trainer
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -51,6 +57,45 @@ def test_cases_are_runs_and_the_page_has_them_all(data):
     before = (folder / "pre-1-flat-1/metrics.jsonl").read_bytes()
     again = lab.stability(folder, 1, say=said.append, progress=lambda *told: None, depths=(1, 2))
     assert again == found and before == (folder / "pre-1-flat-1/metrics.jsonl").read_bytes()
+
+
+def test_a_stopped_experiment_goes_on_and_ends_as_if_it_had_not_been(data, monkeypatch):
+    """Ctrl-C in the third run: nothing after it is trained, and nothing is told of what was cut."""
+    whole = lab.stability(Path("runs/whole"), 1, say=lambda line: None, progress=lambda *told: None, depths=(1,))
+    trained, real, folder = [], Trainer.update, Path("runs/cut")
+
+    def stopping(trainer, step):
+        if step == 0:
+            trained.append(trainer.run_folder.folder.name)
+        if step == 3 and len(trained) == 3:
+            trainer.stop_signal = signal.SIGINT
+        return real(trainer, step)
+
+    monkeypatch.setattr(Trainer, "update", stopping)
+    said: list[str] = []
+    with pytest.raises(compare.Stopped):
+        lab.stability(folder, 1, say=said.append, progress=lambda *told: None, depths=(1,))
+    assert trained == [case.name for case in cases((1,))[:3]] and len(said) == 3
+    again = lab.stability(folder, 9, say=said.append, progress=lambda *told: None, depths=(1,))
+    assert again == whole and len(trained) == len(whole.outcomes)
+    assert any(f"continuing {folder} with its 10 steps" in line and "another --name" in line for line in said)
+
+
+def test_a_name_outside_of_runs_is_refused_in_a_sentence(capsys):
+    for name in ("/tmp/elsewhere", "../elsewhere", "."):
+        with pytest.raises(SettingError, match="below runs/"):
+            stability_view.run(Console(), 1, name, None)
+        with pytest.raises(SettingError, match="below runs/"):
+            view.run(Console(), None, None, "mini", ["model.mlp=gelu"], 1, "steps", None, False, name, None)
+
+
+def test_the_terminal_says_that_a_stopped_experiment_goes_on(capsys, monkeypatch):
+    def stopped(*given, **named):
+        raise compare.Stopped
+
+    monkeypatch.setattr(stability_view, "stability", stopped)
+    stability_view.run(Console(), 1, "stopped", contextlib.nullcontext)
+    assert "the same command goes on from here" in capsys.readouterr().out
 
 
 def test_runs_with_and_without_warmup_are_pairs(data):
