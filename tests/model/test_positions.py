@@ -130,6 +130,21 @@ def test_yarn_keeps_fast_pairs_slows_slow_ones_and_warms_scores():
         assert torch.equal(turned[..., 4:], q[..., 4:]), "what is not turned is not touched"
 
 
+@pytest.mark.parametrize("mixer", ["linear", "delta", "mamba", "full", "sliding", "strided", "blocks"])
+@torch.no_grad()
+def test_a_temperature_is_for_a_softmax_and_no_other_mixer(mixer, monkeypatch):
+    """Without one, keys of `delta` would be longer than 1, and it would correct by more than what is wrong."""
+    position = {"name": "rope", "scaling": {"name": "yarn", "factor": 100.0}}
+    gpt = GPT(GPTConfig.parse({**SHAPE, "context_length": 400, "position": position, "mixer": mixer})).eval()
+    ids = torch.randint(11, (1, 400), generator=torch.Generator().manual_seed(0))
+    warm = gpt(ids)
+    monkeypatch.setattr(type(Scaling.named("yarn")), "temperature", 1.0)
+    cold = gpt(ids)
+    assert warm.isfinite().all()
+    has_softmax = mixer in ("full", "sliding", "strided", "blocks")
+    assert torch.equal(warm, cold) != has_softmax
+
+
 def test_a_share_of_nothing_and_an_odd_share_are_refused():
     for share, shape in ((0.1, {}), (0.4, {})):
         with pytest.raises(SettingError, match=r"head_dim=8 times share=.* must be even; change n_embd or n_head"):

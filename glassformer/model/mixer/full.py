@@ -48,7 +48,7 @@ class Attention(nn.Module):
         """x (B, T, C) -> (B, T, C)."""
         x = narrowed(x)
         q, k, v = (self._heads(proj(x)) for proj in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = positions.rotate(narrowed(self.q_norm(q)), narrowed(self.k_norm(k)))
+        q, k = positions.rotate_for_softmax(narrowed(self.q_norm(q)), narrowed(self.k_norm(k)))
         y = self.attend(q, k, v, positions, cache)  # (B, H, T, D)
         return self.o_proj(y.transpose(1, 2).flatten(2))
 

@@ -43,7 +43,14 @@ class RoPEScheme(Scheme):
 
     def rotate(self, q: Tensor, k: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """q (B, H, T, D), k (B, G, T, D) -> both, their first `width` numbers turned by the angles of `index`."""
-        scaling = self.config.scaling
-        theta = scaling.frequencies(self.config.base, self.width, self.context_length, index.device)
-        angle = index[..., None].float() * theta  # (T, width/2) or (B, T, width/2)
-        return self.kernels.rope(q, k, angle if index.ndim == 1 else angle[:, None], scaling.temperature)
+        return self.kernels.rope(q, k, self._angles(index))
+
+    def rotate_for_softmax(self, q: Tensor, k: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and what is turned is multiplied by the scaling's temperature."""
+        return self.kernels.rope(q, k, self._angles(index), self.config.scaling.temperature)
+
+    def _angles(self, index: Tensor) -> Tensor:
+        """(T, width/2), or (B, 1, T, width/2) in a ragged batch."""
+        theta = self.config.scaling.frequencies(self.config.base, self.width, self.context_length, index.device)
+        angle = index[..., None].float() * theta
+        return angle if index.ndim == 1 else angle[:, None]

@@ -23,7 +23,7 @@ class Scaling(Variant):
 
     @property
     def temperature(self) -> float:
-        """What turned queries and keys are multiplied by, each: scores get its square."""
+        """What turned queries and keys are multiplied by, each, where a softmax compares them: scores get its square."""
         return 1.0
 
 

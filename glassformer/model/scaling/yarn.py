@@ -4,7 +4,7 @@
     g_i     = 1 for pairs that turn more than `fast` times in the trained length: these tell neighbours apart
               0 for pairs that turn less than `slow` times: these would meet new angles
               and falls linearly with i between
-    q, k    = (0.1 ln factor + 1) times themselves: longer texts get sharper scores
+    q, k    = (0.1 ln factor + 1) times themselves before a softmax: longer texts get sharper scores
 
 Bounds of i are rounded outwards, as in the authors' code.
 """
