@@ -1,6 +1,7 @@
 """Causal self-attention over everything before (Vaswani et al., 2017; grouped keys and values: Ainslie et al., 2023).
 
-Variants that look at less differ in `visible(q_index, k_index)`, and in `attend`, which skips what is not visible.
+Variants that look at less differ in `visible(q_index, k_index)`, and in `attend`, which skips what is not visible. A file
+that overrides `visible` alone is right, and has the work of all pairs.
 """
 
 from typing import Any
@@ -57,8 +58,10 @@ class Attention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, positions)  # (B, G, S, D)
         k_index = torch.arange(k.shape[2], device=k.device)
-        causal = positions.start is not None and positions.documents is None  # the kernel's own rule says the same
-        return self.masked(q, k, v, positions, k_index, None if causal else positions.visible(k_index, self.visible))
+        plain_row = positions.start is not None and positions.documents is None
+        if plain_row and type(self).visible is Attention.visible:  # the kernel's own rule says the same
+            return self.masked(q, k, v, positions, k_index, None)
+        return self.masked(q, k, v, positions, k_index, positions.visible(k_index, self.visible))
 
     def make_cache(self, batch: int, length: int) -> LayerCache:
         """Room for `length` keys and values per row."""
