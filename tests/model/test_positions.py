@@ -158,6 +158,14 @@ def test_a_share_of_nothing_and_an_odd_share_are_refused():
         scheme({"name": "relative", "max_distance": 16})
 
 
+@pytest.mark.parametrize("name", ["yarn", "llama3"])
+@pytest.mark.parametrize(("fast", "slow"), [(2.0, 2.0), (1.0, 4.0), (0.5, None), (None, 64.0)])
+def test_turns_that_are_fast_and_slow_at_once_are_refused(name, fast, slow):
+    knobs = {key: value for key, value in {"fast": fast, "slow": slow}.items() if value is not None}
+    with pytest.raises(SettingError, match=r"fast=.* turns must be above slow=.*; raise fast or lower slow"):
+        GPTConfig.parse({**SHAPE, "position": {"name": "rope", "scaling": {"name": name, **knobs}}})
+
+
 def test_settings_reach_the_scaling_by_path():
     config = GPTConfig().override("position.scaling=yarn", "position.scaling.factor=8", "position.share=0.5")
     assert config.position.model_dump()["scaling"]["factor"] == 8

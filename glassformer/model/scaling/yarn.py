@@ -15,16 +15,14 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from glassformer.model.scaling import Stretched, unscaled
+from glassformer.model.scaling import Graded, unscaled
 
 
-class YaRN(Stretched):
+class YaRN(Graded):
     """Interpolates what must be interpolated."""
 
     fast: PositiveFloat = 32.0
-    """Pairs with more turns than this in the trained length stay as they are."""
-    slow: PositiveFloat = 1.0
-    """Pairs with fewer turns than this become `factor` times slower."""
+    """As in Graded."""
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""
