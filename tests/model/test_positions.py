@@ -145,10 +145,28 @@ def test_a_temperature_is_for_a_softmax_and_no_other_mixer(mixer, monkeypatch):
     assert torch.equal(warm, cold) != has_softmax
 
 
-def test_a_share_of_nothing_and_an_odd_share_are_refused():
-    for share, shape in ((0.1, {}), (0.4, {})):
-        with pytest.raises(SettingError, match=r"head_dim=8 times share=.* must be even; change n_embd or n_head"):
-            scheme({"name": "rope", "share": share}, **shape)
+@given(head_dim=st.integers(1, 300), share=st.floats(0.001, 1))
+def test_what_is_no_pairs_is_refused_with_a_setting_that_is(head_dim, share):
+    width = int(head_dim * share)
+    shape = {"n_embd": 2 * head_dim, "n_head": 2}
+    if width and width % 2 == 0:
+        assert scheme({"name": "rope", "share": share}, **shape).width == width
+        return
+    with pytest.raises(SettingError) as refused:
+        scheme({"name": "rope", "share": share}, **shape)
+    said = str(refused.value)
+    if share == 1 or head_dim == 1:
+        assert f"head_dim={head_dim} must be even; change n_embd or n_head" in said
+    else:
+        remedy = float(said.split("set share=")[1].split(",")[0])
+        assert 0 < scheme({"name": "rope", "share": remedy}, **shape).width - width <= 2, said
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(SettingError, match=r"share=0.1 of head_dim=8 gives it 0; set share=0.25, which is 2$"):
+        scheme({"name": "rope", "share": 0.1})
+    with pytest.raises(SettingError, match=r"share=0.4 of head_dim=8 gives it 3; set share=0.5, which is 4$"):
+        scheme({"name": "rope", "share": 0.4})
     for bad in ({"share": 0}, {"share": 1.5}, {"base": 1.0}, {"scaling": {"name": "yarn", "factor": 0.5}}):
         with pytest.raises(SettingError):
             scheme({"name": "rope", **bad})

@@ -24,11 +24,15 @@ class RoPE(Position):
 
     def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
         """No parameters. Raises SettingError if there are no pairs to turn, or too few for the scaling."""
-        width = int(shapes.head_dim * self.share)
+        D, width = shapes.head_dim, int(shapes.head_dim * self.share)
+        if D == 1 or (width % 2 and self.share == 1):
+            raise SettingError(f"rope turns pairs, so head_dim={D} must be even; change n_embd or n_head")
         if width % 2 or not width:
-            share = "" if self.share == 1 else f" times share={self.share}"
+            even = width // 2 * 2 + 2
+            share = next(s for s in (n / 10_000 for n in range(1, 10_001)) if int(D * s) == even)
             raise SettingError(
-                f"rope turns pairs, so head_dim={shapes.head_dim}{share} must be even; change n_embd or n_head"
+                f"rope turns pairs of numbers, and share={self.share:g} of head_dim={D} gives it {width}; "
+                f"set share={share:g}, which is {even}"
             )
         self.scaling.frequencies(self.base, width, shapes.context_length, torch.device("cpu"))  # says now what it cannot
         return RoPEScheme(width, self, shapes.context_length, kernels)
