@@ -23,7 +23,8 @@ class Full(Mixer):
     """Every token sees itself and all tokens before it."""
 
     qk_norm: Norm = slot("none")
-    """A norm of each head's queries and keys before they are turned; with rmsnorm no score outgrows sqrt(D)."""
+    """A norm of each head's queries and keys before they are turned; with rmsnorm scores are within sqrt(D)
+    at first, and outgrow it only as far as the norms' weights outgrow 1."""
 
     def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
         """Four projections: 2 C^2 (1 + G/H) parameters."""
