@@ -124,6 +124,16 @@ def test_imports_point_down():
     assert not offences(FILES, is_wrong)
 
 
+def test_a_variant_knows_no_sibling_but_full_which_the_sparse_ones_vary():
+    def is_wrong(path, name):
+        words, folder = name.split("."), ["glassformer", *path.relative_to(PACKAGE).parent.parts]
+        sibling = words[:-2] == folder and path.stem != "__init__" and (path.parent / f"{words[-2]}.py").exists()
+        return sibling and name != "glassformer.model.mixer.full.Attention"
+
+    slots = [path for path in FILES if part(path) == "model" and path.parent.name != "model"]
+    assert not offences(slots, is_wrong)
+
+
 def test_training_and_generation_do_not_know_each_other():
     assert "train" not in reachable("generate") and "generate" not in reachable("train")
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from glassformer import contracts
 from glassformer.contracts import possible, slot_of, verdicts
 from glassformer.errors import SettingError
+from glassformer.model.gpt import GPT, GPTConfig
 
 MEAN = Path(__file__).with_name("mean_mixer.py")
 
@@ -33,6 +35,33 @@ def broken(path: str) -> dict[str, str]:
 def test_a_mixer_of_twenty_lines_keeps_every_promise(capsys):
     assert contracts.check_variant(str(MEAN), Console())
     assert "All promises are kept" in capsys.readouterr().out
+
+
+ALTERNATE = """
+from glassformer.model.mixer import Mixer
+from glassformer.model.mixer.full import Attention
+from glassformer.model.norm import Norm
+
+class Alternate(Mixer):
+    def build(self, shapes, kernels):
+        return EverySecond(shapes, Norm.named("none"), kernels)
+
+class EverySecond(Attention):
+    def visible(self, q_index, k_index):
+        return (k_index <= q_index) & (((q_index - k_index) % 2 == 0) | (k_index == 0))
+"""
+
+
+def test_attention_that_overrides_its_rule_alone_keeps_every_promise_and_the_rule(tmp_path):
+    path = tmp_path / "alternate.py"
+    path.write_text(ALTERNATE)
+    assert not broken(str(path))
+    tree = {"vocab_size": 11, "context_length": 8, "n_layer": 1, "n_head": 2, "n_embd": 16, "mixer": str(path)}
+    gpt, batch = GPT(GPTConfig.parse(tree)).eval(), torch.arange(8)[None]
+    changed = batch.clone()
+    changed[0, 4] = 10
+    seen = (gpt(batch) != gpt(changed)).any(-1)[0]
+    assert seen.tolist() == [False] * 4 + [True, False, True, False], "token 4 is seen by every second one from there"
 
 
 def test_looking_ahead_is_found_and_placed(tmp_path):

@@ -130,10 +130,43 @@ def test_yarn_keeps_fast_pairs_slows_slow_ones_and_warms_scores():
         assert torch.equal(turned[..., 4:], q[..., 4:]), "what is not turned is not touched"
 
 
-def test_a_share_of_nothing_and_an_odd_share_are_refused():
-    for share, shape in ((0.1, {}), (0.4, {})):
-        with pytest.raises(SettingError, match=r"head_dim=8 times share=.* must be even; change n_embd or n_head"):
-            scheme({"name": "rope", "share": share}, **shape)
+@pytest.mark.parametrize("mixer", ["linear", "delta", "mamba", "full", "sliding", "strided", "blocks"])
+@torch.no_grad()
+def test_a_temperature_is_for_a_softmax_and_no_other_mixer(mixer, monkeypatch):
+    """Without one, keys of `delta` would be longer than 1, and it would correct by more than what is wrong."""
+    position = {"name": "rope", "scaling": {"name": "yarn", "factor": 100.0}}
+    gpt = GPT(GPTConfig.parse({**SHAPE, "context_length": 400, "position": position, "mixer": mixer})).eval()
+    ids = torch.randint(11, (1, 400), generator=torch.Generator().manual_seed(0))
+    warm = gpt(ids)
+    monkeypatch.setattr(type(Scaling.named("yarn")), "temperature", 1.0)
+    cold = gpt(ids)
+    assert warm.isfinite().all()
+    has_softmax = mixer in ("full", "sliding", "strided", "blocks")
+    assert torch.equal(warm, cold) != has_softmax
+
+
+@given(head_dim=st.integers(1, 300), share=st.floats(0.001, 1))
+def test_what_is_no_pairs_is_refused_with_a_setting_that_is(head_dim, share):
+    width = int(head_dim * share)
+    shape = {"n_embd": 2 * head_dim, "n_head": 2}
+    if width and width % 2 == 0:
+        assert scheme({"name": "rope", "share": share}, **shape).width == width
+        return
+    with pytest.raises(SettingError) as refused:
+        scheme({"name": "rope", "share": share}, **shape)
+    said = str(refused.value)
+    if share == 1 or head_dim == 1:
+        assert f"head_dim={head_dim} must be even; change n_embd or n_head" in said
+    else:
+        remedy = float(said.split("set share=")[1].split(",")[0])
+        assert 0 < scheme({"name": "rope", "share": remedy}, **shape).width - width <= 2, said
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(SettingError, match=r"share=0.1 of head_dim=8 gives it 0; set share=0.25, which is 2$"):
+        scheme({"name": "rope", "share": 0.1})
+    with pytest.raises(SettingError, match=r"share=0.4 of head_dim=8 gives it 3; set share=0.5, which is 4$"):
+        scheme({"name": "rope", "share": 0.4})
     for bad in ({"share": 0}, {"share": 1.5}, {"base": 1.0}, {"scaling": {"name": "yarn", "factor": 0.5}}):
         with pytest.raises(SettingError):
             scheme({"name": "rope", **bad})
@@ -141,6 +174,14 @@ def test_a_share_of_nothing_and_an_odd_share_are_refused():
         scheme({"name": "rope", "scaling": "ntk", "share": 0.25})
     with pytest.raises(SettingError, match="above buckets / 2 = 16; raise it"):
         scheme({"name": "relative", "max_distance": 16})
+
+
+@pytest.mark.parametrize("name", ["yarn", "llama3"])
+@pytest.mark.parametrize(("fast", "slow"), [(2.0, 2.0), (1.0, 4.0), (0.5, None), (None, 64.0)])
+def test_turns_that_are_fast_and_slow_at_once_are_refused(name, fast, slow):
+    knobs = {key: value for key, value in {"fast": fast, "slow": slow}.items() if value is not None}
+    with pytest.raises(SettingError, match=r"fast=.* turns must be above slow=.*; raise fast or lower slow"):
+        GPTConfig.parse({**SHAPE, "position": {"name": "rope", "scaling": {"name": name, **knobs}}})
 
 
 def test_settings_reach_the_scaling_by_path():

@@ -69,14 +69,15 @@ def test_the_fast_form_is_the_sequence_of_steps(mixer, dtype, tolerance):
         torch.testing.assert_close(gradients[1][name], slow, atol=tolerance, rtol=tolerance, msg=lambda m: f"{name}: {m}")  # noqa: B023
 
 
+@pytest.mark.parametrize("position", ["none", "rope"])
 @pytest.mark.parametrize("mixer", KNOBS, ids=lambda m: "-".join(map(str, m.values())))
 @torch.no_grad()
-def test_every_knob_decodes_as_it_reads(mixer):
-    gpt, batch = build(mixer, position="none"), ids(2, 80)
+def test_every_knob_decodes_as_it_reads(mixer, position):
+    gpt, batch = build(mixer, position=position), ids(2, 80)
     whole, cache = gpt(batch), gpt.make_cache(2, 80)
     parts = torch.cat([gpt(part, cache) for part in batch.split([70, 1, 1, 1, 7], 1)], 1)
     torch.testing.assert_close(parts, whole, atol=1e-5, rtol=0)
-    torch.testing.assert_close(build(mixer, kernels.plain(), position="none")(batch), whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(build(mixer, kernels.plain(), position=position)(batch), whole, atol=1e-5, rtol=0)
 
 
 @settings(max_examples=15)
@@ -115,17 +116,38 @@ def test_steps_of_mamba_start_between_a_thousandth_and_a_tenth():
     assert taps.abs().max() <= 0.5 and taps.std() == pytest.approx(0.29, abs=0.02)
 
 
-def test_linear_attention_weighs_by_products_of_features():
+@pytest.mark.parametrize("position", ["none", "rope"])
+def test_linear_attention_weighs_by_products_of_features(position):
     """The quadratic definition (eq. 4) in float64, from the module's own projections."""
-    mixer = build({"name": "linear"}, position="none").double().blocks[0].mixer
+    whole = build({"name": "linear"}, position=position).double()
+    mixer = whole.blocks[0].mixer
     x = torch.randn(2, 90, 32, dtype=torch.float64)
-    q, k, v = (p(x).unflatten(-1, (-1, 8)).transpose(1, 2) for p in (mixer.q_proj, mixer.k_proj, mixer.v_proj))
-    k, v = (t.repeat_interleave(2, 1) for t in (k, v))
-    weight = ((torch.nn.functional.elu(q) + 1) @ (torch.nn.functional.elu(k) + 1).mT).tril()
-    y = (weight / weight.sum(-1, keepdim=True)) @ v
-    whole = build({"name": "linear"}, position="none").double()
     positions = whole.make_cache(2, 90).advance(90, None, whole.position, x.device)
+    q, k, v = (p(x).unflatten(-1, (-1, 8)).transpose(1, 2) for p in (mixer.q_proj, mixer.k_proj, mixer.v_proj))
+    q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
+    turned_q, turned_k = positions.rotate(q, k)  # eq. 19 of Su et al.: only the weights above the line
+    k, turned_k, v = (t.repeat_interleave(2, 1) for t in (k, turned_k, v))
+    y = (turned_q @ turned_k.mT).tril() @ v / (q @ k.mT).tril().sum(-1, keepdim=True)
     torch.testing.assert_close(mixer(x, positions), mixer.o_proj(y.transpose(1, 2).flatten(2)), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("position", ["none", "rope"])
+@pytest.mark.parametrize("feature", ["elu", "relu", "softmax"])
+@pytest.mark.parametrize("sharpness", [1, 10])
+@pytest.mark.parametrize("seed", range(3))
+@torch.no_grad()
+def test_no_answer_of_linear_attention_outgrows_the_values(feature, position, sharpness, seed):
+    """Without a turn it is their mean. Turned weights have other signs and sizes than those that are divided by."""
+    gpt = build({"name": "linear", "feature": feature}, position=position, context_length=200)
+    gpt.config.init.fill(gpt, gpt.config, seed)
+    for block in gpt.blocks:
+        mixer, seen = block.mixer, {}
+        mixer.q_proj.weight.mul_(sharpness)
+        mixer.k_proj.weight.mul_(sharpness)
+        mixer.v_proj.register_forward_hook(lambda module, x, v, seen=seen: seen.update(v=v))
+        mixer.o_proj.register_forward_hook(lambda module, x, y, seen=seen: seen.update(y=x[0]))
+        gpt(ids(2, 200))
+        assert seen["y"].abs().max() <= seen["v"].abs().max() * (1.2 if position == "rope" else 1 + 1e-5)
 
 
 def test_an_unknown_feature_is_refused_in_one_sentence():

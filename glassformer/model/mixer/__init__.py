@@ -5,7 +5,15 @@ The contract of the module that `build` returns, for attention, linear attention
     forward(x, positions, cache=None) -> x       (B, T, C) -> (B, T, C); the output at t depends on inputs up to t only
     make_cache(batch, length) -> cache           an empty memory for `length` tokens per row, with a `select(rows)`
 
-With a cache, a call continues where the last one stopped, and prefill + decode equals one full forward.
+With a cache, a call continues where the last one stopped, and prefill + decode equals one full forward. `positions` says
+where the tokens of the call stand, and two things that every mixer must heed where they are not None:
+
+    positions.documents   (B, T) numbers the documents packed into each row: no token may learn anything of another one
+    positions.real        (B, T) is false for padding on the right: no token, in this call or a later one, may depend on it
+
+`positions.visible` hides other documents beside what a rule hides, and a cache of keys hides padding by itself; a state
+has to see to both. `positions.rotate` turns queries and keys by place, `positions.rotate_for_softmax` those that a softmax
+compares.
 """
 
 import abc

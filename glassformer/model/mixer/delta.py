@@ -20,9 +20,9 @@ from glassformer.kernels.short_convolution import tail_after
 from glassformer.model.cache import StateCache
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
-from glassformer.model.mixer.mamba import ShortConvolution, inverse_softplus
 from glassformer.model.norm import Norm
 from glassformer.model.position import Positions
+from glassformer.model.recurrence import ShortConvolution, inverse_softplus
 from glassformer.model.shapes import Shapes
 
 EPS = 1e-6

@@ -1,6 +1,7 @@
 """Causal self-attention over everything before (Vaswani et al., 2017; grouped keys and values: Ainslie et al., 2023).
 
-Variants that look at less differ in `visible(q_index, k_index)`, and in `attend`, which skips what is not visible.
+Variants that look at less differ in `visible(q_index, k_index)`, and in `attend`, which skips what is not visible. A file
+that overrides `visible` alone is right, and has the work of all pairs.
 """
 
 from typing import Any
@@ -22,7 +23,8 @@ class Full(Mixer):
     """Every token sees itself and all tokens before it."""
 
     qk_norm: Norm = slot("none")
-    """A norm of each head's queries and keys before they are turned; with rmsnorm no score outgrows sqrt(D)."""
+    """A norm of each head's queries and keys before they are turned; with rmsnorm scores are within sqrt(D)
+    at first, and outgrow it only as far as the norms' weights outgrow 1."""
 
     def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
         """Four projections: 2 C^2 (1 + G/H) parameters."""
@@ -48,7 +50,7 @@ class Attention(nn.Module):
         """x (B, T, C) -> (B, T, C)."""
         x = narrowed(x)
         q, k, v = (self._heads(proj(x)) for proj in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = positions.rotate(narrowed(self.q_norm(q)), narrowed(self.k_norm(k)))
+        q, k = positions.rotate_for_softmax(narrowed(self.q_norm(q)), narrowed(self.k_norm(k)))
         y = self.attend(q, k, v, positions, cache)  # (B, H, T, D)
         return self.o_proj(y.transpose(1, 2).flatten(2))
 
@@ -57,8 +59,10 @@ class Attention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, positions)  # (B, G, S, D)
         k_index = torch.arange(k.shape[2], device=k.device)
-        causal = positions.start is not None and positions.documents is None  # the kernel's own rule says the same
-        return self.masked(q, k, v, positions, k_index, None if causal else positions.visible(k_index, self.visible))
+        plain_row = positions.start is not None and positions.documents is None
+        if plain_row and type(self).visible is Attention.visible:  # the kernel's own rule says the same
+            return self.masked(q, k, v, positions, k_index, None)
+        return self.masked(q, k, v, positions, k_index, positions.visible(k_index, self.visible))
 
     def make_cache(self, batch: int, length: int) -> LayerCache:
         """Room for `length` keys and values per row."""

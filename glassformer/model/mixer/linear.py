@@ -4,8 +4,8 @@ Softmax compares a query with every key, T x T of them. With weights phi(q) . ph
 grows with T, and the memory of a model that writes is D x D numbers a head however much it has read. What is lost is the
 sharp choice of one key among many; `delta` overwrites instead of adding and wins some of it back.
 
-A position that turns queries and keys turns their features (Su et al., 2021, eq. 19). One that biases scores has no
-scores to bias here.
+A position that turns queries and keys turns their features, and above the line only (Su et al., 2021, eq. 19). What is
+below must then not vanish before what is above does, so features stay positive. One that biases scores has none here.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,11 @@ from glassformer.model.mixer import Mixer
 from glassformer.model.position import Positions
 from glassformer.model.shapes import Shapes
 
+FLOOR = 0.1
+"""Added to relu(x), as in the authors' code of Performers (Choromanski et al., 2021), where it is 0.001 (LOG.md)."""
 FEATURES: dict[str, Callable[[Tensor], Tensor]] = {
     "elu": lambda x: F.relu(x) + x.clamp(max=0).exp(),  # elu(x) + 1, that is x + 1 or e^x, exact near 0 in bfloat16
-    "relu": F.relu,
+    "relu": lambda x: F.relu(x) + FLOOR,
     "softmax": lambda x: x.softmax(-1),  # a soft choice among the D features (Shen et al., 2021)
 }
 
@@ -32,7 +34,7 @@ class LinearAttention(Mixer):
     """Every token adds to a sum and asks it; T times the work of one token."""
 
     feature: Literal["elu", "relu", "softmax"] = "elu"
-    """phi, which makes queries and keys positive: elu(x) + 1, relu(x), or softmax over the head's numbers."""
+    """phi, which makes queries and keys positive: elu(x) + 1, relu(x) + 0.1, or softmax over the head's numbers."""
 
     def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
         """Four projections, as many parameters as full attention."""

@@ -22,6 +22,7 @@ from glassformer.model.init import Drawn
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
 from glassformer.model.position import Positions
+from glassformer.model.recurrence import ShortConvolution, fill_uniformly, inverse_softplus
 from glassformer.model.shapes import Shapes
 
 
@@ -79,24 +80,6 @@ class SelectiveStateSpace(nn.Module):
         return StateCache()
 
 
-class ShortConvolution(Drawn):
-    """A few taps for every channel, at first between -W^-0.5 and W^-0.5, and SiLU."""
-
-    def __init__(self, channels: int, width: int, kernels: Kernels):
-        super().__init__()
-        self.kernels, self.width = kernels, width
-        self.weight = nn.Parameter(torch.empty(channels, 1, width))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor, tail: Tensor | None, documents: Tensor | None) -> Tensor:
-        """x (B, T, E) -> (B, T, E)."""
-        return self.kernels.short_convolution(x, self.weight, self.bias, tail, documents)
-
-    def draw(self, generator: torch.Generator) -> None:
-        """The spread of sums of W numbers is that of one."""
-        fill_uniformly(self.weight, self.width**-0.5, generator)
-
-
 class StepSize(Drawn):
     """dt = softplus(W r + b), 0.001 to 0.1 at first: the channels remember from ten tokens to a thousand."""
 
@@ -115,14 +98,3 @@ class StepSize(Drawn):
     def draw(self, generator: torch.Generator) -> None:
         """As in the paper's code: uniform, so that no step strays far from its bias at first."""
         fill_uniformly(self.weight, self.weight.shape[1] ** -0.5, generator)
-
-
-@torch.no_grad()
-def fill_uniformly(weight: Tensor, bound: float, generator: torch.Generator) -> None:
-    """Numbers in (-bound, bound), drawn on the CPU so that they are the same wherever the weight is."""
-    weight.copy_((2 * torch.rand(weight.shape, device="cpu", generator=generator) - 1) * bound)
-
-
-def inverse_softplus(y: Tensor) -> Tensor:
-    """x with log(1 + exp(x)) = y."""
-    return y + (-(-y).expm1()).log()

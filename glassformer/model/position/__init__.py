@@ -32,8 +32,12 @@ class Scheme(nn.Module):
         return x
 
     def rotate(self, q: Tensor, k: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-        """q (B, H, T, D) and k (B, G, T, D) of the tokens at `index` -> the same shapes."""
+        """q (B, H, T, D) and k (B, G, T, D) of the tokens at `index` -> the same shapes, no vector longer or shorter."""
         return q, k
+
+    def rotate_for_softmax(self, q: Tensor, k: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """`rotate`, for products that a softmax compares: here a scheme may lengthen vectors, to sharpen the choice."""
+        return self.rotate(q, k, index)
 
     def bias(self, q_index: Tensor, k_index: Tensor) -> Tensor | None:
         """What to add to the scores, or None for nothing: q_index (..., T), k_index (..., S) -> (..., H, T, S).
@@ -70,6 +74,10 @@ class Positions:
     def rotate(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate."""
         return self.scheme.rotate(q, k, self.index)
+
+    def rotate_for_softmax(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        """See Scheme.rotate_for_softmax."""
+        return self.scheme.rotate_for_softmax(q, k, self.index)
 
     @property
     def queries(self) -> Tensor:

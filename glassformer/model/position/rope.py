@@ -24,11 +24,15 @@ class RoPE(Position):
 
     def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
         """No parameters. Raises SettingError if there are no pairs to turn, or too few for the scaling."""
-        width = int(shapes.head_dim * self.share)
+        D, width = shapes.head_dim, int(shapes.head_dim * self.share)
+        if D == 1 or (width % 2 and self.share == 1):
+            raise SettingError(f"rope turns pairs, so head_dim={D} must be even; change n_embd or n_head")
         if width % 2 or not width:
-            share = "" if self.share == 1 else f" times share={self.share}"
+            even = width // 2 * 2 + 2
+            share = next(s for s in (n / 10_000 for n in range(1, 10_001)) if int(D * s) == even)
             raise SettingError(
-                f"rope turns pairs, so head_dim={shapes.head_dim}{share} must be even; change n_embd or n_head"
+                f"rope turns pairs of numbers, and share={self.share:g} of head_dim={D} gives it {width}; "
+                f"set share={share:g}, which is {even}"
             )
         self.scaling.frequencies(self.base, width, shapes.context_length, torch.device("cpu"))  # says now what it cannot
         return RoPEScheme(width, self, shapes.context_length, kernels)
@@ -43,7 +47,14 @@ class RoPEScheme(Scheme):
 
     def rotate(self, q: Tensor, k: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """q (B, H, T, D), k (B, G, T, D) -> both, their first `width` numbers turned by the angles of `index`."""
-        scaling = self.config.scaling
-        theta = scaling.frequencies(self.config.base, self.width, self.context_length, index.device)
-        angle = index[..., None].float() * theta  # (T, width/2) or (B, T, width/2)
-        return self.kernels.rope(q, k, angle if index.ndim == 1 else angle[:, None], scaling.temperature)
+        return self.kernels.rope(q, k, self._angles(index))
+
+    def rotate_for_softmax(self, q: Tensor, k: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and what is turned is multiplied by the scaling's temperature."""
+        return self.kernels.rope(q, k, self._angles(index), self.config.scaling.temperature)
+
+    def _angles(self, index: Tensor) -> Tensor:
+        """(T, width/2), or (B, 1, T, width/2) in a ragged batch."""
+        theta = self.config.scaling.frequencies(self.config.base, self.width, self.context_length, index.device)
+        angle = index[..., None].float() * theta
+        return angle if index.ndim == 1 else angle[:, None]

@@ -6,9 +6,10 @@ context_length / factor unless `original` says otherwise.
 """
 
 import abc
+from typing import Self
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from glassformer.config import Variant
@@ -23,7 +24,7 @@ class Scaling(Variant):
 
     @property
     def temperature(self) -> float:
-        """What turned queries and keys are multiplied by, each: scores get its square."""
+        """What turned queries and keys are multiplied by, each, where a softmax compares them: scores get its square."""
         return 1.0
 
 
@@ -38,6 +39,21 @@ class Stretched(Scaling):
     def trained(self, context_length: int) -> float:
         """`original` with its default filled in."""
         return self.original or context_length / self.factor
+
+
+class Graded(Stretched):
+    """The settings of variants that stretch a pair by how often it turns in the trained length."""
+
+    fast: PositiveFloat
+    """Pairs with more turns than this in the trained length stay as they are."""
+    slow: PositiveFloat = 1.0
+    """Pairs with fewer turns than this become `factor` times slower."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.fast <= self.slow:
+            raise ValueError(f"fast={self.fast:g} turns must be above slow={self.slow:g}; raise fast or lower slow")
+        return self
 
 
 def unscaled(base: float, width: int, device: torch.device) -> Tensor:

@@ -11,16 +11,14 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from glassformer.model.scaling import Stretched, unscaled
+from glassformer.model.scaling import Graded, unscaled
 
 
-class Llama3(Stretched):
+class Llama3(Graded):
     """Interpolates the pairs that turn less than a few times in the trained length."""
 
     fast: PositiveFloat = 4.0
-    """Pairs with more turns than this in the trained length stay as they are."""
-    slow: PositiveFloat = 1.0
-    """Pairs with fewer turns than this become `factor` times slower."""
+    """As in Graded."""
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""

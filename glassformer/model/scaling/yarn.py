@@ -4,7 +4,7 @@
     g_i     = 1 for pairs that turn more than `fast` times in the trained length: these tell neighbours apart
               0 for pairs that turn less than `slow` times: these would meet new angles
               and falls linearly with i between
-    q, k    = (0.1 ln factor + 1) times themselves: longer texts get sharper scores
+    q, k    = (0.1 ln factor + 1) times themselves before a softmax: longer texts get sharper scores
 
 Bounds of i are rounded outwards, as in the authors' code.
 """
@@ -15,16 +15,14 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from glassformer.model.scaling import Stretched, unscaled
+from glassformer.model.scaling import Graded, unscaled
 
 
-class YaRN(Stretched):
+class YaRN(Graded):
     """Interpolates what must be interpolated."""
 
     fast: PositiveFloat = 32.0
-    """Pairs with more turns than this in the trained length stay as they are."""
-    slow: PositiveFloat = 1.0
-    """Pairs with fewer turns than this become `factor` times slower."""
+    """As in Graded."""
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""
