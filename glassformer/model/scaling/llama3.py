@@ -18,7 +18,7 @@ class Llama3(Graded):
     """Interpolates the pairs that turn less than a few times in the trained length."""
 
     fast: PositiveFloat = 4.0
-    """As in Graded."""
+    """Pairs with more turns than this in the trained length stay as they are."""
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""

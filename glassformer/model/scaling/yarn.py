@@ -22,7 +22,7 @@ class YaRN(Graded):
     """Interpolates what must be interpolated."""
 
     fast: PositiveFloat = 32.0
-    """As in Graded."""
+    """Pairs with more turns than this in the trained length stay as they are."""
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""
