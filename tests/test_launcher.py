@@ -249,6 +249,22 @@ def test_a_broken_venv_is_noticed_and_made_anew(launcher, monkeypatch, damage):
     assert launcher.is_ready([]) and "venv" in machine.commands[0]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links")
+def test_a_link_to_the_environment_of_another_copy_is_not_emptied(launcher, monkeypatch, tmp_path):
+    machine = Machine(launcher, monkeypatch)
+    launcher.install([])
+    other, theirs = tmp_path / "other", tmp_path / "theirs"
+    other.mkdir()
+    (other / "pyproject.toml").touch()
+    Path(launcher.STAMP).write_text(json.dumps(stamp(launcher) | {"root": str(other)}))
+    os.rename(launcher.VENV, theirs)
+    os.symlink(theirs, launcher.VENV)
+    machine.commands.clear()
+    with pytest.raises(launcher.Failed, match="delete the link"):
+        launcher.install([])
+    assert not machine.commands and (theirs / "built").exists()
+
+
 # ------------------------------------------------------------------------------------------------ what a user sees
 
 
