@@ -17,7 +17,7 @@ import torch
 
 from glassformer import pipeline
 from glassformer.compare import budget, measure
-from glassformer.compare.design import GRID, Design, Entry, Question, recipe_of, variants
+from glassformer.compare.design import GRID, Design, Entry, Question, asked, difference, variants
 from glassformer.compare.measure import Measured
 from glassformer.compare.statistics import Difference, holm, paired, verdict
 from glassformer.data.prepare import Progress
@@ -82,6 +82,8 @@ def judge(results: list[Result]) -> None:
     differences = [result.difference for result in tested if result.difference]
     for result, found, counts in zip(tested, differences, holm([d.p for d in differences]), strict=True):
         result.verdict = verdict(result.entry.label, found, counts, len(tested))
+        if [run.bpb for run in result.runs] == baseline:
+            result.verdict = f"{result.entry.label} had no effect: exactly the bits of the baseline at every seed"
 
 
 class Session:
@@ -102,24 +104,27 @@ class Session:
         recipe = self.base.override(*self.question.settings)
         pipeline.device_of(recipe.train.device)
         named = variants(recipe, self.question.against)
-        precision, seconds = recipe.train.precision, None
-        if precision == "auto" or self.question.minutes or self.question.budget == "time":
+        precision, seconds, timed = recipe.train.precision, None, self.question.budget == "time"
+        if precision == "auto" or self.question.minutes or timed:
             precision, seconds = budget.probe(recipe, self.data(recipe))
         steps = recipe.train.steps
         if self.question.minutes and seconds:
             steps = max(1, round(60 * self.question.minutes / seconds))
-        design = Design(self.question, recipe.train.seed, precision, [])
-        first = budget.cost(recipe, self.data(recipe), precision)
+        design = Design(self.question, recipe.train.seed, [])
+        first = None
         for name, label, settings in named:
-            own = recipe.override(*settings, f"train.precision={precision}")
-            cost, own_seconds = budget.cost(own, self.data(own), precision), None
-            if self.question.budget == "time":
-                own_seconds = budget.probe(own, self.data(own))[1] if settings else seconds
+            own = asked(self.base, self.question, settings, precision, steps)
+            chosen, own_seconds = own.train.precision, seconds
+            if settings and (chosen == "auto" or timed):
+                chosen, own_seconds = budget.probe(own, self.data(own))
+            cost = budget.cost(own, self.data(own), chosen)
+            first = first or cost
             times = (seconds, own_seconds) if seconds and own_seconds else None
             count = budget.equal_steps(self.question.budget, steps, first, cost, times)
+            trained = asked(self.base, self.question, settings, precision, count).override(f"train.precision={chosen}")
             design.entries.append(
-                Entry(name, label, settings, count, count * cost.tokens_per_step, cost.parameters,
-                      count * cost.flops_per_step, cost.memory, own_seconds)
+                Entry(name, label, difference(self.base, trained), count, count * cost.tokens_per_step, cost.parameters,
+                      count * cost.flops_per_step, cost.memory, own_seconds if timed else None)
             )  # fmt: skip
         design.save(self.folder)
         return self.tuned(design)
@@ -134,7 +139,7 @@ class Session:
 
     def tune(self, design: Design, entry: Entry) -> None:
         """Try the grid with a seed that no counted run has, whole runs, and keep the best rate."""
-        own, tried = self.base.override(*self.question.settings, *entry.settings), {}
+        own, tried = design.recipe(self.base, entry, design.seeds.stop), {}
         for factor in GRID:
             rate = float(f"{own.train.learning_rate * factor:.3g}")
             run = f"tune-{entry.name}-{rate:g}"
@@ -155,7 +160,7 @@ class Session:
             outcome = pipeline.resume(folder, say=lambda line: None, progress=self.progress, watching=budget.unwatched)
         else:
             words = design.words(entry, seed, f"{self.folder.relative_to('runs').as_posix()}/{name}", rate)
-            recipe = recipe_of(words, self.base)
+            recipe = design.recipe(self.base, entry, seed, rate)
             data = self.data(recipe)
             if torch.cuda.is_available():
                 torch.cuda.reset_peak_memory_stats()
@@ -172,7 +177,7 @@ class Session:
 
     def measure(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> Measured:
         """What a trained run is worth."""
-        recipe = recipe_of(design.words(entry, seed, name, rate), self.base)
+        recipe = design.recipe(self.base, entry, seed, rate)
         return measure.measured(self.folder / name, self.data(recipe), pipeline.device_of(recipe.train.device))
 
     def data(self, recipe: Recipe) -> Dataset:

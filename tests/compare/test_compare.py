@@ -12,16 +12,17 @@ import torch
 from glassformer import cli, compare, pipeline
 from glassformer.compare import Result, judge
 from glassformer.compare.budget import Cost, cost, equal_steps
-from glassformer.compare.design import Design, Entry, Question, command, recipe_of, variants
+from glassformer.compare.design import Design, Entry, Question, asked, command, difference, variants
 from glassformer.compare.measure import LENGTHS, Measured, lengths
 from glassformer.data.batches import sequential
 from glassformer.errors import SettingError
 from glassformer.model.gpt import GPT
-from glassformer.presets import mini
+from glassformer.presets import Recipe, mini
 from glassformer.runs import Run
 from glassformer.train import checkpoint
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
+from glassformer.words import recipe_of as words_recipe
 
 SMALL = (
     "corpus.megabytes=0.1", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=320",
@@ -186,7 +187,7 @@ def test_names_of_variants_differ_and_are_folders():
 
 
 def made(label: str, bits: list[float | None]) -> Result:
-    entry = Entry(label, label, [], 1, 1, 1, 1.0, 1.0)
+    entry = Entry(label, label, {}, 1, 1, 1, 1.0, 1.0)
     return Result(entry, [Measured(bpb, 1.0, None, {}) for bpb in bits])
 
 
@@ -226,7 +227,73 @@ def test_mistakes_are_one_sentence(monkeypatch, capsys):
 
 def test_the_words_of_a_run_give_its_recipe(first):
     design, _ = first
-    words = design.words(design.entries[2], 1338, "x")
-    recipe = recipe_of(words, mini())
+    recipe = design.recipe(mini(), design.entries[2], 1338)
     assert recipe.model.position.name == "learned" and recipe.train.seed == 1338 and recipe.train.sample_every == 0
-    assert command(words).startswith("glass train corpus.megabytes") or "train.eval_every" in command(words)
+    words = design.words(design.entries[2], 1338, "x")
+    assert command(words).startswith("glass train train.seed=1338 corpus.megabytes=0.1 ")
+    assert said(words) == recipe
+
+
+def said(words: list[str]) -> Recipe:
+    """What `glass train` makes of its words, where they name no source."""
+    assert words[0] == "train" and words[-4:-1] == ["--recipe", "mini", "--name"]
+    return words_recipe("mini", words[1], words[2:-4])
+
+
+def planned(settings: str, against: str, precision: str = "fp32") -> Recipe:
+    return asked(mini(), replace(QUESTION, settings=tuple(shlex.split(settings))), shlex.split(against), precision, 6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "against"),
+    [("", "tokenizer=byte"), ("corpus=python", "model.norm=rmsnorm"),
+     ("model.mixer=sliding model.mixer.window=8", "model.mixer=full"),
+     ("model.mixer=sliding model.mixer.window=8", "model.mixer.qk_norm=rmsnorm"),
+     ("model.mixer=sliding model.mixer.qk_norm=rmsnorm", "model.mixer.qk_norm.eps=0.01"),
+     ("train.optimizer.weight_decay=0.5", "train.optimizer=adamw"), ("train.seed=3", "model.mixers=sliding,full"),
+     ("sample.prompt=7", "model.logit_cap=30"), ("", "'train.mixture={\"village\":\"1>0.5\"}'"),
+     ("model.mixers=full", "model.mixers=[]"), ("train.eval_every=2", "train.learning_rate=1e-4")],
+)  # fmt: skip
+def test_one_command_says_what_question_and_variant_say_one_after_the_other(settings, against):
+    wanted = mini().override(*shlex.split(settings)).override(*shlex.split(against))
+    recipe = planned(settings, against)
+    entry = Entry("x", "x", difference(mini(), recipe), 6, 1, 1, 1.0, 1.0)
+    design = Design(QUESTION, 1, [entry])
+    assert design.recipe(mini(), entry, 9) == said(design.words(entry, 9, "x")) == recipe.override("train.seed=9")
+    for part in ("corpus", "tokenizer", "model", "sample"):
+        assert getattr(recipe, part) == getattr(wanted, part)
+    for part in ("optimizer", "schedule", "learning_rate", "mixture"):
+        assert getattr(recipe.train, part) == getattr(wanted.train, part)
+
+
+def test_a_question_about_a_part_that_the_variant_replaces_is_answered():
+    settings = (*SMALL, "model.mixer=sliding", "model.mixer.window=8", "train.optimizer.weight_decay=0.5")
+    against = ("model.mixer=full", "tokenizer=byte", "train.optimizer=adamw", "train.precision=bf16")
+    design, _ = ask(Question(None, "mini", settings, against, 1, "steps", None, False), "replaced")
+    runs = [Run.open(Path("runs/replaced") / f"{entry.name}-1337") for entry in design.entries]
+    recipes = [Recipe.parse(run.recipe()) for run in runs]
+    assert [recipe.model.mixer.name for recipe in recipes] == ["sliding", "full", "sliding", "sliding", "sliding"]
+    assert [recipe.tokenizer.name for recipe in recipes] == ["bpe", "bpe", "byte", "bpe", "bpe"]
+    assert recipes[3].train.optimizer == mini().override("train.optimizer=adamw").train.optimizer
+    assert [run.facts()["precision"]["chosen"] for run in runs] == ["fp32", "fp32", "fp32", "fp32", "bf16"]
+    for run, recipe in zip(runs, recipes):
+        printed = said(run.facts()["argv"])
+        assert printed.override(f"model.vocab_size={recipe.model.vocab_size}") == recipe
+
+
+def test_a_variant_of_another_precision_is_weighed_in_it(monkeypatch):
+    weighed, real = [], cost
+
+    def weighing(recipe, data, precision):
+        weighed.append(precision)
+        return real(recipe, data, precision)
+
+    monkeypatch.setattr(compare.budget, "cost", weighing)
+    ask(replace(QUESTION, against=("train.precision=bf16",), seeds=1), "weighed")
+    assert weighed == ["fp32", "bf16"]
+
+
+def test_a_setting_without_effect_is_said_to_have_none():
+    results = [made("A", [2.0, 2.1, 1.9]), made("B", [2.0, 2.1, 1.9]), made("C", [2.0, 2.1, 1.9 + 1e-9])]
+    judge(results)
+    assert "no effect" in results[1].verdict and "no effect" not in results[2].verdict
