@@ -17,7 +17,7 @@ import torch
 
 from glassformer import pipeline
 from glassformer.compare import budget, measure
-from glassformer.compare.design import GRID, Design, Entry, Question, asked, difference, variants
+from glassformer.compare.design import GRID, Design, Entry, Question, asked, contents, difference, variants
 from glassformer.compare.measure import Measured
 from glassformer.compare.statistics import Difference, holm, paired, verdict
 from glassformer.data.prepare import Progress
@@ -99,6 +99,7 @@ class Session:
             kept = Design.load(self.folder)
             if kept.question != self.question:
                 raise SettingError(f"{self.folder} holds another comparison; choose another --name")
+            self.check_contents(kept)
             self.say(f"continuing {self.folder}")
             return self.tuned(kept)
         recipe = self.base.override(*self.question.settings)
@@ -123,11 +124,21 @@ class Session:
             count = budget.equal_steps(self.question.budget, steps, first, cost, times)
             trained = asked(self.base, self.question, settings, precision, count).override(f"train.precision={chosen}")
             design.entries.append(
-                Entry(name, label, difference(self.base, trained), count, count * cost.tokens_per_step, cost.parameters,
-                      count * cost.flops_per_step, cost.memory, own_seconds if timed else None)
+                Entry(name, label, difference(self.base, trained), contents(trained), count, count * cost.tokens_per_step,
+                      cost.parameters, count * cost.flops_per_step, cost.memory, own_seconds if timed else None)
             )  # fmt: skip
         design.save(self.folder)
         return self.tuned(design)
+
+    def check_contents(self, design: Design) -> None:
+        """Raises SettingError unless text and code are those that the comparison began with."""
+        for entry in design.entries:
+            now = contents(design.recipe(self.base, entry, design.first_seed))
+            for what in now | entry.contents:  # the code first: it may be why the text is another
+                if now.get(what) != entry.contents.get(what):
+                    raise SettingError(
+                        f"{what} has changed since {self.folder} was begun; choose another --name (or delete {self.folder})"
+                    )
 
     def tuned(self, design: Design) -> Design:
         """The design with a learning rate for each entry, where the question asks for that."""

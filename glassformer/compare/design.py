@@ -7,14 +7,16 @@ on with the numbers it began with.
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from glassformer.config import Config, Variant
 from glassformer.data.index import checksum
+from glassformer.data.prepare import fingerprint
 from glassformer.errors import GlassError, SettingError
-from glassformer.files import write_atomic
+from glassformer.files import sha256, write_atomic
 from glassformer.presets import Recipe
 
 Budget = Literal["steps", "flops", "time"]
@@ -55,6 +57,8 @@ class Entry:
     """What it is called in tables: its settings."""
     settings: dict[str, str]
     """All that makes its recipe of the named one, seed aside, by path."""
+    contents: dict[str, str]
+    """Checksums of what its recipe names and does not hold."""
     steps: int
     tokens: int
     """Read in a run."""
@@ -158,6 +162,23 @@ def difference(base: Config, wanted: Config, above: str = "") -> dict[str, str]:
     return found
 
 
+def contents(recipe: Recipe) -> dict[str, str]:
+    """Checksums of the text and of the files that a recipe names: with others behind the same words it is another."""
+    files = [*_code(recipe.model_dump()), *([recipe.train.vectors] if recipe.train.vectors else [])]
+    text = fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)
+    return {path: sha256(Path(path)) for path in files if Path(path).is_file()} | {"the text": text}
+
+
+def _code(tree: Any) -> Iterator[str]:
+    """The Python files that fill slots of a recipe."""
+    if isinstance(tree, dict):
+        if str(tree.get("name")).endswith(".py"):
+            yield tree["name"]
+        tree = list(tree.values())
+    for part in tree if isinstance(tree, list | tuple) else ():
+        yield from _code(part)
+
+
 def _plain(variant: Variant) -> Variant | None:
     """The variant of this name with its knobs untouched; None where a knob has no default."""
     try:
@@ -178,12 +199,16 @@ def _text(value: Any) -> str:
 
 def variants(base: Recipe, against: tuple[str, ...]) -> list[tuple[str, str, list[str]]]:
     """(name, label, settings) of the baseline and of each variant. Raises SettingError for one that compares nothing."""
-    found = [("baseline", "baseline", [])]
+    found, before = [("baseline", "baseline", [])], list[tuple[str, Recipe]]()
     for text in against:
         settings = shlex.split(text)
         changed = base.override(*settings)
         if not settings or changed == base:
             raise SettingError(f"--against '{text}' changes nothing of the recipe; give a setting with another value")
+        for other, recipe in before:
+            if recipe == changed:
+                raise SettingError(f"--against '{other}' and --against '{text}' are the same model; leave one of them out")
+        before.append((text, changed))
         if (changed.corpus, changed.data) != (base.corpus, base.data):
             raise SettingError(f"--against '{text}' changes the text, and models are compared on the same text")
         for setting in ("steps", "seed"):

@@ -181,13 +181,54 @@ def test_variants_that_compare_nothing_are_refused(against, why):
 
 
 def test_names_of_variants_differ_and_are_folders():
-    found = variants(mini(), ("model.mixer=sliding", "model.mixer=sliding train.clip=2", "model.mixer=sliding"))
+    decays = ("train.optimizer.weight_decay=0.5", "train.optimizer.others.weight_decay=0.5")  # the last word is the same
+    found = variants(mini(), ("model.mixer=sliding", *decays))
     names = [name for name, _, _ in found]
     assert len(set(names)) == 4 and all(re.fullmatch(r"[\w.,-]+", name) for name in names)
 
 
+@pytest.mark.parametrize("again", ["model.mlp=gelu", "train.clip=1 model.mlp=gelu", "model.mlp=relu model.mlp=gelu"])
+def test_one_model_is_not_compared_twice(again):
+    with pytest.raises(SettingError, match="'model.mlp=gelu' and .* are the same model"):
+        variants(mini(), ("model.mlp=gelu", "model.norm=rmsnorm", again))
+
+
+NORM = """
+import torch
+from glassformer.model.norm import Norm
+
+class Halved(Norm):
+    def build(self, config, kernels):
+        return Module()
+
+class Module(torch.nn.Module):
+    def forward(self, x):
+        return x / 2
+"""
+
+
+def test_other_code_or_other_text_behind_the_same_words_is_another_comparison(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "train", lambda *given, **named: "interrupted")
+    code, text = tmp_path / "halved.py", tmp_path / "my.txt"
+    code.write_text(NORM)
+    text.write_text("A goat sat on a wall. " * 40)
+    settings = (*SMALL, f"corpus.path={text}", "corpus=files")
+    settings = tuple(word for word in settings if not word.startswith(("corpus.meg", "corpus.val", "corpus.work")))
+    question = replace(QUESTION, settings=settings, against=(f"model.norm={code}",))
+    for _ in range(2):
+        with pytest.raises(compare.Stopped):
+            ask(question, "contents")
+    code.write_text(NORM.replace("x / 2", "x / 3"))
+    with pytest.raises(SettingError, match=r"halved\.py has changed since .*contents was begun; choose another --name"):
+        ask(question, "contents")
+    code.write_text(NORM)
+    text.write_text("A goat sat on a chair. " * 40)
+    with pytest.raises(SettingError, match="the text has changed since"):
+        ask(question, "contents")
+
+
 def made(label: str, bits: list[float | None]) -> Result:
-    entry = Entry(label, label, {}, 1, 1, 1, 1.0, 1.0)
+    entry = Entry(label, label, {}, {}, 1, 1, 1, 1.0, 1.0)
     return Result(entry, [Measured(bpb, 1.0, None, {}) for bpb in bits])
 
 
@@ -257,7 +298,7 @@ def planned(settings: str, against: str, precision: str = "fp32") -> Recipe:
 def test_one_command_says_what_question_and_variant_say_one_after_the_other(settings, against):
     wanted = mini().override(*shlex.split(settings)).override(*shlex.split(against))
     recipe = planned(settings, against)
-    entry = Entry("x", "x", difference(mini(), recipe), 6, 1, 1, 1.0, 1.0)
+    entry = Entry("x", "x", difference(mini(), recipe), {}, 6, 1, 1, 1.0, 1.0)
     design = Design(QUESTION, 1, [entry])
     assert design.recipe(mini(), entry, 9) == said(design.words(entry, 9, "x")) == recipe.override("train.seed=9")
     for part in ("corpus", "tokenizer", "model", "sample"):
