@@ -17,6 +17,7 @@ import torch
 
 from glassformer import pipeline
 from glassformer.compare import budget, measure
+from glassformer.compare.budget import Stopped
 from glassformer.compare.design import GRID, Design, Entry, Question, asked, contents, difference, variants
 from glassformer.compare.measure import Measured
 from glassformer.compare.statistics import Difference, holm, paired, verdict
@@ -28,10 +29,6 @@ from glassformer.runs import Run
 from glassformer.train.trainer import Diverged
 
 Say = Callable[[str], None]
-
-
-class Stopped(Exception):
-    """Ctrl-C: what was trained is saved."""
 
 
 @dataclass
@@ -165,23 +162,25 @@ class Session:
     def train(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> None:
         """Train one run to its end, unless it is there."""
         folder = self.folder / name
-        if (folder / "run.json").exists():
-            if measure.finished(Run.open(folder)):
-                return
-            outcome = pipeline.resume(folder, say=lambda line: None, progress=self.progress, watching=budget.unwatched)
-        else:
-            words = design.words(entry, seed, f"{self.folder.relative_to('runs').as_posix()}/{name}", rate)
-            recipe = design.recipe(self.base, entry, seed, rate)
-            data = self.data(recipe)
-            if torch.cuda.is_available():
-                torch.cuda.reset_peak_memory_stats()
-            try:
-                outcome = pipeline.train(
-                    recipe, data, folder, say=lambda line: None, watching=budget.unwatched, argv=words
+        begun = (folder / "run.json").exists()
+        if begun and measure.finished(Run.open(folder)):
+            return
+        recipe = design.recipe(self.base, entry, seed, rate)
+        words = design.words(entry, seed, f"{self.folder.relative_to('runs').as_posix()}/{name}", rate)
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        try:
+            if begun:
+                outcome = pipeline.resume(
+                    folder, say=lambda line: None, progress=self.progress, watching=budget.unwatched
                 )
-            except Diverged as error:
-                self.say(f"{name}: {error}")
-                return
+            else:
+                outcome = pipeline.train(
+                    recipe, self.data(recipe), folder, say=lambda line: None, watching=budget.unwatched, argv=words
+                )
+        except Diverged as error:
+            self.say(f"{name}: {error}")
+            return
         if outcome == "interrupted":
             raise Stopped
         self.say(f"{name}: {Run.open(folder).metrics('eval')[-1]['bpb']:.4f} bits per byte")

@@ -24,6 +24,10 @@ PROBED = 12
 """Steps of a measurement; the first quarter warms up and is not counted."""
 
 
+class Stopped(Exception):
+    """Ctrl-C: what was trained is saved."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a model of a recipe takes."""
@@ -45,13 +49,14 @@ def cost(recipe: Recipe, data: Dataset, precision: str) -> Cost:
 
 
 def probe(recipe: Recipe, data: Dataset, steps: int = PROBED) -> tuple[str, float]:
-    """(precision, seconds of a step) from a short run that leaves nothing behind."""
+    """(precision, seconds of a step) from a short run that leaves nothing behind. Raises Stopped."""
     short = recipe.override(
         f"train.steps={steps}", "train.log_every=1", "train.eval_every=1000", "train.sample_every=0",
         "train.checkpoint_every=1000", f"train.eval_tokens={recipe.model.context_length}",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        pipeline.train(short, data, Path(folder), say=lambda line: None, watching=unwatched)
+        if pipeline.train(short, data, Path(folder), say=lambda line: None, watching=unwatched) == "interrupted":
+            raise Stopped
         run = Run.open(Path(folder))
         speeds = [line["tokens_per_s"] for line in run.metrics("train")]
         tokens = recipe.train.batch_size * recipe.model.context_length

@@ -1,7 +1,9 @@
 """A comparison: its rows are ordinary runs, it goes on where it stopped, budgets are equal, and doubts are said."""
 
+import os
 import re
 import shlex
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ import torch
 from glassformer import cli, compare, pipeline
 from glassformer.compare import Result, judge
 from glassformer.compare.budget import Cost, cost, equal_steps
-from glassformer.compare.design import Design, Entry, Question, asked, command, difference, variants
+from glassformer.compare.design import Design, Entry, Question, asked, command, difference, variants, warnings
 from glassformer.compare.measure import LENGTHS, Measured, lengths
 from glassformer.data.batches import sequential
 from glassformer.errors import SettingError
@@ -22,6 +24,7 @@ from glassformer.runs import Run
 from glassformer.train import checkpoint
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
+from glassformer.train.trainer import Trainer
 from glassformer.words import recipe_of as words_recipe
 
 SMALL = (
@@ -245,6 +248,52 @@ def test_a_learning_rate_that_explodes_ends_that_run_only():
     _, (_, wild) = ask(question, "wild", said)
     assert "diverged at" in wild.verdict
     assert any("stopped before the weights were touched" in line for line in said)
+
+
+def test_a_resumed_run_that_diverges_ends_that_run_only(monkeypatch):
+    question = replace(QUESTION, against=("train.learning_rate=1e30 train.clip=1e30 train.optimizer=adamw",), seeds=1)
+    real = pipeline._run
+    monkeypatch.setattr(pipeline, "_run", lambda recipe, data, model, run, *rest: "interrupted")  # killed as it began
+    with pytest.raises(compare.Stopped):
+        ask(question, "killed")
+    monkeypatch.setattr(pipeline, "_run", lambda *given: real(*given) if "baseline" in given[3].name else "interrupted")
+    with pytest.raises(compare.Stopped):
+        ask(question, "killed")
+    monkeypatch.setattr(pipeline, "_run", real)
+    _, (_, wild) = ask(question, "killed")
+    assert "diverged at 1 of 1" in wild.verdict
+
+
+@pytest.mark.parametrize("done", [0, 8])
+def test_a_measurement_that_is_stopped_stops_the_comparison(done, monkeypatch):
+    real = Trainer.update
+
+    def stopping(self, *given):
+        if self.done == done:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, *given)
+
+    monkeypatch.setattr(Trainer, "update", stopping)
+    with pytest.raises(compare.Stopped):
+        ask(replace(QUESTION, seeds=1, budget="time"), "unmeasured")
+    assert not Path("runs/unmeasured").exists()
+
+
+def designed(entries: list[Entry], seeds: int) -> Design:
+    return Design(replace(QUESTION, tune=True, seeds=seeds), 1337, entries)
+
+
+def test_a_baseline_tuned_to_the_end_of_the_grid_is_pointed_out():
+    tried = {"0.1": 2.0, "0.2": 1.9, "0.3": 1.8}
+    a, b = (replace(made(name, []).entry, tried=tried, learning_rate=rate) for name, rate in (("A", 0.1), ("B", 0.2)))
+    for entries in ([a, b], [b, a]):
+        assert warnings(designed(entries, 5)) == ["A: the best learning rate tried stands at the end of the grid"]
+
+
+def test_few_seeds_are_said_to_be_few_once():
+    entry = replace(made("A", []).entry, tried={"0.1": 1.0, "0.2": 0.5, "0.3": 2.0}, learning_rate=0.2)
+    said = [warnings(designed([entry], seeds)) for seeds in (1, 2, 3)]
+    assert said == [[], ["two seeds show only large differences"], []]
 
 
 def test_the_command_line_prints_verdicts_and_one_page_without_links(first, monkeypatch, capsys):
