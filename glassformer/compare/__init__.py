@@ -9,6 +9,7 @@
 The same command again goes on where it was stopped: finished runs are kept, an interrupted one is resumed.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,9 @@ def compare(
     """Do everything that is left to do in `folder`, below runs/. `base` is the named recipe on its source, without the
     question's settings. Raises SettingError, Stopped.
     """
+    inside = Path(os.path.normpath(folder)).parts
+    if inside[:1] != ("runs",) or len(inside) < 2:
+        raise SettingError(f"a comparison cannot be kept in {folder}; --name is a folder below runs/, such as mixers")
     session = Session(question, base, folder, say, progress)
     design = session.design()
     for seed in design.seeds:

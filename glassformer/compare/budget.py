@@ -1,7 +1,7 @@
 """Equal budgets: how many steps each model gets.
 
 steps    tokens of the baseline / tokens in a step
-flops    FLOPs of the baseline / FLOPs in a step, counted on a step of fake tensors (`glass plan`)
+flops    FLOPs of the baseline / FLOPs in a step, counted on a step of fake tensors (`glass plan`), the optimizer's included
 time     seconds of the baseline / seconds of a step, measured here, optimizer included
 """
 
@@ -44,7 +44,7 @@ def cost(recipe: Recipe, data: Dataset, precision: str) -> Cost:
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     traces = traced(recipe, precision, may_compute=True)
     tokens = recipe.train.batch_size * recipe.model.context_length
-    flops = grown(traces, recipe, lambda t: t.flops / t.tokens) * tokens
+    flops = grown(traces, recipe, lambda t: t.flops / t.tokens) * tokens + grown(traces, recipe, lambda t: t.update_flops)
     return Cost(sum(parameters_by_part(recipe.model).values()), tokens, flops, peak(traces, recipe))
 
 

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from glassformer.config import Config, Variant
 from glassformer.data.index import checksum
 from glassformer.data.prepare import fingerprint
@@ -26,6 +28,12 @@ APART = 0.05
 """The share by which parameter counts may differ without a word."""
 EVALUATIONS = 8
 """In a run, unless the settings say otherwise."""
+
+FOR_ALL = {
+    "steps": "which the budget decides", "seed": "which the budget decides",
+    "eval_tokens": "and models are judged on the same text",
+}  # fmt: skip
+"""Settings of `train` that no variant may change, and why."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class Entry:
     """Read in a run."""
     parameters: int
     flops: float
-    """Of the products in a run, forward and backward."""
+    """Of the products in a run: forward, backward and update."""
     memory: float
     """Bytes of weights, gradients, optimizer and activations at the worst moment, computed as `glass plan` does."""
     step_seconds: float | None = None
@@ -112,13 +120,12 @@ class Design:
         """Read `compare.json`. Raises GlassError."""
         path = folder / "compare.json"
         try:
-            tree = json.loads(path.read_text(encoding="utf-8"))
-            asked: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in tree["question"].items()}
-            entries = [Entry(**entry) for entry in tree["entries"]]
-            return cls(Question(**asked), tree["first_seed"], entries)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            return TypeAdapter(cls).validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            first = error.errors()[0] if isinstance(error, ValidationError) else None
+            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else error
             raise GlassError(
-                f"{path} cannot be read ({error}): delete {folder} or choose another --name, and compare again"
+                f"{path} cannot be read ({why}): delete {folder} or choose another --name, and compare again"
             ) from error
 
 
@@ -201,7 +208,10 @@ def variants(base: Recipe, against: tuple[str, ...]) -> list[tuple[str, str, lis
     """(name, label, settings) of the baseline and of each variant. Raises SettingError for one that compares nothing."""
     found, before = [("baseline", "baseline", [])], list[tuple[str, Recipe]]()
     for text in against:
-        settings = shlex.split(text)
+        try:
+            settings = shlex.split(text)
+        except ValueError as error:
+            raise SettingError(f"--against \"{text}\" cannot be read ({error}); close the quotation") from None
         changed = base.override(*settings)
         if not settings or changed == base:
             raise SettingError(f"--against '{text}' changes nothing of the recipe; give a setting with another value")
@@ -211,11 +221,10 @@ def variants(base: Recipe, against: tuple[str, ...]) -> list[tuple[str, str, lis
         before.append((text, changed))
         if (changed.corpus, changed.data) != (base.corpus, base.data):
             raise SettingError(f"--against '{text}' changes the text, and models are compared on the same text")
-        for setting in ("steps", "seed"):
+        for setting, why in FOR_ALL.items():
             if getattr(changed.train, setting) != getattr(base.train, setting):
                 raise SettingError(
-                    f"--against '{text}' sets train.{setting}, which the budget decides; set it for all: "
-                    f"glass compare train.{setting}=..."
+                    f"--against '{text}' sets train.{setting}, {why}; set it for all: glass compare train.{setting}=..."
                 )
         name = _slug(settings)
         taken = sum(
