@@ -100,7 +100,8 @@ class Session:
             kept = Design.load(self.folder)
             if kept.question != self.question:
                 raise SettingError(f"{self.folder} holds another comparison; choose another --name")
-            self.check_contents(kept)
+            for entry in kept.entries:
+                self.check_contents(kept, entry)
             self.say(f"continuing {self.folder}")
             return self.tuned(kept)
         recipe = self.base.override(*self.question.settings)
@@ -131,15 +132,14 @@ class Session:
         design.save(self.folder)
         return self.tuned(design)
 
-    def check_contents(self, design: Design) -> None:
+    def check_contents(self, design: Design, entry: Entry) -> None:
         """Raises SettingError unless text and code are those that the comparison began with."""
-        for entry in design.entries:
-            now = contents(design.recipe(self.base, entry, design.first_seed))
-            for what in now | entry.contents:  # the code first: it may be why the text is another
-                if now.get(what) != entry.contents.get(what):
-                    raise SettingError(
-                        f"{what} has changed since {self.folder} was begun; choose another --name (or delete {self.folder})"
-                    )
+        now = contents(design.recipe(self.base, entry, design.first_seed))
+        for what in now | entry.contents:  # the code first: it may be why the text is another
+            if now.get(what) != entry.contents.get(what):
+                raise SettingError(
+                    f"{what} has changed since {self.folder} was begun; choose another --name (or delete {self.folder})"
+                )
 
     def tuned(self, design: Design) -> Design:
         """The design with a learning rate for each entry, where the question asks for that."""
@@ -169,6 +169,7 @@ class Session:
         begun = (folder / "run.json").exists()
         if begun and measure.finished(Run.open(folder)):
             return
+        self.check_contents(design, entry)
         recipe = design.recipe(self.base, entry, seed, rate)
         words = design.words(entry, seed, f"{self.folder.relative_to('runs').as_posix()}/{name}", rate)
         if torch.cuda.is_available():

@@ -26,7 +26,7 @@ from glassformer.runs import Run
 from glassformer.train import checkpoint
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
-from glassformer.train.trainer import Trainer
+from glassformer.train.trainer import Diverged, Trainer
 from glassformer.words import recipe_of as words_recipe
 
 SMALL = (
@@ -244,6 +244,14 @@ def test_other_code_or_other_text_behind_the_same_words_is_another_comparison(tm
     text.write_text("A goat sat on a chair. " * 40)
     with pytest.raises(SettingError, match="the text has changed since"):
         ask(question, "contents")
+
+    def editing(*given, **named):
+        code.write_text(NORM + "# edited while the baseline was trained")
+        raise Diverged
+
+    monkeypatch.setattr(pipeline, "train", editing)
+    with pytest.raises(SettingError, match=r"halved\.py has changed since"):
+        ask(question, "edited")
 
 
 def made(label: str, bits: list[float | None]) -> Result:
