@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from glassformer import cli, compare, pipeline
 from glassformer.compare import Result, judge
 from glassformer.compare.budget import Cost, cost, equal_steps
-from glassformer.compare.design import Design, Entry, Question, asked, command, difference, variants, warnings
+from glassformer.compare.design import Design, Entry, Question, command
 from glassformer.compare.measure import LENGTHS, Measured, lengths
 from glassformer.data.batches import sequential
 from glassformer.errors import GlassError, SettingError
@@ -188,30 +188,6 @@ def test_tuning_tries_a_grid_on_another_seed_and_takes_the_best():
     assert seeds == {1338}
 
 
-@pytest.mark.parametrize(
-    ("against", "why"),
-    [("model.n_embd=16", "changes nothing"), ("", "changes nothing"), ("corpus.seed=9", "same text"),
-     ("train.steps=9", "budget decides"), ("train.seed=9", "budget decides"), ("model.mxer=full", "did you mean"),
-     ("train.eval_tokens=64", "judged on the same text"), ("model.mixer='sliding", "No closing quotation")],
-)  # fmt: skip
-def test_variants_that_compare_nothing_are_refused(against, why):
-    with pytest.raises(SettingError, match=why):
-        variants(mini().override(*SMALL), (against,))
-
-
-def test_names_of_variants_differ_and_are_folders():
-    decays = ("train.optimizer.weight_decay=0.5", "train.optimizer.others.weight_decay=0.5")  # the last word is the same
-    found = variants(mini(), ("model.mixer=sliding", *decays))
-    names = [name for name, _, _ in found]
-    assert len(set(names)) == 4 and all(re.fullmatch(r"[\w.,-]+", name) for name in names)
-
-
-@pytest.mark.parametrize("again", ["model.mlp=gelu", "train.clip=1 model.mlp=gelu", "model.mlp=relu model.mlp=gelu"])
-def test_one_model_is_not_compared_twice(again):
-    with pytest.raises(SettingError, match="'model.mlp=gelu' and .* are the same model"):
-        variants(mini(), ("model.mlp=gelu", "model.norm=rmsnorm", again))
-
-
 NORM = """
 import torch
 from glassformer.model.norm import Norm
@@ -303,23 +279,6 @@ def test_a_measurement_that_is_stopped_stops_the_comparison(done, monkeypatch):
     assert not Path("runs/unmeasured").exists()
 
 
-def designed(entries: list[Entry], seeds: int) -> Design:
-    return Design(replace(QUESTION, tune=True, seeds=seeds), 1337, entries)
-
-
-def test_a_baseline_tuned_to_the_end_of_the_grid_is_pointed_out():
-    tried = {"0.1": 2.0, "0.2": 1.9, "0.3": 1.8}
-    a, b = (replace(made(name, []).entry, tried=tried, learning_rate=rate) for name, rate in (("A", 0.1), ("B", 0.2)))
-    for entries in ([a, b], [b, a]):
-        assert warnings(designed(entries, 5)) == ["A: the best learning rate tried stands at the end of the grid"]
-
-
-def test_few_seeds_are_said_to_be_few_once():
-    entry = replace(made("A", []).entry, tried={"0.1": 1.0, "0.2": 0.5, "0.3": 2.0}, learning_rate=0.2)
-    said = [warnings(designed([entry], seeds)) for seeds in (1, 2, 3)]
-    assert said == [[], ["two seeds show only large differences"], []]
-
-
 def test_the_command_line_prints_verdicts_and_one_page_without_links(first, monkeypatch, capsys):
     words = [*SMALL, "--against", "model.mlp=gelu", "--against", "model.position=learned", "--seeds", "2"]
     assert glass(monkeypatch, "compare", *words, "--name", "first") == 0  # the same question: nothing is trained
@@ -369,32 +328,6 @@ def said(words: list[str]) -> Recipe:
     """What `glass train` makes of its words, where they name no source."""
     assert words[0] == "train" and words[-4:-1] == ["--recipe", "mini", "--name"]
     return words_recipe("mini", words[1], words[2:-4])
-
-
-def planned(settings: str, against: str, precision: str = "fp32") -> Recipe:
-    return asked(mini(), replace(QUESTION, settings=tuple(shlex.split(settings))), shlex.split(against), precision, 6)
-
-
-@pytest.mark.parametrize(
-    ("settings", "against"),
-    [("", "tokenizer=byte"), ("corpus=python", "model.norm=rmsnorm"),
-     ("model.mixer=sliding model.mixer.window=8", "model.mixer=full"),
-     ("model.mixer=sliding model.mixer.window=8", "model.mixer.qk_norm=rmsnorm"),
-     ("model.mixer=sliding model.mixer.qk_norm=rmsnorm", "model.mixer.qk_norm.eps=0.01"),
-     ("train.optimizer.weight_decay=0.5", "train.optimizer=adamw"), ("train.seed=3", "model.mixers=sliding,full"),
-     ("sample.prompt=7", "model.logit_cap=30"), ("", "'train.mixture={\"village\":\"1>0.5\"}'"),
-     ("model.mixers=full", "model.mixers=[]"), ("train.eval_every=2", "train.learning_rate=1e-4")],
-)  # fmt: skip
-def test_one_command_says_what_question_and_variant_say_one_after_the_other(settings, against):
-    wanted = mini().override(*shlex.split(settings)).override(*shlex.split(against))
-    recipe = planned(settings, against)
-    entry = Entry("x", "x", difference(mini(), recipe), {}, 6, 1, 1, 1.0, 1.0)
-    design = Design(QUESTION, 1, [entry])
-    assert design.recipe(mini(), entry, 9) == said(design.words(entry, 9, "x")) == recipe.override("train.seed=9")
-    for part in ("corpus", "tokenizer", "model", "sample"):
-        assert getattr(recipe, part) == getattr(wanted, part)
-    for part in ("optimizer", "schedule", "learning_rate", "mixture"):
-        assert getattr(recipe.train, part) == getattr(wanted.train, part)
 
 
 def test_a_question_about_a_part_that_the_variant_replaces_is_answered():
