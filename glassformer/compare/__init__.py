@@ -17,7 +17,8 @@ import torch
 
 from glassformer import pipeline
 from glassformer.compare import budget, measure
-from glassformer.compare.design import GRID, Design, Entry, Question, recipe_of, variants
+from glassformer.compare.budget import Stopped
+from glassformer.compare.design import GRID, Design, Entry, Question, asked, contents, difference, variants
 from glassformer.compare.measure import Measured
 from glassformer.compare.statistics import Difference, holm, paired, verdict
 from glassformer.data.prepare import Progress
@@ -28,10 +29,6 @@ from glassformer.runs import Run
 from glassformer.train.trainer import Diverged
 
 Say = Callable[[str], None]
-
-
-class Stopped(Exception):
-    """Ctrl-C: what was trained is saved."""
 
 
 @dataclass
@@ -75,9 +72,9 @@ def judge(results: list[Result]) -> None:
             tested.append(result)
         else:
             lost = sum(run.bpb is None for run in result.runs)
-            who, count = (result.entry.label, lost) if lost else ("the baseline", baseline.count(None))
+            who, count = ("", lost) if lost else ("the baseline ", baseline.count(None))
             result.verdict = (
-                f"{result.entry.label}: {who} diverged at {count} of {len(baseline)} seeds; nothing is tested"
+                f"{result.entry.label}: {who}diverged at {count} of {len(baseline)} seeds; nothing is tested"
             )
     differences = [result.difference for result in tested if result.difference]
     for result, found, counts in zip(tested, differences, holm([d.p for d in differences]), strict=True):
@@ -97,32 +94,46 @@ class Session:
             kept = Design.load(self.folder)
             if kept.question != self.question:
                 raise SettingError(f"{self.folder} holds another comparison; choose another --name")
+            for entry in kept.entries:
+                self.check_contents(kept, entry)
             self.say(f"continuing {self.folder}")
             return self.tuned(kept)
         recipe = self.base.override(*self.question.settings)
         pipeline.device_of(recipe.train.device)
         named = variants(recipe, self.question.against)
-        precision, seconds = recipe.train.precision, None
-        if precision == "auto" or self.question.minutes or self.question.budget == "time":
+        precision, seconds, timed = recipe.train.precision, None, self.question.budget == "time"
+        if precision == "auto" or self.question.minutes or timed:
             precision, seconds = budget.probe(recipe, self.data(recipe))
         steps = recipe.train.steps
         if self.question.minutes and seconds:
             steps = max(1, round(60 * self.question.minutes / seconds))
-        design = Design(self.question, recipe.train.seed, precision, [])
-        first = budget.cost(recipe, self.data(recipe), precision)
+        design = Design(self.question, recipe.train.seed, [])
+        first = None
         for name, label, settings in named:
-            own = recipe.override(*settings, f"train.precision={precision}")
-            cost, own_seconds = budget.cost(own, self.data(own), precision), None
-            if self.question.budget == "time":
-                own_seconds = budget.probe(own, self.data(own))[1] if settings else seconds
+            own = asked(self.base, self.question, settings, precision, steps)
+            chosen, own_seconds = own.train.precision, seconds
+            if settings and (chosen == "auto" or timed):
+                chosen, own_seconds = budget.probe(own, self.data(own))
+            cost = budget.cost(own, self.data(own), chosen)
+            first = first or cost
             times = (seconds, own_seconds) if seconds and own_seconds else None
             count = budget.equal_steps(self.question.budget, steps, first, cost, times)
+            trained = asked(self.base, self.question, settings, precision, count).override(f"train.precision={chosen}")
             design.entries.append(
-                Entry(name, label, settings, count, count * cost.tokens_per_step, cost.parameters,
-                      count * cost.flops_per_step, cost.memory, own_seconds)
+                Entry(name, label, difference(self.base, trained), contents(trained), count, count * cost.tokens_per_step,
+                      cost.parameters, count * cost.flops_per_step, cost.memory, own_seconds if timed else None)
             )  # fmt: skip
         design.save(self.folder)
         return self.tuned(design)
+
+    def check_contents(self, design: Design, entry: Entry) -> None:
+        """Raises SettingError unless text and code are those that the comparison began with."""
+        now = contents(design.recipe(self.base, entry, design.first_seed))
+        for what in now | entry.contents:  # the code first: it may be why the text is another
+            if now.get(what) != entry.contents.get(what):
+                raise SettingError(
+                    f"{what} has changed since {self.folder} was begun; choose another --name (or delete {self.folder})"
+                )
 
     def tuned(self, design: Design) -> Design:
         """The design with a learning rate for each entry, where the question asks for that."""
@@ -134,7 +145,7 @@ class Session:
 
     def tune(self, design: Design, entry: Entry) -> None:
         """Try the grid with a seed that no counted run has, whole runs, and keep the best rate."""
-        own, tried = self.base.override(*self.question.settings, *entry.settings), {}
+        own, tried = design.recipe(self.base, entry, design.seeds.stop), {}
         for factor in GRID:
             rate = float(f"{own.train.learning_rate * factor:.3g}")
             run = f"tune-{entry.name}-{rate:g}"
@@ -149,30 +160,33 @@ class Session:
     def train(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> None:
         """Train one run to its end, unless it is there."""
         folder = self.folder / name
-        if (folder / "run.json").exists():
-            if measure.finished(Run.open(folder)):
-                return
-            outcome = pipeline.resume(folder, say=lambda line: None, progress=self.progress, watching=budget.unwatched)
-        else:
-            words = design.words(entry, seed, f"{self.folder.relative_to('runs').as_posix()}/{name}", rate)
-            recipe = recipe_of(words, self.base)
-            data = self.data(recipe)
-            if torch.cuda.is_available():
-                torch.cuda.reset_peak_memory_stats()
-            try:
-                outcome = pipeline.train(
-                    recipe, data, folder, say=lambda line: None, watching=budget.unwatched, argv=words
+        begun = (folder / "run.json").exists()
+        if begun and measure.finished(Run.open(folder)):
+            return
+        self.check_contents(design, entry)
+        recipe = design.recipe(self.base, entry, seed, rate)
+        words = design.words(entry, seed, f"{self.folder.relative_to('runs').as_posix()}/{name}", rate)
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        try:
+            if begun:
+                outcome = pipeline.resume(
+                    folder, say=lambda line: None, progress=self.progress, watching=budget.unwatched
                 )
-            except Diverged as error:
-                self.say(f"{name}: {error}")
-                return
+            else:
+                outcome = pipeline.train(
+                    recipe, self.data(recipe), folder, say=lambda line: None, watching=budget.unwatched, argv=words
+                )
+        except Diverged as error:
+            self.say(f"{name}: {error}")
+            return
         if outcome == "interrupted":
             raise Stopped
         self.say(f"{name}: {Run.open(folder).metrics('eval')[-1]['bpb']:.4f} bits per byte")
 
     def measure(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> Measured:
         """What a trained run is worth."""
-        recipe = recipe_of(design.words(entry, seed, name, rate), self.base)
+        recipe = design.recipe(self.base, entry, seed, rate)
         return measure.measured(self.folder / name, self.data(recipe), pipeline.device_of(recipe.train.device))
 
     def data(self, recipe: Recipe) -> Dataset:

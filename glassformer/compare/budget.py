@@ -1,7 +1,7 @@
 """Equal budgets: how many steps each model gets.
 
 steps    tokens of the baseline / tokens in a step
-flops    FLOPs of the baseline / FLOPs in a step, counted on a step of fake tensors (`glass plan`)
+flops    FLOPs of the baseline / FLOPs in a step, counted on a step of fake tensors (`glass plan`), the optimizer's included
 time     seconds of the baseline / seconds of a step, measured here, optimizer included
 """
 
@@ -24,6 +24,10 @@ PROBED = 12
 """Steps of a measurement; the first quarter warms up and is not counted."""
 
 
+class Stopped(Exception):
+    """Ctrl-C: what was trained is saved."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a model of a recipe takes."""
@@ -40,18 +44,19 @@ def cost(recipe: Recipe, data: Dataset, precision: str) -> Cost:
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     traces = traced(recipe, precision, may_compute=True)
     tokens = recipe.train.batch_size * recipe.model.context_length
-    flops = grown(traces, recipe, lambda t: t.flops / t.tokens) * tokens
+    flops = grown(traces, recipe, lambda t: t.flops / t.tokens) * tokens + grown(traces, recipe, lambda t: t.update_flops)
     return Cost(sum(parameters_by_part(recipe.model).values()), tokens, flops, peak(traces, recipe))
 
 
 def probe(recipe: Recipe, data: Dataset, steps: int = PROBED) -> tuple[str, float]:
-    """(precision, seconds of a step) from a short run that leaves nothing behind."""
+    """(precision, seconds of a step) from a short run that leaves nothing behind. Raises Stopped."""
     short = recipe.override(
         f"train.steps={steps}", "train.log_every=1", "train.eval_every=1000", "train.sample_every=0",
         "train.checkpoint_every=1000", f"train.eval_tokens={recipe.model.context_length}",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        pipeline.train(short, data, Path(folder), say=lambda line: None, watching=unwatched)
+        if pipeline.train(short, data, Path(folder), say=lambda line: None, watching=unwatched) == "interrupted":
+            raise Stopped
         run = Run.open(Path(folder))
         speeds = [line["tokens_per_s"] for line in run.metrics("train")]
         tokens = recipe.train.batch_size * recipe.model.context_length

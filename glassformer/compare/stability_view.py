@@ -11,8 +11,8 @@ import glassformer
 from glassformer.compare import Stopped
 from glassformer.compare.stability import INITS, NORMS, Findings, Outcome, commands, stability
 from glassformer.compare.stability_reading import HEADER, counting, reading, to_rows, verdict
-from glassformer.compare.view import below_runs
 from glassformer.files import write_atomic
+from glassformer.pipeline import named_folder
 from glassformer.report import render
 from glassformer.report.chart import Axis, Line, Point, chart
 
@@ -21,7 +21,7 @@ STYLE = {"trains": "green", "stuck": "yellow", "diverged": "red"}
 
 def run(console: Console, minutes: float, name: str | None, progress: Any) -> None:
     """Run the experiment, print, write the page. Raises GlassError."""
-    folder = below_runs(name or "stability")
+    folder = named_folder(name or "stability")
 
     def say(line: str) -> None:
         console.print(line, style="dim", markup=False, soft_wrap=True)

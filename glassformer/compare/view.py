@@ -4,7 +4,6 @@ import itertools
 import statistics
 import string
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 from rich.console import Console
@@ -16,6 +15,7 @@ from glassformer.compare.design import GRID, Budget, Design, Question, budget_se
 from glassformer.compare.measure import LENGTHS
 from glassformer.compare.page import write_page
 from glassformer.errors import SettingError
+from glassformer.pipeline import named_folder
 from glassformer.words import recipe_of, split
 
 
@@ -30,7 +30,7 @@ def run(
         raise SettingError(f"--budget={budget}: the budgets are {', '.join(get_args(Budget))}")
     source, settings = split(source, settings)
     question = Question(source, recipe, tuple(settings), tuple(against), seeds, budget, minutes, tune)  # pyright: ignore[reportArgumentType]
-    folder = below_runs(name or f"compare-{question.key}")
+    folder = named_folder(name or f"compare-{question.key}")
     base = recipe_of(recipe, source, [])
     _say(console, to_train(question, base.override(*settings).train.steps))
     with progress() as report_progress:
@@ -60,14 +60,6 @@ def to_train(question: Question, steps: int) -> str:
     if question.minutes is not None:
         said += f": about {question.minutes * (runs + tuning):.0f} minutes in all"
     return f"{said}; each is told of when it ends"
-
-
-def below_runs(name: str) -> Path:
-    """The folder of an experiment, whose runs are named by their path below runs/. Raises SettingError."""
-    path = Path(name)
-    if path.is_absolute() or not path.parts or ".." in path.parts:
-        raise SettingError(f"--name={name}: an experiment needs a folder below runs/, such as wide or wide/first")
-    return Path("runs") / path
 
 
 def _say(console: Console, line: str) -> None:

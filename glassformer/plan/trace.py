@@ -136,6 +136,11 @@ class Trace:
         phases = self.operators.keys() - set(UPDATE)
         return sum(op.flops * count for phase in phases for op, count in self.operators[phase].items())
 
+    @property
+    def update_flops(self) -> int:
+        """Of the products in an update: none but those of an optimizer such as Muon."""
+        return sum(op.flops * count for phase in UPDATE for op, count in self.operators.get(phase, {}).items())
+
 
 UPDATE = ("clip", "update")
 """The phases that come once a step; the others come once a micro-batch."""

@@ -1,27 +1,33 @@
 """A comparison: its rows are ordinary runs, it goes on where it stopped, budgets are equal, and doubts are said."""
 
+import os
 import re
 import shlex
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from glassformer import cli, compare, pipeline
 from glassformer.compare import Result, judge
 from glassformer.compare.budget import Cost, cost, equal_steps
-from glassformer.compare.design import Design, Entry, Question, command, recipe_of, variants
+from glassformer.compare.design import Design, Entry, Question, command
 from glassformer.compare.measure import LENGTHS, Measured, held_out, lengths, measured
 from glassformer.data.batches import sequential
-from glassformer.errors import SettingError
+from glassformer.errors import GlassError, SettingError
+from glassformer.files import write_atomic
 from glassformer.model.gpt import GPT
-from glassformer.presets import mini
+from glassformer.presets import Recipe, mini
 from glassformer.runs import Run
 from glassformer.train import checkpoint
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
+from glassformer.train.trainer import Diverged, Trainer
+from glassformer.words import recipe_of as words_recipe
 
 from ..model.formula import flops_per_token
 
@@ -135,7 +141,7 @@ def test_budgets_are_equal():
 
 
 def test_flops_are_those_of_the_formula_for_full_attention():
-    recipe = mini().override(*SMALL, "model.mlp=gelu", "model.n_layer=2")
+    recipe = mini().override(*SMALL, "model.mlp=gelu", "model.n_layer=2", "train.optimizer=adamw")
     data = pipeline.dataset(recipe, lambda *told: None)
     model = GPT(recipe.model.model_copy(update={"vocab_size": data.tokenizer.vocab_size}))
     found = cost(recipe, data, "fp32")
@@ -143,11 +149,24 @@ def test_flops_are_those_of_the_formula_for_full_attention():
     assert found.flops_per_step == pytest.approx(flops_per_token(model, 16) * found.tokens_per_step, rel=0.1)
 
 
+def test_the_products_of_muon_are_counted_once_a_step():
+    recipe = mini().override(*SMALL, "model.n_layer=5", "train.grad_accumulation=3")
+    data = pipeline.dataset(recipe, lambda *told: None)
+    muon, adamw = (cost(recipe.override(f"train.optimizer={name}"), data, "fp32") for name in ("muon", "adamw"))
+    model = GPT(recipe.model)
+    matrices = [p for n, p in model.named_parameters() if n.startswith("blocks.") and p.ndim == 2]
+    with FlopCounterMode(display=False) as counter:
+        for matrix in matrices:
+            model.kernels.orthogonalise(matrix[None].detach())
+    assert counter.get_total_flops() > 0
+    assert muon.flops_per_step - adamw.flops_per_step == pytest.approx(counter.get_total_flops())
+
+
 def test_steps_of_equal_flops_are_trained():
     design, _ = ask(replace(QUESTION, against=("model.n_embd=32",), budget="flops", seeds=1), "flops")
     small, wide = design.entries
     assert wide.steps < small.steps == 6
-    assert wide.flops == pytest.approx(small.flops, rel=0.5 / wide.steps)
+    assert wide.flops == pytest.approx(small.flops, abs=0.5 * wide.flops / wide.steps)  # half a step
     assert Run.open(Path("runs/flops") / f"{wide.name}-1337").metrics("train")[-1]["step"] == wide.steps
 
 
@@ -170,31 +189,57 @@ def test_tuning_tries_a_grid_on_another_seed_and_takes_the_best():
     assert seeds == {1338}
 
 
-@pytest.mark.parametrize(
-    ("against", "why"),
-    [("model.n_embd=16", "changes nothing"), ("", "changes nothing"), ("corpus.seed=9", "same text"),
-     ("train.steps=9", "budget decides"), ("train.seed=9", "budget decides"), ("model.mxer=full", "did you mean")],
-)  # fmt: skip
-def test_variants_that_compare_nothing_are_refused(against, why):
-    with pytest.raises(SettingError, match=why):
-        variants(mini().override(*SMALL), (against,))
+NORM = """
+import torch
+from glassformer.model.norm import Norm
+
+class Halved(Norm):
+    def build(self, config, kernels):
+        return Module()
+
+class Module(torch.nn.Module):
+    def forward(self, x):
+        return x / 2
+"""
 
 
-def test_names_of_variants_differ_and_are_folders():
-    found = variants(mini(), ("model.mixer=sliding", "model.mixer=sliding train.clip=2", "model.mixer=sliding"))
-    names = [name for name, _, _ in found]
-    assert len(set(names)) == 4 and all(re.fullmatch(r"[\w.,-]+", name) for name in names)
+def test_other_code_or_other_text_behind_the_same_words_is_another_comparison(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "train", lambda *given, **named: "interrupted")
+    code, text = tmp_path / "halved.py", tmp_path / "my.txt"
+    code.write_text(NORM)
+    text.write_text("A goat sat on a wall. " * 40)
+    settings = (*SMALL, f"corpus.path={text}", "corpus=files")
+    settings = tuple(word for word in settings if not word.startswith(("corpus.meg", "corpus.val", "corpus.work")))
+    question = replace(QUESTION, settings=settings, against=(f"model.norm={code}",))
+    for _ in range(2):
+        with pytest.raises(compare.Stopped):
+            ask(question, "contents")
+    code.write_text(NORM.replace("x / 2", "x / 3"))
+    with pytest.raises(SettingError, match=r"halved\.py has changed since .*contents was begun; choose another --name"):
+        ask(question, "contents")
+    code.write_text(NORM)
+    text.write_text("A goat sat on a chair. " * 40)
+    with pytest.raises(SettingError, match="the text has changed since"):
+        ask(question, "contents")
+
+    def editing(*given, **named):
+        code.write_text(NORM + "# edited while the baseline was trained")
+        raise Diverged
+
+    monkeypatch.setattr(pipeline, "train", editing)
+    with pytest.raises(SettingError, match=r"halved\.py has changed since"):
+        ask(question, "edited")
 
 
 def made(label: str, bits: list[float | None]) -> Result:
-    entry = Entry(label, label, [], 1, 1, 1, 1.0, 1.0)
+    entry = Entry(label, label, {}, {}, 1, 1, 1, 1.0, 1.0)
     return Result(entry, [Measured(bpb, 1.0, None, {}) for bpb in bits])
 
 
 def test_a_variant_that_diverged_is_said_to_have():
     results = [made("A", [2.0, 2.1, 1.9]), made("B", [2.0, None, 1.9]), made("C", [1.0, 1.11, 0.9])]
     judge(results)
-    assert "B diverged at 1 of 3" in results[1].verdict and results[1].difference is None
+    assert "B: diverged at 1 of 3" in results[1].verdict and results[1].difference is None
     assert re.match(r"C needs 49.* % fewer bits", results[2].verdict)
 
 
@@ -204,6 +249,35 @@ def test_a_learning_rate_that_explodes_ends_that_run_only():
     _, (_, wild) = ask(question, "wild", said)
     assert "diverged at" in wild.verdict
     assert any("stopped before the weights were touched" in line for line in said)
+
+
+def test_a_resumed_run_that_diverges_ends_that_run_only(monkeypatch):
+    question = replace(QUESTION, against=("train.learning_rate=1e30 train.clip=1e30 train.optimizer=adamw",), seeds=1)
+    real = pipeline._run
+    monkeypatch.setattr(pipeline, "_run", lambda recipe, data, model, run, *rest: "interrupted")  # killed as it began
+    with pytest.raises(compare.Stopped):
+        ask(question, "killed")
+    monkeypatch.setattr(pipeline, "_run", lambda *given: real(*given) if "baseline" in given[3].name else "interrupted")
+    with pytest.raises(compare.Stopped):
+        ask(question, "killed")
+    monkeypatch.setattr(pipeline, "_run", real)
+    _, (_, wild) = ask(question, "killed")
+    assert "diverged at 1 of 1" in wild.verdict
+
+
+@pytest.mark.parametrize("done", [0, 8])
+def test_a_measurement_that_is_stopped_stops_the_comparison(done, monkeypatch):
+    real = Trainer.update
+
+    def stopping(self, *given):
+        if self.done == done:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, *given)
+
+    monkeypatch.setattr(Trainer, "update", stopping)
+    with pytest.raises(compare.Stopped):
+        ask(replace(QUESTION, seeds=1, budget="time"), "unmeasured")
+    assert not Path("runs/unmeasured").exists()
 
 
 def test_the_command_line_prints_verdicts_and_one_page_without_links(first, monkeypatch, capsys):
@@ -223,11 +297,64 @@ def test_mistakes_are_one_sentence(monkeypatch, capsys):
     assert "--against" in capsys.readouterr().err
     assert glass(monkeypatch, "compare", "--against", "model.mlp=gelu", "--budget", "money") == 2
     assert "steps, flops, time" in capsys.readouterr().err
+    assert glass(monkeypatch, "compare", "--against", "model.mlp=gelu", "--name", "/tmp/x") == 2
+    assert "below runs/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ['{"question": []}', "[]", "{", '"x"', b"\xff", "later"])
+def test_a_damaged_design_is_one_sentence(text, first):
+    if text == "later":
+        text = Path("runs/first/compare.json").read_text().replace('"entries": [', '"entries": [3, ')
+    folder = Path("runs/damaged")
+    write_atomic(folder / "compare.json", text)
+    with pytest.raises(GlassError, match=r"cannot be read \(.*\): delete") as caught:
+        ask(QUESTION, "damaged")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_words_of_a_run_give_its_recipe(first):
     design, _ = first
-    words = design.words(design.entries[2], 1338, "x")
-    recipe = recipe_of(words, mini())
+    recipe = design.recipe(mini(), design.entries[2], 1338)
     assert recipe.model.position.name == "learned" and recipe.train.seed == 1338 and recipe.train.sample_every == 0
-    assert command(words).startswith("glass train corpus.megabytes") or "train.eval_every" in command(words)
+    words = design.words(design.entries[2], 1338, "x")
+    assert command(words).startswith("glass train train.seed=1338 corpus.megabytes=0.1 ")
+    assert said(words) == recipe
+
+
+def said(words: list[str]) -> Recipe:
+    """What `glass train` makes of its words, where they name no source."""
+    assert words[0] == "train" and words[-4:-1] == ["--recipe", "mini", "--name"]
+    return words_recipe("mini", words[1], words[2:-4])
+
+
+def test_a_question_about_a_part_that_the_variant_replaces_is_answered():
+    settings = (*SMALL, "model.mixer=sliding", "model.mixer.window=8", "train.optimizer.weight_decay=0.5")
+    against = ("model.mixer=full", "tokenizer=byte", "train.optimizer=adamw", "train.precision=bf16")
+    design, _ = ask(Question(None, "mini", settings, against, 1, "steps", None, False), "replaced")
+    runs = [Run.open(Path("runs/replaced") / f"{entry.name}-1337") for entry in design.entries]
+    recipes = [Recipe.parse(run.recipe()) for run in runs]
+    assert [recipe.model.mixer.name for recipe in recipes] == ["sliding", "full", "sliding", "sliding", "sliding"]
+    assert [recipe.tokenizer.name for recipe in recipes] == ["bpe", "bpe", "byte", "bpe", "bpe"]
+    assert recipes[3].train.optimizer == mini().override("train.optimizer=adamw").train.optimizer
+    assert [run.facts()["precision"]["chosen"] for run in runs] == ["fp32", "fp32", "fp32", "fp32", "bf16"]
+    for run, recipe in zip(runs, recipes):
+        printed = said(run.facts()["argv"])
+        assert printed.override(f"model.vocab_size={recipe.model.vocab_size}") == recipe
+
+
+def test_every_model_is_weighed_once_and_in_its_precision(monkeypatch):
+    weighed, real = [], cost
+
+    def weighing(recipe, data, precision):
+        weighed.append(precision)
+        return real(recipe, data, precision)
+
+    monkeypatch.setattr(compare.budget, "cost", weighing)
+    ask(replace(QUESTION, against=("train.precision=bf16",), seeds=1), "weighed")
+    assert weighed == ["fp32", "bf16"]
+
+
+def test_a_setting_without_effect_is_said_to_have_none():
+    results = [made("A", [2.0, 2.1, 1.9]), made("B", [2.0, 2.1, 1.9]), made("C", [2.0, 2.1, 1.9 + 1e-9])]
+    judge(results)
+    assert "no effect" in results[1].verdict and "no effect" not in results[2].verdict
