@@ -38,6 +38,12 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         raise cannot_write(path, error) from error
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Delete what a `write_atomic` into `folder` left there when it was killed; nobody may be writing there now."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def cannot_write(path: Path, error: OSError) -> GlassError:
     """The sentence for a refused write; what was there before is still there."""
     return GlassError(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from glassformer.files import cannot_write, sync_folder
+from glassformer.files import cannot_write, remove_unfinished, sync_folder
 
 
 @contextlib.contextmanager
@@ -74,6 +74,7 @@ def unless_interrupted(target: Path, continues: Callable[[Path], bool]) -> Itera
             _remove(growing)
         try:
             growing.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(growing)
             yield growing
             _take_its_place(growing, target)
         except Exception:

@@ -32,6 +32,7 @@ def test_what_was_interrupted_is_there_for_who_recognises_it(tmp_path, recognise
         (growing / "a").write_text("half")
         raise KeyboardInterrupt
     assert not (tmp_path / "set").exists()
+    (tmp_path / ".set.preparing" / ".facts.json.17-0.tmp").write_text("what write_atomic had when it was killed")
     with unless_interrupted(tmp_path / "set", lambda leftover: recognised) as growing:
         assert names(growing) == (["a"] if recognised else [])
         (growing / "b").write_text("rest")

@@ -205,12 +205,14 @@ def test_the_checker_survives_stories_whose_names_are_not_kept():
 def test_reading_takes_linear_time(unit):
     import time
 
-    def seconds(n):
+    def once(n):
         start = time.process_time()
         check(unit * n)
         return time.process_time() - start
 
-    seconds(100)
+    def seconds(n):
+        return min(once(n) for _ in range(3))  # a collection of garbage may fall into one of them
+
     assert seconds(4000) < 40 * max(seconds(400), 0.002)
 
 
