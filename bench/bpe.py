@@ -23,8 +23,8 @@ import tokenizers as hf
 from rich.console import Console
 from texts import SHARED, TABLE, claim, compare, documents, in_hugging_face, warm
 
-from glassformer.tokenizers._patterns import PATTERNS
 from glassformer.tokenizers.bpe import BPE, BPETokenizer, from_gpt2
+from glassformer.tokenizers.bpe.patterns import PATTERNS
 
 TIKTOKEN_GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 

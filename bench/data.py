@@ -32,7 +32,7 @@ from glassformer.data import DataConfig
 from glassformer.data.clean import Cleaner
 from glassformer.data.prepare import prepare
 from glassformer.data.shards import Dataset
-from glassformer.machine import peak_memory
+from glassformer.system.machine import peak_memory
 from glassformer.tokenizers import TokenizerRecipe
 from glassformer.tokenizers.bpe import BPETokenizer, from_gpt2
 

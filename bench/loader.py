@@ -22,7 +22,6 @@ import measure
 from rich.console import Console
 from rich.table import Table
 
-from glassformer import pipeline
 from glassformer.config import variants
 from glassformer.data.batches import Batch
 from glassformer.data.loader import Loader
@@ -30,8 +29,9 @@ from glassformer.data.sampler import Sampler
 from glassformer.data.shards import Dataset
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
-from glassformer.presets import Recipe, mini
-from glassformer.runs import Run
+from glassformer.recipes import build
+from glassformer.recipes.presets import Recipe, mini
+from glassformer.runs.run import Run
 from glassformer.train.trainer import Trainer
 
 BAR = 0.02
@@ -45,7 +45,7 @@ def claim(what: str, ours: float, peer: float, name: str, ratio: float, target: 
 
 
 def trainer(recipe: Recipe, data: Dataset, batches: Callable[[int], Batch], precision: str, folder: Path) -> Trainer:
-    model = GPT(recipe.model, seed=1).to(pipeline.device_of(recipe.train.device)).train()
+    model = GPT(recipe.model, seed=1).to(build.device_of(recipe.train.device)).train()
     return Trainer(
         model, data.tokenizer, batches, lambda: iter([]), recipe.train, Run.create(folder, recipe.to_json(), {}),
         recipe_json=recipe.to_json(), precision=precision,
@@ -65,9 +65,9 @@ def waiting(recipe: Recipe, data: Dataset, precision: str, steps: int, rounds: i
     for name in variants(Sampler):
         its = recipe.override(f"train.sampler={name}")
         ahead, in_loop = [], []
-        with Loader(pipeline.batches(its, data), its.train.steps) as loader:
+        with Loader(build.batches(its, data), its.train.steps) as loader:
             made = trainer(its, data, loader, precision, folder / f"{name}-ahead")
-            alone = trainer(its, data, pipeline.batches(its, data), precision, folder / f"{name}-alone")
+            alone = trainer(its, data, build.batches(its, data), precision, folder / f"{name}-alone")
             for i in range(rounds):
                 part = range(1 + i * steps, 1 + (i + 1) * steps)
                 for run, shares in ((made, ahead), (alone, in_loop)):
@@ -83,7 +83,7 @@ def masks(recipe: Recipe, data: Dataset, precision: str, steps: int, rounds: int
     runs = {}
     for name in ("windows", "packed", "buckets"):
         its = recipe.override(f"train.sampler={name}")
-        sampler = pipeline.batches(its, data)
+        sampler = build.batches(its, data)
         prepared = {step: sampler(step) for step in range(1 + steps)}
         counted = sum(int((prepared[step].targets != IGNORED).sum()) for step in range(1, 1 + steps))
         runs[name] = trainer(its, data, prepared.__getitem__, precision, folder / f"{name}-prepared"), counted
@@ -117,7 +117,7 @@ def main() -> None:
     options = parser.parse_args()
     recipe = mini().override(f"corpus.megabytes={options.megabytes}")
     with workshop() as folder:
-        data = pipeline.dataset(recipe, lambda *told: None)
+        data = build.dataset(recipe, lambda *told: None)
         recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
         print(f"{data.train}, in {options.precision}", flush=True)
         waiting(recipe, data, options.precision, options.steps, options.rounds, folder)

@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from glassformer.data.batches import Batch
+from glassformer.lab.plan import plan
+from glassformer.lab.plan.hardware import this
 from glassformer.model.gpt import GPT
-from glassformer.plan import plan
-from glassformer.plan.hardware import this
-from glassformer.presets import Recipe, presets
-from glassformer.runs import Run
+from glassformer.recipes.presets import Recipe, presets
+from glassformer.runs.run import Run
 from glassformer.tokenizers import TokenizerRecipe
 from glassformer.train.trainer import Trainer
 

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from glassformer.config import Config
 from glassformer.data.clean import StepReport
 from glassformer.errors import DatasetError, GlassError
-from glassformer.files import write_atomic
+from glassformer.system.files import write_atomic
 from glassformer.tokenizers import LARGEST_VOCABULARY
 
 FORMAT = "glassformer dataset 2"

@@ -14,11 +14,11 @@ import numpy as np
 
 from glassformer.data import DataConfig
 from glassformer.data.index import FORMAT, Index, SplitIndex, checksum
+from glassformer.data.prepare.writer import SplitWriter
 from glassformer.data.shards import Dataset, Split
-from glassformer.data.writer import SplitWriter
 from glassformer.errors import DatasetError, TokenizerError
-from glassformer.files import sha256
-from glassformer.folders import all_or_nothing, one_at_a_time
+from glassformer.system.files import sha256
+from glassformer.system.folders import all_or_nothing, one_at_a_time
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
 
 FILES = {"train": "train.bin", "validation": "val.bin"}

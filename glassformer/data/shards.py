@@ -24,7 +24,7 @@ import numpy as np
 
 from glassformer.data.index import Index, SplitIndex, damaged
 from glassformer.errors import DatasetError, TokenizerError
-from glassformer.files import sha256
+from glassformer.system.files import sha256
 from glassformer.tokenizers import TokenizerRecipe, load
 
 

@@ -16,12 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from glassformer import interchange
 from glassformer.errors import CheckpointError, SettingError
 from glassformer.export.tensors import AGAIN, Stored, open_tensors, read_json
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.tokenizers import Tokenizer
-from glassformer.train import checkpoint
+from glassformer.runs import checkpoint
+from glassformer.tokenizers import Tokenizer, _formats
 
 LAYER = {
     "ln_1": ["mixer_norm"],
@@ -64,7 +63,7 @@ def read_gpt2(folder: Path) -> tuple[GPTConfig, dict[str, Tensor], Tokenizer]:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder; give the folder that holds config.json and the weights")
     config = read_config(folder / "config.json")
-    tokenizer = interchange.read(folder)
+    tokenizer = _formats.read(folder)
     if tokenizer.vocab_size > config.vocab_size:
         raise CheckpointError(
             f"{folder} has a tokenizer of {tokenizer.vocab_size} ids and a model of {config.vocab_size}; "

@@ -21,7 +21,7 @@ def angles(positions: Tensor, head_dim: int, base: float) -> Tensor:
 def plain(q: Tensor, k: Tensor, angle: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     """q (B, H, T, D), k (B, G, T, D), angle (T, W/2) or (B, 1, T, W/2) -> both, their first W <= D numbers turned.
 
-    What is turned is multiplied by `temperature` besides (see model/scaling/yarn.py).
+    What is turned is multiplied by `temperature` besides (see model/position/rope/scaling/yarn.py).
     """
     return _turn(q, angle, temperature), _turn(k, angle, temperature)
 

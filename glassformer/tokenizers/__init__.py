@@ -24,7 +24,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from glassformer.config import Variant, suggestion, variant_class, variants
 from glassformer.errors import TokenizerError
-from glassformer.files import write_atomic
+from glassformer.system.files import write_atomic
 from glassformer.tokenizers import _file
 from glassformer.tokenizers._chat import ChatTemplate, Rendered
 from glassformer.tokenizers._file import LARGEST_VOCABULARY

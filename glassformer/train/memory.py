@@ -2,7 +2,7 @@
 
 import torch
 
-from glassformer.machine import peak_memory
+from glassformer.system.machine import peak_memory
 
 
 def peak_memory_gb(device: torch.device) -> float | None:

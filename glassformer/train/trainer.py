@@ -27,9 +27,9 @@ from glassformer.data.sampler import Sampler
 from glassformer.errors import GlassError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
-from glassformer.runs import Run
+from glassformer.runs import checkpoint
+from glassformer.runs.run import Run
 from glassformer.tokenizers import Tokenizer
-from glassformer.train import checkpoint
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.loss import next_token
 from glassformer.train.memory import peak_memory_gb

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from glassformer.corpora import Corpus, Skipped, corpus, is_mixture
 from glassformer.corpora.mixture import Mixture
 from glassformer.errors import CorpusError, SettingError
-from glassformer.presets import mini
+from glassformer.recipes.presets import mini
 
 
 @pytest.fixture

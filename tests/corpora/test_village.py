@@ -117,8 +117,8 @@ def test_stories_are_clean_english():
 
 
 def test_documents_are_the_same_for_any_number_of_workers(monkeypatch):
-    monkeypatch.setattr("glassformer.workers.TRIAL", 0.0)
-    monkeypatch.setattr("glassformer.workers.TRIP", 0.0)
+    monkeypatch.setattr("glassformer.system.workers.TRIAL", 0.0)
+    monkeypatch.setattr("glassformer.system.workers.TRIP", 0.0)
     village = Village(megabytes=1, validation_fraction=0.01)
     one = list(village.override("workers=1").documents())
     assert one == list(village.override("workers=2").documents())

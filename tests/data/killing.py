@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 
 def main(source: str, folder: str, settings: str) -> None:
     """Prepare with small batches and fifty journal lines a second, so that kills fall between many lines."""
-    from glassformer import workers
     from glassformer.corpora.files import Files
-    from glassformer.data import DataConfig, encoding, journal, reading
-    from glassformer.data.prepare import prepare
+    from glassformer.data import DataConfig
+    from glassformer.data.prepare import encoding, journal, prepare, reading
+    from glassformer.system import workers
     from glassformer.tokenizers import TokenizerRecipe
 
     knobs = json.loads(settings)

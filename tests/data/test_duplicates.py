@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassformer.corpora.village import Village
-from glassformer.data import duplicates
-from glassformer.data.duplicates import (
+from glassformer.data.prepare import duplicates
+from glassformer.data.prepare.duplicates import (
     N_PERMUTATIONS,
     compared,
     jaccard,

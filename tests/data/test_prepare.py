@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from glassformer.corpora.files import Files
-from glassformer.data import DataConfig, repetitions, spool, writer
-from glassformer.data.prepare import evenly, prepare
+from glassformer.data import DataConfig
+from glassformer.data.prepare import evenly, prepare, repetitions, spool, writer
 from glassformer.data.shards import Dataset
 from glassformer.errors import CorpusError, DatasetError, GlassError, TokenizerError
 from glassformer.tokenizers import TokenizerRecipe

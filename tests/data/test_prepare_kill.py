@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from glassformer.data import DataConfig, journal, reading
-from glassformer.data.journal import Journal
-from glassformer.data.prepare import prepare
+from glassformer.data import DataConfig
+from glassformer.data.prepare import journal, prepare, reading
+from glassformer.data.prepare.journal import Journal
 from glassformer.data.shards import Dataset
 from glassformer.errors import DatasetError
 

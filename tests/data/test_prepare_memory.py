@@ -13,9 +13,10 @@ PROGRAM = """
 import sys
 from glassformer.corpora import Corpus, Document
 from glassformer.corpora.files import Files
-from glassformer.data import DataConfig, repetitions
+from glassformer.data import DataConfig
+from glassformer.data.prepare import repetitions
 from glassformer.data.prepare import prepare
-from glassformer.machine import peak_memory
+from glassformer.system.machine import peak_memory
 from glassformer.tokenizers import TokenizerRecipe
 
 class Tiny(Corpus):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from glassformer import workers
-from glassformer.data import DataConfig, encoding, reading
-from glassformer.data.prepare import prepare
+from glassformer.data import DataConfig
+from glassformer.data.prepare import encoding, prepare, reading
 from glassformer.errors import TokenizerError
+from glassformer.system import workers
 from glassformer.tokenizers import TokenizerRecipe
 
 from .examples import BYTE, Written, sentences
@@ -106,8 +106,9 @@ def test_a_variant_in_a_file_is_its_bytes(tmp_path):
 SCRIPT = """
 import sys
 from glassformer.corpora.files import Files
-from glassformer import workers
-from glassformer.data import DataConfig, reading
+from glassformer.system import workers
+from glassformer.data import DataConfig
+from glassformer.data.prepare import reading
 from glassformer.data.prepare import prepare
 from glassformer.tokenizers import TokenizerRecipe
 workers.TRIAL = workers.TRIP = -1.0

@@ -6,7 +6,7 @@ import pytest
 
 from glassformer.corpora.village import Village
 from glassformer.data.clean import CleanConfig, Cleaner, report
-from glassformer.data.quality import N_PLACES, Quality, features, train_quality
+from glassformer.data.clean.quality import N_PLACES, Quality, features, train_quality
 from glassformer.errors import DatasetError
 
 

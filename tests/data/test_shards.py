@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from glassformer.data import index as index_file
 from glassformer.data.index import Index
+from glassformer.data.prepare.writer import SplitWriter
 from glassformer.data.shards import Dataset, Tokens
-from glassformer.data.writer import SplitWriter
 from glassformer.errors import DatasetError
 
 from .examples import dataset, sentences, texts_of

@@ -16,7 +16,7 @@ from glassformer.export.huggingface import import_gpt2, read_gpt2
 from glassformer.generate.decode import generate
 from glassformer.generate.sampling import SamplingConfig
 from glassformer.model.gpt import GPT
-from glassformer.train import checkpoint
+from glassformer.runs import checkpoint
 
 PAIRS = ["h e", "l l", "o w", "Ġ w", "he ll", "Ġw o"]
 TEXTS = ["hello world, wow!", "  spaces\n\tand tabs  ", "Grüße 🦊 hello", "it's 1234 <|endoftext|>", ""]

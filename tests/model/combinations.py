@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from glassformer.contracts import combinations
-from glassformer.contracts.combinations import CONTEXT, SHAPES, VOCAB, Combination, config, label, model
+from glassformer.lab.contracts import combinations
+from glassformer.lab.contracts.combinations import CONTEXT, SHAPES, VOCAB, Combination, config, label, model
 
 SLOTS = {**combinations.SLOTS}
 SLOTS["mixer"] = [*SLOTS["mixer"], str(Path(__file__).with_name("mean_mixer.py"))]

@@ -1,11 +1,11 @@
-"""Every combination of variants keeps what it promises (glassformer/contracts/promises.py)."""
+"""Every combination of variants keeps what it promises (glassformer/lab/contracts/promises.py)."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassformer.contracts.promises import PROMISES, check, ids, learning
+from glassformer.lab.contracts.promises import PROMISES, check, ids, learning
 
 from .combinations import CHOICES, Combination, config, label, model, pairs
 

@@ -9,7 +9,7 @@ import pytest
 from glassformer.errors import SettingError
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.mixer import Mixer
-from glassformer.presets import mini
+from glassformer.recipes.presets import mini
 
 LAB = Path(__file__).parents[2] / "docs" / "lab.md"
 FULL, SLIDING = Mixer.named("full"), Mixer.named("sliding")

@@ -13,7 +13,7 @@ from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.position import Positions
 from glassformer.model.position.alibi import slopes
 from glassformer.model.position.relative import bucket
-from glassformer.model.scaling import Scaling, unscaled
+from glassformer.model.position.rope.scaling import Scaling, unscaled
 from glassformer.model.shapes import Shapes
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from glassformer import kernels
-from glassformer.contracts import promises as contracts
+from glassformer.lab.contracts import promises as contracts
 from glassformer.model.cache import WindowCache
 from glassformer.model.gpt import GPT
 from glassformer.model.linear import Linear

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassformer.errors import SettingError, TokenizerError
-from glassformer.tokenizers import Tokenizer, TokenizerRecipe, _file, _patterns, bpe, load
-from glassformer.tokenizers._merge import apply, learn, plain_apply, plain_learn
-from glassformer.tokenizers._patterns import Splitter
-from glassformer.tokenizers.bpe import BPE, BPETokenizer, _Cache
+from glassformer.tokenizers import Tokenizer, TokenizerRecipe, _file, bpe, load
+from glassformer.tokenizers.bpe import BPE, BPETokenizer, _Cache, patterns
+from glassformer.tokenizers.bpe.merge import apply, learn, plain_apply, plain_learn
+from glassformer.tokenizers.bpe.patterns import PATTERNS, Splitter
 
 from .examples import MIXED, TRICKY, small
 
@@ -29,7 +29,7 @@ def test_fast_training_equals_the_definition(words, n_merges):
 
 
 def test_fast_training_equals_the_definition_on_text():
-    pieces = Counter(_patterns.Splitter("gpt4")("".join(TRICKY) * 2))
+    pieces = Counter(Splitter("gpt4")("".join(TRICKY) * 2))
     words = {piece.encode(): count for piece, count in pieces.items()}
     assert learn(words, 300) == plain_learn(words, 300)
 
@@ -73,15 +73,15 @@ def test_bytes_that_are_not_text_decode_as_they_are(data):
 
 @given(text=MIXED, name=st.sampled_from(["gpt2", "gpt4"]))
 def test_pieces_are_the_pattern_s_matches(text, name):
-    matches = [match.group() for match in regex.finditer(_patterns.PATTERNS[name], text)]
-    assert list(_patterns.Splitter(name)(text)) == matches and "".join(matches) == text
+    matches = [match.group() for match in regex.finditer(PATTERNS[name], text)]
+    assert list(Splitter(name)(text)) == matches and "".join(matches) == text
 
 
 def test_long_texts_are_cut_lazily_and_alike(monkeypatch):
     text = "".join(TRICKY) * 3
-    whole = list(_patterns.Splitter("gpt4")(text))
-    monkeypatch.setattr(_patterns, "LONG", 10)
-    assert list(_patterns.Splitter("gpt4")(text)) == whole
+    whole = list(Splitter("gpt4")(text))
+    monkeypatch.setattr(patterns, "LONG", 10)
+    assert list(Splitter("gpt4")(text)) == whole
     assert small("bpe").decode(small("bpe").encode(text)) == text
 
 
@@ -176,7 +176,7 @@ def test_own_ids_survive_the_file():
 
 
 def test_the_examples_in_the_docstrings_are_true():
-    for module in (bpe, _patterns):
+    for module in (bpe, patterns):
         finder = doctest.DocTestFinder(recurse=False)
         for example in finder.find(module, module.__name__):
             assert doctest.DocTestRunner().run(example).failed == 0 and example.examples
@@ -184,7 +184,7 @@ def test_the_examples_in_the_docstrings_are_true():
 
 @pytest.mark.parametrize("pattern", [r"(a|aa)+$|x", r"(?:(a+)+b)|."])
 def test_an_expression_that_never_ends_is_named(monkeypatch, pattern):
-    monkeypatch.setattr(_patterns, "SECONDS", 0.2)
+    monkeypatch.setattr(patterns, "SECONDS", 0.2)
     text = "a" * 3000 + "!"
     with pytest.raises(TokenizerError, match="is too slow for a text that begins with 'aaaa"):
         BPE(vocab_size=300, pattern=pattern).train([text])

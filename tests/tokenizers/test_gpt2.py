@@ -12,9 +12,9 @@ import tokenizers
 from hypothesis import assume, given, settings
 
 from glassformer.errors import TokenizerError
-from glassformer.tokenizers import Tokenizer, _gpt2
-from glassformer.tokenizers._patterns import PATTERNS
-from glassformer.tokenizers.bpe import BPE, BPETokenizer, from_gpt2
+from glassformer.tokenizers import Tokenizer
+from glassformer.tokenizers.bpe import BPE, BPETokenizer, from_gpt2, gpt2_files
+from glassformer.tokenizers.bpe.patterns import PATTERNS
 
 from .examples import MIXED, TRICKY, WORDS, known_everywhere
 
@@ -55,7 +55,7 @@ def test_ids_are_those_of_vocab_json(gpt2):
     vocabulary = json.loads(FILES[0].read_text("utf-8"))
     assert gpt2.vocab_size == len(vocabulary) == 50257
     assert gpt2.special == {"<|endoftext|>": 50256} and gpt2.end_of_text == 50256
-    shown = {_gpt2.show(piece): id for id, piece in enumerate(gpt2.token_bytes) if piece}
+    shown = {gpt2_files.show(piece): id for id, piece in enumerate(gpt2.token_bytes) if piece}
     assert shown | gpt2.special == vocabulary
     assert gpt2.encode("Hello world") == [15496, 995]
 
@@ -142,12 +142,12 @@ def test_trained_tokenizers_encode_as_tiktoken_with_the_same_merges(pattern):
 
 
 def test_the_alphabet_is_a_bijection_without_spaces():
-    assert len(set(_gpt2.CHARACTER_OF.values())) == 256 and _gpt2.show(b" the\n") == "ĠtheĊ"
-    assert _gpt2.unshow(_gpt2.show(bytes(range(256)))) == bytes(range(256))
-    assert not any(character.isspace() for character in _gpt2.BYTE_OF)
+    assert len(set(gpt2_files.CHARACTER_OF.values())) == 256 and gpt2_files.show(b" the\n") == "ĠtheĊ"
+    assert gpt2_files.unshow(gpt2_files.show(bytes(range(256)))) == bytes(range(256))
+    assert not any(character.isspace() for character in gpt2_files.BYTE_OF)
 
 
-VOCABULARY = {_gpt2.CHARACTER_OF[value]: value for value in range(256)} | {"ab": 256, "<|endoftext|>": 257}
+VOCABULARY = {gpt2_files.CHARACTER_OF[value]: value for value in range(256)} | {"ab": 256, "<|endoftext|>": 257}
 
 
 def write(folder: Path, vocabulary, merges: str) -> tuple[Path, Path]:

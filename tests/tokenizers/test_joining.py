@@ -5,8 +5,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from glassformer.tokenizers import Tokenizer, _words
-from glassformer.tokenizers._patterns import Splitter
 from glassformer.tokenizers.bpe import BPETokenizer
+from glassformer.tokenizers.bpe.patterns import Splitter
 
 from .examples import MIXED, TRICKY, covered, kinds, small
 

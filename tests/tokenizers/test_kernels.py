@@ -11,11 +11,18 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassformer.tokenizers import _cache, _count, _encode, _fast, _gather, _learn, _scan, bpe
-from glassformer.tokenizers._automaton import Unsupported, _build, automaton
-from glassformer.tokenizers._merge import plain_apply, plain_learn
-from glassformer.tokenizers._patterns import PATTERNS, Splitter
+from glassformer.system import cache_folder
+from glassformer.tokenizers import bpe
 from glassformer.tokenizers.bpe import BPE, BPETokenizer
+from glassformer.tokenizers.bpe import count as _count
+from glassformer.tokenizers.bpe import encode as _encode
+from glassformer.tokenizers.bpe import fast as _fast
+from glassformer.tokenizers.bpe import gather as _gather
+from glassformer.tokenizers.bpe import learn as _learn
+from glassformer.tokenizers.bpe import scan as _scan
+from glassformer.tokenizers.bpe.automaton import Unsupported, _build, automaton
+from glassformer.tokenizers.bpe.merge import plain_apply, plain_learn
+from glassformer.tokenizers.bpe.patterns import PATTERNS, Splitter
 
 from .examples import MIXED, TRICKY, small
 
@@ -95,7 +102,7 @@ def test_what_is_beyond_the_subset_is_left_to_regex(pattern):
 
 
 def test_a_damaged_cache_is_built_again(monkeypatch, tmp_path):
-    monkeypatch.setattr(_cache, "folder", lambda: tmp_path)
+    monkeypatch.setattr(cache_folder, "folder", lambda: tmp_path)
     fresh = automaton.__wrapped__(PATTERNS["gpt2"])
     (path,) = tmp_path.rglob("*.npz")
     good = path.read_bytes()
@@ -105,7 +112,7 @@ def test_a_damaged_cache_is_built_again(monkeypatch, tmp_path):
         assert (again.cells == fresh.cells).all() and (again.class_of == fresh.class_of).all()
     path.write_bytes(b"")
     path.with_suffix("").mkdir()
-    monkeypatch.setattr(_cache, "folder", lambda: path / "below a file")
+    monkeypatch.setattr(cache_folder, "folder", lambda: path / "below a file")
     assert (automaton.__wrapped__(PATTERNS["gpt2"]).cells == fresh.cells).all()
 
 
@@ -183,9 +190,9 @@ def test_gathering_bytes_equals_joining_them(ids):
 def test_the_way_over_does_not_show(monkeypatch):
     tokenizer, texts = small("bpe"), TRICKY * 200
     plain = [tokenizer._plain_encode(text).tolist() for text in texts]
-    monkeypatch.setattr(_cache, "enough", lambda: 1 << 62)
+    monkeypatch.setattr(cache_folder, "enough", lambda: 1 << 62)
     trained = BPE(vocab_size=400).train(texts)
-    monkeypatch.setattr(_cache, "enough", lambda: 5000)
+    monkeypatch.setattr(cache_folder, "enough", lambda: 5000)
     monkeypatch.setattr(_fast, "FEW", 4)
     assert BPE(vocab_size=400).train(texts).merges == trained.merges
     again = BPETokenizer(tokenizer.merges, tokenizer.pattern, tokenizer.special)

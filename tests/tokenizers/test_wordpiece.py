@@ -12,9 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from glassformer.errors import TokenizerError
-from glassformer.tokenizers import _bert, _words, load, wordpiece
-from glassformer.tokenizers._likelihood import learn, plain_learn
+from glassformer.tokenizers import _words, load, wordpiece
 from glassformer.tokenizers.wordpiece import WordPiece, WordPieceTokenizer, alphabet
+from glassformer.tokenizers.wordpiece import bert as reading
+from glassformer.tokenizers.wordpiece.likelihood import learn, plain_learn
 
 from .examples import MIXED, TRICKY, small
 
@@ -80,21 +81,21 @@ def bert(lowercase: bool) -> tokenizers.Tokenizer:
 
 @given(text=MIXED, lowercase=st.booleans())
 @settings(max_examples=300)
-def test_words_are_bert_s(text, lowercase):
+def test_words_arereading_s(text, lowercase):
     old = unicodedata.ucd_3_2_0  # Hugging Face's table of punctuation is older than Python's
     assume(all(old.category(c) == unicodedata.category(c) for c in text))
     engine = bert(lowercase)
     theirs = engine.pre_tokenizer.pre_tokenize_str(engine.normalizer.normalize_str(text))
-    assert _bert.words(text, lowercase) == [word for word, _ in theirs]
+    assert reading.words(text, lowercase) == [word for word, _ in theirs]
 
 
 @given(text=MIXED)
-def test_bert_s_reading_gives_the_normal_form(text):
+def testreading_s_reading_gives_the_normal_form(text):
     tokenizer = WordPiece(reading="bert-uncased", min_frequency=2, vocab_size=5000).train([*TRICKY, text])
     back = tokenizer.decode(tokenizer.encode(text))
-    if all(len(word) <= 100 for word in _bert.words(text, True)):
-        assert back == "".join(" " + word for word in _bert.words(text, True))
-        assert tokenizer.covers(back) or _bert.words(back, True) != back.split()
+    if all(len(word) <= 100 for word in reading.words(text, True)):
+        assert back == "".join(" " + word for word in reading.words(text, True))
+        assert tokenizer.covers(back) or reading.words(back, True) != back.split()
 
 
 HOSTILE = {
@@ -132,6 +133,6 @@ def test_alphabet_holds_every_character_in_both_places():
 
 
 def test_the_examples_in_the_docstrings_are_true():
-    for module in (wordpiece, _bert):
+    for module in (wordpiece, reading):
         for example in doctest.DocTestFinder(recurse=True).find(module, module.__name__):
             assert doctest.DocTestRunner().run(example).failed == 0

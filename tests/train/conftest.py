@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from glassformer.data.shards import Dataset
-from glassformer.pipeline import dataset
-from glassformer.presets import Recipe, mini
+from glassformer.recipes.build import dataset
+from glassformer.recipes.presets import Recipe, mini
 
 SMALL = (
     "corpus.megabytes=0.2", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=400",

@@ -2,10 +2,10 @@
 
 import pytest
 
-from glassformer import pipeline
 from glassformer.errors import DatasetError, SettingError
-from glassformer.presets import mini
-from glassformer.runs import Run
+from glassformer.recipes import build
+from glassformer.recipes.presets import mini
+from glassformer.runs.run import Run
 
 from .conftest import SMALL
 from .test_trainer import Killed, assert_equal_bits, resume, run, weights
@@ -38,7 +38,7 @@ def mixed(tmp_path_factory):
             "corpus=mixture", f"corpus.parts={parts}", *small, "train.steps=8", "train.sample_every=0",
             "train.eval_every=8", "train.checkpoint_every=4",
         )
-        yield recipe, pipeline.dataset(recipe, lambda *told: None)
+        yield recipe, build.dataset(recipe, lambda *told: None)
 
 
 @pytest.mark.parametrize("name", READING)

@@ -10,20 +10,21 @@ import threading
 import pytest
 import torch
 
-from glassformer import kernels, pipeline
+from glassformer import kernels
 from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
-from glassformer.runs import Run
-from glassformer.train import checkpoint
+from glassformer.recipes import build, launch
+from glassformer.runs import checkpoint
+from glassformer.runs.run import Run, new_run
 from glassformer.train.precision import Precision
 from glassformer.train.trainer import Diverged, Trainer
 
 
 def run(recipe, data, folder, watch=lambda line: None):
     """Train in `folder`; returns the outcome."""
-    return pipeline.train(recipe, data, folder, say=lambda line: None, watching=watching(watch))
+    return launch.train(recipe, data, folder, say=lambda line: None, watching=watching(watch))
 
 
 def watching(watch):
@@ -31,7 +32,7 @@ def watching(watch):
 
 
 def resume(folder, watch=lambda line: None):
-    return pipeline.resume(folder, say=lambda line: None, progress=lambda *told: None, watching=watching(watch))
+    return launch.resume(folder, say=lambda line: None, progress=lambda *told: None, watching=watching(watch))
 
 
 def weights(folder, step=None):
@@ -56,7 +57,7 @@ def undisturbed(workshop, recipe, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workshop)
-        assert run(recipe, pipeline.dataset(recipe, lambda *told: None), folder) == "done"
+        assert run(recipe, build.dataset(recipe, lambda *told: None), folder) == "done"
     return folder
 
 
@@ -121,7 +122,7 @@ def test_the_kernels_are_those_of_the_recipe_in_a_run_and_its_resume(recipe, dat
     monkeypatch.setattr(GPT, "__init__", lambda self, config, maths=None, seed=0: (
         used.append(maths), built(self, config, maths, seed))[-1])  # fmt: skip
     shutil.rmtree(tmp_path / "flexible" / "checkpoints" / "00000004")
-    pipeline.resume(tmp_path / "flexible", say=said.append, progress=lambda *told: None, watching=watching(print))
+    launch.resume(tmp_path / "flexible", say=said.append, progress=lambda *told: None, watching=watching(print))
     assert used == [kernels.flexible()] and any("train.kernels=flexible changes nothing here" in line for line in said)
 
 
@@ -215,7 +216,7 @@ def test_a_run_fitted_into_minutes_keeps_the_warmup_asked_for_unless_it_is_most_
     def fitted(warmup):
         said: list[str] = []
         asked = recipe.override(f"train.schedule.warmup_steps={warmup}")
-        cut = pipeline._fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
+        cut = launch._fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
         return cut.train.steps, cut.train.schedule.warmup_steps, len(said)
 
     assert fitted(2000) == (24, 2, 2) and fitted(12) == (24, 12, 1) and fitted("null") == (24, None, 1)
@@ -264,7 +265,7 @@ class Module(nn.Module):
 
 
 def test_our_own_mistakes_keep_their_traceback(recipe, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "choose", lambda *given: [][0])
+    monkeypatch.setattr(launch, "choose", lambda *given: [][0])
     with pytest.raises(IndexError):
         run(recipe, data, tmp_path / "run")
 
@@ -275,7 +276,7 @@ def test_too_little_memory_is_a_sentence_with_remedies(recipe, data, tmp_path, m
     def fail(*given):
         raise error
 
-    monkeypatch.setattr(pipeline, "choose", fail)
+    monkeypatch.setattr(launch, "choose", fail)
     with pytest.raises(SettingError, match="lower train.micro_batch_size"):
         run(recipe, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -284,4 +285,4 @@ def test_too_little_memory_is_a_sentence_with_remedies(recipe, data, tmp_path, m
 @pytest.mark.parametrize("name", ["", ".", "/tmp/elsewhere", "../elsewhere", "a/../../b"])
 def test_a_run_lies_below_runs(name):
     with pytest.raises(SettingError, match="below runs/"):
-        pipeline.new_run(name, "demo")
+        new_run(name, "demo")

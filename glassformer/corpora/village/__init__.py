@@ -15,7 +15,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from glassformer.corpora import Corpus, Document
-from glassformer.workers import in_order
+from glassformer.system.workers import in_order
 
 from .checker import Report, Verdict, check
 from .story import VERSION, Story, tell

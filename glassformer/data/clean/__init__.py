@@ -23,10 +23,10 @@ from glassformer.data.clean.characters import control_characters, newlines, unic
 from glassformer.data.clean.documents import length, quality, script
 from glassformer.data.clean.lines import blank_lines, boilerplate_lines, trailing_space
 from glassformer.data.clean.personal import disguised, personal
+from glassformer.data.clean.quality import Quality
 from glassformer.data.clean.report import MOST_EXAMPLES, StepReport, add, dropped, excerpts, report, zero
-from glassformer.data.quality import Quality
-from glassformer.data.scripts import SCRIPTS
-from glassformer.files import sha256
+from glassformer.data.clean.scripts import SCRIPTS
+from glassformer.system.files import sha256
 
 __all__ = ["STEPS", "CleanConfig", "Cleaner", "StepReport", "add", "dropped", "report"]
 

@@ -7,7 +7,7 @@ import string
 import numpy as np
 import regex
 
-from glassformer.data.quality import Quality
+from glassformer.data.clean.quality import Quality
 
 _AT_ONCE = 1 << 22  # characters
 _ASCII_LETTERS = string.ascii_letters.encode()

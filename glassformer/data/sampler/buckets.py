@@ -18,7 +18,7 @@ from glassformer.data.sampler import Sampler
 from glassformer.data.sampler._documents import read
 from glassformer.data.shards import Split
 from glassformer.data.shuffle import shuffled
-from glassformer.tokenizers._kernel import kernel
+from glassformer.system.compiled import kernel
 
 AREA = 1024
 """Documents whose pieces are counted together: as many must be looked at to find one."""

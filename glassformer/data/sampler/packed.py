@@ -18,7 +18,7 @@ from glassformer.data.mixture import Dealer, Mixture, Units, neighbourhoods
 from glassformer.data.sampler import Sampler
 from glassformer.data.sampler._documents import read
 from glassformer.data.shards import Split
-from glassformer.tokenizers._kernel import kernel
+from glassformer.system.compiled import kernel
 
 LOOKAHEAD = 1024
 """Documents that may share rows: more fill rows a little better, and each row takes longer to find."""

@@ -1,0 +1,20 @@
+"""`glass settings`: everything that can be set."""
+
+from typing import Annotated
+
+from glassformer.cli.arguments import Settings, argument
+from glassformer.cli.terminal import console
+
+
+def settings(
+    recipe: Annotated[str | None, argument("A recipe or a run folder; without one, all recipes are listed.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Every setting with its value, type, meaning and variants."""
+    from glassformer.recipes.terminal import list_recipes, list_settings
+    from glassformer.recipes.words import recipe_or_run
+
+    if recipe is None:
+        list_recipes(console())
+    else:
+        list_settings(recipe_or_run(recipe, settings), console())

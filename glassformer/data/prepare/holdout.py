@@ -1,0 +1,77 @@
+"""Which text is held out for validation.
+
+As the corpus says, where it does; else by a hash of each document's text, so that equal texts never fall on both sides
+and a new document moves no other. With fewer than 20 documents a hash is a lottery, so the tail of each is held out
+instead (tinyshakespeare, one document: its last 10 %, cut where nanoGPT cuts it).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from glassformer.data.prepare.spool import Spool
+from glassformer.errors import DatasetError
+
+FEW_DOCUMENTS = 20
+SPLITS = {"": 0, "train": 1, "validation": 2}
+"""`Document.split` as the number the spool keeps; 0 is undecided."""
+
+
+class Piece(NamedTuple):
+    """Text for one side: a document, or a part of one."""
+
+    number: int
+    """Of the document in the spool."""
+    text: str
+    source: int
+
+
+class HoldOut:
+    """The two sides of those documents of a spool for which `stays` (n,) bool is true."""
+
+    def __init__(self, spool: Spool, stays: np.ndarray, fraction: float) -> None:
+        self._spool, self._fraction = spool, fraction
+        self._side = np.zeros(len(spool), np.uint8)  # 0 for what does not stay
+        documents, n_given, characters = np.zeros(3, np.int64), 0, 0
+        self._n_bytes = np.zeros(3, np.int64)
+        for first, records in spool.records():
+            here = slice(first, first + len(records))
+            drawn = np.where(records["hash"] < np.uint64(fraction * 2.0**64), SPLITS["validation"], SPLITS["train"])
+            side = np.where(records["split"] == SPLITS[""], drawn, records["split"]) * stays[here]
+            self._side[here] = side
+            documents += np.bincount(side, minlength=3)
+            self._n_bytes += np.bincount(side, records["bytes"], minlength=3).astype(np.int64)
+            n_given += int(((records["split"] != SPLITS[""]) & stays[here]).sum())
+            characters += int(records["characters"].sum())
+        n = int(documents[1:].sum())
+        self._tails = not documents[1:].all() or (n < FEW_DOCUMENTS and not n_given)
+        self.rule = self._in_words(n_given, n)
+        if self._tails and not (any(self.pieces("train")) and any(self.pieces("validation"))):
+            raise DatasetError(f"the whole corpus has {characters} characters, too few to hold any out; give more text")
+
+    def pieces(self, name: str, start: int = 0) -> Iterator[Piece]:
+        """The text of `train` or `validation`, in the corpus's order, from document number `start` on; none is empty."""
+        if not self._tails:
+            yield from map(Piece._make, self._spool.texts(self._side == SPLITS[name], start))
+            return
+        for number, text, source in self._spool.texts(self._side > 0, start):
+            cut = int(len(text) * (1 - self._fraction))
+            if piece := text[:cut] if name == "train" else text[cut:]:
+                yield Piece(number, piece, source)
+
+    def n_bytes(self, name: str) -> int:
+        """UTF-8 bytes of the text of one side; about that much when the tails are held out."""
+        if not self._tails:
+            return int(self._n_bytes[SPLITS[name]])
+        return int(self._n_bytes[1:].sum() * (self._fraction if name == "validation" else 1 - self._fraction))
+
+    def _in_words(self, n_given: int, n: int) -> str:
+        by_hash = f"{self._fraction:.0%} of the documents, chosen by a hash of their text"
+        if self._tails:
+            return f"tail: the last {self._fraction:.0%} of each document is for validation"
+        if n_given == n:
+            return "given: the corpus says which documents are for validation"
+        if n_given:
+            return f"given by the corpus for some documents; of the others, for validation: {by_hash}"
+        return f"hash: for validation are {by_hash}"

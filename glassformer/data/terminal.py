@@ -1,0 +1,105 @@
+"""What a person sees of a preparation: how far it is, what it did to the text, and beforehand what it would do."""
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+
+from rich.console import Console
+from rich.table import Table
+
+from glassformer.corpora import Corpus, Skipped
+from glassformer.data.clean import CleanConfig
+from glassformer.data.clean.explain import Explained, explain, page
+from glassformer.data.prepare.preparation import Progress
+from glassformer.data.shards import Dataset
+from glassformer.tokenizers import well_formed
+
+LOOKED_AT, SHOWN = 1000, 10  # documents
+
+
+@contextlib.contextmanager
+def watching(console: Console) -> Iterator[Progress]:
+    """Shows what `data.prepare` is doing: megabytes, speed and time left of a stage, and one line when it is over."""
+    begun: dict[str, tuple[float, int]] = {}
+
+    with console.status("") as status:
+
+        def progress(stage: str, done: int, total: int | None) -> None:
+            if total == 0:
+                console.print(stage, style="dim")
+                return
+            start, before = begun.setdefault(stage, (time.perf_counter(), done if done != total else 0))
+            seconds = time.perf_counter() - start
+            speed = (done - before) / max(seconds, 1e-6)
+            if done == total:
+                console.print(f"{stage}  {done / 1e6:.1f} MB  {_duration(seconds)}", style="dim")
+                return
+            text = f"{stage}  {done / 1e6:.1f} MB"
+            if seconds > 1 and speed:
+                text += f"  {speed / 1e6:.1f} MB/s"
+                text += f"  {_duration((total - done) / speed)} left" if total else ""
+            status.update(text)
+
+        yield progress
+
+
+def describe(data: Dataset, console: Console) -> None:
+    """What a dataset holds, and what was done to the text that went in."""
+    index = data.index
+    console.print(
+        f"{data.folder}: {index.train.documents:,} documents, {index.train.tokens:,} tokens to learn from, "
+        f"{index.validation.tokens:,} held out ({index.split_rule}), vocabulary {index.vocab_size:,}",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    table = Table("step", box=None, padding=(0, 2), header_style="bold")
+    for column in ("changed", "documents", "characters"):
+        table.add_column(column, justify="right")
+    for first in index.cleaning[:1]:
+        table.add_row("(read)", "", f"{first.documents_before:,}", f"{first.characters_before:,}")
+    for line in index.cleaning:
+        row = (line.step, f"{line.changed:,}", f"{line.documents_after:,}", f"{line.characters_after:,}")
+        table.add_row(*row, style="" if line.changed else "dim")
+    if index.cleaning:  # ids that were imported never were text here
+        console.print(table)
+    for source, weight, part in zip(index.sources, index.weights, index.train.sources):
+        if len(index.sources) > 1:
+            facts = f"{part.documents:,} documents, {part.tokens:,} tokens, weight {weight:.3g}"
+            console.print(f"  {source}: {facts}", markup=False, soft_wrap=True)
+    for told, skips in (("left out", index.skipped), ("note", index.notes)):
+        for skip in skips:
+            console.print(
+                f"  {told}: {skip.count:,} {skip.reason}, for example {skip.example}", markup=False, soft_wrap=True
+            )
+
+
+def explain_documents(corpus: Corpus, config: CleanConfig, console: Console) -> None:
+    """Ten documents before and after each cleaning step, the changed ones first; nothing is written."""
+    shown: dict[bool, list[Explained]] = {True: [], False: []}
+    counts, skipped = Counter(), []
+    for document in islice(corpus.documents(), LOOKED_AT):
+        if isinstance(document, Skipped):
+            skipped.append(str(document))
+            continue
+        explained = explain(config, well_formed(document.text), document.origin)
+        changes = bool(explained.changes)
+        counts[changes] += 1
+        if len(shown[changes]) < SHOWN:
+            shown[changes].append(explained)
+    for explained in (shown[True] + shown[False])[:SHOWN]:
+        console.print(page(explained), soft_wrap=True)
+    for sentence in skipped[:SHOWN]:
+        console.print(f"left out: {sentence}", markup=False, soft_wrap=True)
+    left_out = f", {len(skipped):,} left out" if skipped else ""
+    console.print(
+        f"of the first {counts.total():,} documents, {counts[True]:,} change{left_out}; nothing was written",
+        style="dim",
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

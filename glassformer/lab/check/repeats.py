@@ -1,0 +1,174 @@
+"""What occurs many times within a split: whole documents, nearly whole ones, and long spans of text.
+
+A model learns by heart what it reads a hundred times (Lee et al. 2022, "Deduplicating Training Data Makes Language Models
+Better"), and pays for each reading. `glass prepare` drops exact repetitions, so these are found in data that came ready.
+
+Spans are found by sorting the hashes of all n-grams. Of a large split only each k-th hash value is kept (k such that
+eight million remain): a value is kept everywhere or nowhere, so what is kept is counted exactly, and only a repeated span
+shorter than about n + 3k tokens may be missed. Occurrences that overlap count once: a line of a hundred dashes is no
+repetition.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from glassformer.data.prepare.duplicates import jaccard, near_duplicates, signatures
+from glassformer.data.shards import Dataset, Split
+from glassformer.lab.check import MOST_PLACES, CheckConfig, Finding, Place, counted, excerpt
+from glassformer.lab.check.hashes import blocks, document_of, ngram_hashes, same_ids, values
+
+MOST_SPANS = 1 << 23
+MOST_NEAR = 50_000  # documents compared for near repetitions
+
+
+class Span(NamedTuple):
+    """A span of ids that occurs many times."""
+
+    start: int
+    stop: int
+    """Its first occurrence."""
+    times: int
+    documents: int
+    """How many documents have it."""
+
+
+class Repeats(NamedTuple):
+    """The repetitions within one split."""
+
+    groups: list[np.ndarray]
+    """Numbers of documents with the same ids, first to last; the largest group first."""
+    near: list[tuple[int, int]]
+    """(document, earlier document that it nearly repeats)."""
+    compared: int
+    """Documents compared for `near`."""
+    spans: list[Span]
+    """The most frequent first."""
+    kept: int
+    """One in so many n-grams was counted."""
+
+
+def equal_documents(split: Split, hashes: np.ndarray) -> list[np.ndarray]:
+    """Groups of documents with the same ids, the largest group first. `hashes` are those of `document_hashes`."""
+    order = np.argsort(hashes, kind="stable")
+    cuts = np.flatnonzero(np.diff(hashes[order])) + 1
+    groups = [group for group in np.split(order, cuts) if len(group) > 1] if len(cuts) + 1 < len(order) else []
+    return sorted(filter(lambda group: len(group) > 1, (_truly_equal(split, group) for group in groups)),
+                  key=len, reverse=True)  # fmt: skip
+
+
+def _truly_equal(split: Split, group: np.ndarray) -> np.ndarray:
+    """Those of a group that have the ids of its first."""
+    first, *others = (split.tokens[int(split.documents[i]) : int(split.documents[i + 1])] for i in group.tolist())
+    return group[[True, *(np.array_equal(first, other) for other in others)]]
+
+
+def spans(data: Dataset, split: Split, config: CheckConfig) -> tuple[list[Span], int]:
+    """Spans of at least `config.span` tokens that occur at least `config.times` times; one in how many was counted."""
+    n, value_of = config.span, values(data.index.vocab_size)
+    kept = -(-len(split) // MOST_SPANS)
+    positions, hashes = [], []
+    for start, ids in blocks(split, overlap=n - 1):
+        block = ngram_hashes(ids, n, value_of)
+        chosen = np.flatnonzero(block % np.uint64(kept) == 0) if kept > 1 else np.arange(len(block))
+        places = start + chosen
+        inside = document_of(split, places) == document_of(split, places + n - 1)
+        positions.append(places[inside])
+        hashes.append(block[chosen[inside]])
+    positions, hashes = np.concatenate(positions), np.concatenate(hashes)
+    order = np.argsort(hashes, kind="stable")
+    positions, hashes = positions[order], hashes[order]
+    begins = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]])) if len(hashes) else np.zeros(0, int)
+    counts = np.diff(begins, append=len(hashes))
+    apart = np.diff(positions, prepend=-n) >= n
+    apart[begins] = True
+    times = np.add.reduceat(apart, begins, dtype=np.int64) if len(begins) else begins
+    many = np.flatnonzero(times >= config.times)
+    found = _joined(positions[begins[many]], times[many], n, kept)
+    worst = sorted(found, key=lambda each: -times[many[each[2]]])[: 4 * MOST_PLACES]
+    confirmed = []
+    for start, stop, best in worst:
+        begin = begins[many[best]]
+        confirmed.append(_confirmed(split, start, stop, positions[begin : begin + counts[many[best]]], n))
+    return [span for span in confirmed if span.times >= config.times], kept
+
+
+def _joined(firsts: np.ndarray, times: np.ndarray, n: int, kept: int) -> list[tuple[int, int, int]]:
+    """(start, stop, best) of spans: n-grams that first occur side by side are one, and `best` is the most frequent."""
+    order = np.argsort(firsts)
+    cuts = np.flatnonzero(np.diff(firsts[order]) > (1 if kept == 1 else n)) + 1
+    groups = np.split(order, cuts) if len(order) else []
+    return [(int(firsts[group[0]]), int(firsts[group[-1]]) + n, int(group[np.argmax(times[group])])) for group in groups]
+
+
+def _confirmed(split: Split, start: int, stop: int, positions: np.ndarray, n: int) -> Span:
+    """A span whose most frequent n-gram is at `positions`, those counted that have the ids of the first of them."""
+    same = positions[same_ids(split, positions, split, np.full(len(positions), positions[0]), n)]
+    times = int((np.diff(same, prepend=-n) >= n).sum())
+    return Span(start, stop, times, len(np.unique(document_of(split, same))))
+
+
+def near_documents(data: Dataset, split: Split, equal: list[np.ndarray], config: CheckConfig) -> tuple[list, int]:
+    """(document, the earlier one it nearly repeats) for documents spread evenly, and how many were compared."""
+    bounds = split.documents
+
+    def text(i: int) -> str:
+        ids = split.tokens[int(bounds[numbers[i]]) + 1 : int(bounds[numbers[i] + 1])]
+        return data.tokenizer.decode_bytes(ids.tolist()).decode(errors="replace")
+
+    distinct = np.ones(len(bounds) - 1, bool)
+    for group in equal:
+        distinct[group[1:]] = False
+    numbers = np.flatnonzero(distinct)
+    numbers = numbers[np.arange(min(len(numbers), MOST_NEAR)) * len(numbers) // min(len(numbers), MOST_NEAR)]
+    rows = np.concatenate([signatures([text(i)]) for i in range(len(numbers))])
+    earlier = near_duplicates(rows, config.near, verify=lambda a, b: jaccard(text(a), text(b)))
+    return [(int(numbers[i]), int(numbers[earlier[i]])) for i in np.flatnonzero(earlier >= 0)], len(numbers)
+
+
+def look(data: Dataset, split: Split, hashes: np.ndarray, config: CheckConfig) -> Repeats:
+    """All repetitions within a split."""
+    groups = equal_documents(split, hashes)
+    near, compared = near_documents(data, split, groups, config)
+    return Repeats(groups, near, compared, *spans(data, split, config))
+
+
+def findings(data: Dataset, split: Split, repeats: Repeats, config: CheckConfig) -> list[Finding]:
+    """What they mean: a warning from 1 % of the documents (or tokens) on, a note below."""
+    found, bounds = [], split.documents
+
+    def text(document: int) -> str:
+        return excerpt(data, split, int(bounds[document]), int(bounds[document + 1]))
+
+    if groups := repeats.groups:
+        extra = sum(len(group) - 1 for group in groups)
+        places = [Place(f"{split.name} document {group[0]:,} is there {len(group):,} times", text(group[0]))
+                  for group in groups[:MOST_PLACES]]  # fmt: skip
+        what = f"{extra:,} of {len(bounds) - 1:,} documents of {split.name} repeat an earlier one exactly"
+        remedy = "Prepare it from the text again: exact repetitions are dropped then."
+        found.append(_finding(extra / (len(bounds) - 1), what, remedy, places))
+    if near := repeats.near:
+        places = [Place(f"{split.name} document {later:,} nearly repeats document {earlier:,}", text(later))
+                  for later, earlier in near[:MOST_PLACES]]  # fmt: skip
+        of = f"{repeats.compared:,} documents of {split.name}" + (
+            ", taken evenly," if repeats.compared < len(bounds) - 1 - sum(len(group) - 1 for group in groups) else ""
+        )
+        what = f"{len(near):,} of {of} nearly repeat an earlier one (similarity from {config.near:g} on)"
+        remedy = f"Prepare it again with data.near_duplicates={config.near:g}."
+        found.append(_finding(len(near) / repeats.compared, what, remedy, places))
+    if repeats.spans:
+        firsts = document_of(split, np.array([span.start for span in repeats.spans]))
+        places = [Place(f"{span.times:,} times in {counted(span.documents, 'document')}, {span.stop - span.start:,} "
+                        f"tokens, first in {split.name} document {first:,}", excerpt(data, split, span.start, span.stop))
+                  for span, first in zip(repeats.spans[:MOST_PLACES], firsts.tolist())]  # fmt: skip
+        tokens = sum((span.times - 1) * config.span for span in repeats.spans)
+        more = "at least " * (len(repeats.spans) == 4 * MOST_PLACES)
+        many = f"{more}{counted(len(repeats.spans), 'passage')} of {config.span} tokens or more"
+        what = f"in {split.name}, {many} stand {config.times} times or more"
+        remedy = "If they are boilerplate, add the cleaning step boilerplate_lines to data.clean.steps, or give less of it."
+        found.append(_finding(tokens / len(split), what, remedy, places))
+    return found
+
+
+def _finding(share: float, what: str, remedy: str, places: list[Place]) -> Finding:
+    return Finding("warning" if share >= 0.01 else "note", "repeats", what, remedy, tuple(places))

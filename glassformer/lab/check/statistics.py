@@ -1,0 +1,73 @@
+"""What is in a dataset, in numbers: how long documents are, which tokens occur, in which scripts, and how well counting
+alone predicts the validation split (the yardstick for every model trained on it)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from glassformer.data.clean.scripts import SCRIPTS, Classes
+from glassformer.data.ngram import MOST_COUNTED, NGram, evenly, targets
+from glassformer.data.shards import Dataset, Split
+from glassformer.lab.check.hashes import blocks
+
+ORDER = 5
+MOST_JUDGED = 500_000  # validation tokens that the n-grams predict
+STRETCH = 1024  # tokens at a time, of those
+MOST_CHARACTERS = 4_000_000  # whose scripts are looked at, about
+SAMPLES = 256
+
+
+class Statistics(NamedTuple):
+    """Of one dataset. Lengths are in tokens, without separators."""
+
+    lengths: dict[str, np.ndarray]
+    """(n_documents,) int64 of "train" and "validation"."""
+    counts: np.ndarray
+    """(V,) int64: how often each id occurs in train."""
+    scripts: dict[str, float]
+    """The share of each class of characters in the bytes of train; those that occur, the most frequent first."""
+    yardsticks: list[float]
+    """Bits per byte of the 1-gram, the 2-gram ... on validation."""
+    counted: int
+    """Training tokens that the n-grams counted."""
+
+    def unused(self) -> np.ndarray:
+        """The ids that do not occur in train."""
+        return np.flatnonzero(self.counts == 0)
+
+
+def compute(data: Dataset) -> Statistics:
+    """Reads train once, and samples of both splits."""
+    counts = np.zeros(data.index.vocab_size, np.int64)
+    for _, ids in blocks(data.train):
+        counts += np.bincount(ids, minlength=len(counts))
+    lengths = {split.name: np.diff(split.documents) - 1 for split in (data.train, data.validation)}
+    return Statistics(lengths, counts, _scripts(data), yardsticks(data), min(len(data.train), MOST_COUNTED))
+
+
+def yardsticks(data: Dataset) -> list[float]:
+    """Bits per byte of the 1-gram to 5-gram, on at most MOST_JUDGED validation tokens; none for a text of one token."""
+    ngram = NGram.fit(evenly(data.train.tokens), ORDER, data.index.vocab_size)
+    starts = np.arange(0, len(data.validation) - 1, STRETCH)
+    if not len(starts):
+        return []
+    n = min(len(starts), MOST_JUDGED // STRETCH)
+    ids, places = targets(data.validation.tokens, starts[np.arange(n) * len(starts) // n].tolist(), STRETCH, ORDER - 1)
+    n_bytes = np.array([len(piece) for piece in data.tokenizer.token_bytes])[ids[places]].sum()
+    return [float(nats[places].sum() / np.log(2) / max(1, n_bytes)) for nats in ngram.nats_of_orders(ids)]
+
+
+def _scripts(data: Dataset) -> dict[str, float]:
+    totals, classes = np.zeros(len(SCRIPTS), np.int64), Classes()
+    for text in _samples(data, data.train):
+        totals += np.bincount(classes.of_bytes(text), minlength=len(totals))
+    order = [i for i in np.argsort(-totals, kind="stable").tolist() if totals[i]]
+    return {list(SCRIPTS)[i]: float(totals[i] / totals.sum()) for i in order}
+
+
+def _samples(data: Dataset, split: Split) -> list[str]:
+    """Stretches of text spread evenly; characters that are cut at their ends become U+FFFD, and are left out."""
+    ids = evenly(split.tokens, MOST_CHARACTERS // 4)
+    ids = ids[~np.isin(ids, list(data.tokenizer.special.values()))]
+    pieces = np.array_split(ids, SAMPLES)
+    return [data.tokenizer.decode_bytes(piece.tolist()).decode(errors="ignore") for piece in pieces]

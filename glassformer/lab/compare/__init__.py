@@ -1,0 +1,197 @@
+"""`glass compare`: a recipe against variants of it, under one budget, over several seeds.
+
+    design      who, how many steps, which learning rates     (kept in runs/<name>/compare.json)
+    runs        each an ordinary run folder, made by the `glass train` command that the report prints
+    measure     bits per byte, longer texts, stories, speed   (kept in each run)
+    statistics  paired differences, Holm, a sentence
+    report      runs/<name>/compare.html
+
+The same command again goes on where it was stopped: finished runs are kept, an interrupted one is resumed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from glassformer.data.prepare import Progress
+from glassformer.data.shards import Dataset
+from glassformer.errors import SettingError
+from glassformer.lab.compare import budget, measure
+from glassformer.lab.compare.budget import Stopped
+from glassformer.lab.compare.design import GRID, Design, Entry, Question, asked, contents, difference, variants
+from glassformer.lab.compare.measure import Measured
+from glassformer.lab.compare.statistics import Difference, holm, paired, verdict
+from glassformer.recipes import build, launch
+from glassformer.recipes.presets import Recipe
+from glassformer.runs.run import Run
+from glassformer.train.trainer import Diverged
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Result:
+    """One model and what it did; `runs` in the order of the seeds."""
+
+    entry: Entry
+    runs: list[Measured]
+    difference: Difference | None = None
+    """None for the baseline, and where a run diverged."""
+    verdict: str = ""
+
+
+def compare(
+    question: Question, base: Recipe, folder: Path, *, say: Say, progress: Progress
+) -> tuple[Design, list[Result]]:  # fmt: skip
+    """Do everything that is left to do in `folder`, below runs/. `base` is the named recipe on its source, without the
+    question's settings. Raises SettingError, Stopped.
+    """
+    session = Session(question, base, folder, say, progress)
+    design = session.design()
+    for seed in design.seeds:
+        for entry in design.entries:
+            session.train(design, entry, seed, f"{entry.name}-{seed}")
+    results = [
+        Result(entry, [session.measure(design, entry, seed, f"{entry.name}-{seed}") for seed in design.seeds])
+        for entry in design.entries
+    ]
+    judge(results)
+    return design, results
+
+
+def judge(results: list[Result]) -> None:
+    """Fill in differences and verdicts: each variant against the first."""
+    baseline = [run.bpb for run in results[0].runs]
+    tested: list[Result] = []
+    for result in results[1:]:
+        pairs = [(a, run.bpb) for a, run in zip(baseline, result.runs) if a is not None and run.bpb is not None]
+        if len(pairs) == len(baseline):
+            result.difference = paired([a for a, _ in pairs], [b for _, b in pairs])
+            tested.append(result)
+        else:
+            lost = sum(run.bpb is None for run in result.runs)
+            who, count = ("", lost) if lost else ("the baseline ", baseline.count(None))
+            result.verdict = (
+                f"{result.entry.label}: {who}diverged at {count} of {len(baseline)} seeds; nothing is tested"
+            )
+    differences = [result.difference for result in tested if result.difference]
+    for result, found, counts in zip(tested, differences, holm([d.p for d in differences]), strict=True):
+        result.verdict = verdict(result.entry.label, found, counts, len(tested))
+
+
+class Session:
+    """A comparison at work."""
+
+    def __init__(self, question: Question, base: Recipe, folder: Path, say: Say, progress: Progress):
+        self.question, self.base, self.folder, self.say, self.progress = question, base, folder, say, progress
+        self.prepared: dict[str, Dataset] = {}
+
+    def design(self) -> Design:
+        """The kept one, or a new one. Raises SettingError where another comparison lives in the folder."""
+        if (self.folder / "compare.json").exists():
+            kept = Design.load(self.folder)
+            if kept.question != self.question:
+                raise SettingError(f"{self.folder} holds another comparison; choose another --name")
+            for entry in kept.entries:
+                self.check_contents(kept, entry)
+            self.say(f"continuing {self.folder}")
+            return self.tuned(kept)
+        recipe = self.base.override(*self.question.settings)
+        build.device_of(recipe.train.device)
+        named = variants(recipe, self.question.against)
+        precision, seconds, timed = recipe.train.precision, None, self.question.budget == "time"
+        if precision == "auto" or self.question.minutes or timed:
+            precision, seconds = budget.probe(recipe, self.data(recipe))
+        steps = recipe.train.steps
+        if self.question.minutes and seconds:
+            steps = max(1, round(60 * self.question.minutes / seconds))
+        design = Design(self.question, recipe.train.seed, [])
+        first = None
+        for name, label, settings in named:
+            own = asked(self.base, self.question, settings, precision, steps)
+            chosen, own_seconds = own.train.precision, seconds
+            if settings and (chosen == "auto" or timed):
+                chosen, own_seconds = budget.probe(own, self.data(own))
+            cost = budget.cost(own, self.data(own), chosen)
+            first = first or cost
+            times = (seconds, own_seconds) if seconds and own_seconds else None
+            count = budget.equal_steps(self.question.budget, steps, first, cost, times)
+            trained = asked(self.base, self.question, settings, precision, count).override(f"train.precision={chosen}")
+            design.entries.append(
+                Entry(name, label, difference(self.base, trained), contents(trained), count, count * cost.tokens_per_step,
+                      cost.parameters, count * cost.flops_per_step, cost.memory, own_seconds if timed else None)
+            )  # fmt: skip
+        design.save(self.folder)
+        return self.tuned(design)
+
+    def check_contents(self, design: Design, entry: Entry) -> None:
+        """Raises SettingError unless text and code are those that the comparison began with."""
+        now = contents(design.recipe(self.base, entry, design.first_seed))
+        for what in now | entry.contents:  # the code first: it may be why the text is another
+            if now.get(what) != entry.contents.get(what):
+                raise SettingError(
+                    f"{what} has changed since {self.folder} was begun; choose another --name (or delete {self.folder})"
+                )
+
+    def tuned(self, design: Design) -> Design:
+        """The design with a learning rate for each entry, where the question asks for that."""
+        for entry in design.entries if self.question.tune else []:
+            if entry.tried is None:
+                self.tune(design, entry)
+                design.save(self.folder)
+        return design
+
+    def tune(self, design: Design, entry: Entry) -> None:
+        """Try the grid with a seed that no counted run has, whole runs, and keep the best rate."""
+        own, tried = design.recipe(self.base, entry, design.seeds.stop), {}
+        for factor in GRID:
+            rate = float(f"{own.train.learning_rate * factor:.3g}")
+            run = f"tune-{entry.name}-{rate:g}"
+            self.train(design, entry, design.seeds.stop, run, rate)
+            bpb = self.measure(design, entry, design.seeds.stop, run, rate).bpb
+            tried[f"{rate:g}"] = bpb
+        if all(bpb is None for bpb in tried.values()):
+            raise SettingError(f"{entry.label} diverged at every learning rate of {', '.join(tried)}; set a lower one")
+        entry.learning_rate = float(min((bpb, rate) for rate, bpb in tried.items() if bpb is not None)[1])
+        entry.tried = tried
+
+    def train(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> None:
+        """Train one run to its end, unless it is there."""
+        folder = self.folder / name
+        begun = (folder / "run.json").exists()
+        if begun and measure.finished(Run.open(folder)):
+            return
+        self.check_contents(design, entry)
+        recipe = design.recipe(self.base, entry, seed, rate)
+        words = design.words(entry, seed, f"{self.folder.relative_to('runs').as_posix()}/{name}", rate)
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        try:
+            if begun:
+                outcome = launch.resume(
+                    folder, say=lambda line: None, progress=self.progress, watching=budget.unwatched
+                )
+            else:
+                outcome = launch.train(
+                    recipe, self.data(recipe), folder, say=lambda line: None, watching=budget.unwatched, argv=words
+                )
+        except Diverged as error:
+            self.say(f"{name}: {error}")
+            return
+        if outcome == "interrupted":
+            raise Stopped
+        self.say(f"{name}: {Run.open(folder).metrics('eval')[-1]['bpb']:.4f} bits per byte")
+
+    def measure(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> Measured:
+        """What a trained run is worth."""
+        recipe = design.recipe(self.base, entry, seed, rate)
+        return measure.measured(self.folder / name, self.data(recipe), build.device_of(recipe.train.device))
+
+    def data(self, recipe: Recipe) -> Dataset:
+        """The dataset of a recipe, opened once."""
+        key = recipe.tokenizer.model_dump_json()
+        if key not in self.prepared:
+            self.prepared[key] = build.dataset(recipe, self.progress)
+        return self.prepared[key]

@@ -1,0 +1,86 @@
+"""Contracts: what a part of the model promises, and `glass check-variant`, which holds a user's own file to it.
+
+`combinations` says which models are tried, `promises` what is asked of each, this file tells the user.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pydantic_core import PydanticCustomError
+
+from glassformer.config import Variant, variant_class
+from glassformer.config.user_files import words_of
+from glassformer.errors import SettingError
+from glassformer.lab.contracts.combinations import CHOICES, Combination, config, label
+from glassformer.lab.contracts.promises import PROMISES
+from glassformer.model.gpt import GPTConfig
+
+N_COMBINATIONS = 8
+
+
+class Verdict(NamedTuple):
+    """What became of one promise."""
+
+    promise: str
+    meaning: str
+    broken: str
+    """How, and in which combination; empty if it was kept in all of them."""
+
+
+def slot_of(path: str) -> str:
+    """The setting of `model` that the file fills: "mixer", "position", ... Raises SettingError."""
+    if not path.endswith(".py"):
+        raise SettingError(f"'{path}' is no Python file; give the path of one, such as ./my_mixer.py")
+    told = ""
+    for name, field in GPTConfig.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Variant):
+            try:
+                variant_class(kind, path)
+                return name
+            except PydanticCustomError as error:
+                told = told if "and it defines 0" in str(error) else str(error)
+    raise SettingError(
+        told or f"{path} defines no part of a model; subclass Mixer, Position, MLP, Norm, Residual or Head"
+    )
+
+
+def possible(slot: str, path: str) -> tuple[list[Combination], str]:
+    """The combinations that can be built, and why the first of the others cannot. Raises SettingError if none can."""
+    chosen, refused = [], ""
+    for combination in tried(slot, path):
+        try:
+            config(combination)
+            chosen.append(combination)
+        except SettingError as error:  # parts refuse each other by a sentence, as rope refuses an odd head
+            refused = refused or f"{error}  [{label(combination)}]"
+    if not chosen:
+        raise SettingError(f"{path} fits to none of {N_COMBINATIONS} combinations of other parts: {refused}")
+    return chosen, refused
+
+
+def verdicts(chosen: list[Combination]) -> Iterator[Verdict]:
+    """One for each promise, in order; the first combination that breaks it is told."""
+    for promise in PROMISES:
+        broken = next(filter(None, (_how(promise, c) for c in chosen)), "")
+        yield Verdict(promise.__name__, (promise.__doc__ or "").strip(), broken)
+
+
+def tried(slot: str, path: str) -> Iterator[Combination]:
+    """First with the usual parts, then every shape and a draw of the others."""
+    usual = {"embed": "token", "position": "rope", "mixer": "full", "mlp": "swiglu", "norm": "rmsnorm", "residual": "pre",
+             "head": "tied", "init": "gpt2"}  # fmt: skip
+    shapes, dice = CHOICES["shape"], random.Random(0)
+    for i in range(N_COMBINATIONS):
+        others = usual if i < 2 else {name: dice.choice(names) for name, names in CHOICES.items() if name != "shape"}
+        yield {**others, slot: path, "shape": shapes[i % len(shapes)]}
+
+
+def _how(promise: Any, combination: Combination) -> str:
+    """In what way the promise is broken; empty if it is kept."""
+    try:
+        promise(combination)
+    except Exception as error:
+        return f"{words_of(error, [n for n in combination.values() if n.endswith('.py')])}  [{label(combination)}]"
+    return ""

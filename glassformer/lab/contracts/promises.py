@@ -1,0 +1,260 @@
+"""What every combination of variants promises. A new file in a slot's folder is held to all of it.
+
+Each promise is a function of a combination that raises AssertionError, naming the place in words (row, position, token),
+where it is broken. The tests run them over every file there is (tests/model/test_contracts.py); `glass check-variant`
+runs them over a file of the user's.
+"""
+
+import copy
+import math
+import random
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from glassformer import kernels
+from glassformer.lab.contracts.combinations import CONTEXT, VOCAB, Combination, model
+from glassformer.model.gpt import GPT
+from glassformer.model.mixer.full import Attention
+from glassformer.model.position import Scheme
+
+B, T = 3, 9
+
+
+def ids(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(VOCAB, shape or (B, T), generator=torch.Generator().manual_seed(seed))
+
+
+def learning(gpt: GPT) -> dict[str, torch.nn.Parameter]:
+    """Its parameters, without the table of a bias where no mixer has scores that it could be added to."""
+    scores = any(isinstance(block.mixer, Attention) for block in gpt.blocks)
+    idle = not scores and type(gpt.position).bias is not Scheme.bias
+    return {name: p for name, p in gpt.named_parameters() if not (idle and name.startswith("position."))}
+
+
+def loss_of(gpt: GPT, batch: Tensor) -> Tensor:
+    x, targets = gpt.hidden(batch[:, :-1]), batch[:, 1:]
+    nats = gpt.kernels.cross_entropy(gpt.logits(x).flatten(0, 1), targets.flatten()).mean()
+    extra = gpt.extra_loss(x, targets)
+    return nats if extra is None else nats + extra
+
+
+def check(actual: Tensor, expected: Tensor, what: str, tolerance: float = 1e-5) -> None:
+    """Raises AssertionError that names the worst place. The last words of `what` may name its dimensions: (row, token)."""
+    assert actual.shape == expected.shape, f"{what}: shape {tuple(actual.shape)} instead of {tuple(expected.shape)}"
+    off = (actual - expected).abs()
+    worst = off.argmax().item() if not off.isnan().any() else off.isnan().flatten().int().argmax().item()
+    place = [int(i) for i in torch.unravel_index(torch.tensor(worst), off.shape)]
+    what, _, names = what.rstrip(")").rpartition(" (") if what.endswith(")") else (what, "", "")
+    named = names.split(", ") if names.count(",") + 1 == len(place) else [f"dimension {d}" for d in range(len(place))]
+    where = ", ".join(f"{name} {i}" for name, i in zip(named, place))
+    assert off.max() <= tolerance, f"{what}: off by {off.max():.3g} at {where} (allowed: {tolerance:g})"
+
+
+def rounding_projections() -> kernels.Kernels:
+    """What no bfloat16 model escapes: inputs, weights and outputs of projections are rounded to it, and nothing else is."""
+
+    def rounded(t: Tensor | None) -> Tensor | None:
+        return None if t is None else t.bfloat16().to(t.dtype)
+
+    exact = kernels.fused()
+    return kernels.replace(exact, linear=lambda *tensors: rounded(exact.linear(*map(rounded, tensors))))
+
+
+def causal(c: Combination) -> None:
+    """The future and the other rows have no influence: gradient exactly 0, and changed ids change nothing."""
+    gpt, batch = model(c), ids()
+    leaf = gpt.embed(batch).detach().requires_grad_()
+    hook = gpt.embed.register_forward_hook(lambda *_: leaf)
+    logits = gpt(batch)
+    hook.remove()
+    for t in range(T):
+        (gradient,) = torch.autograd.grad(logits[1, t].square().sum(), leaf, retain_graph=True)
+        assert (gradient[1, t + 1 :] == 0).all(), f"the output at position {t} depends on a later position"
+        assert (gradient[0] == 0).all() and (gradient[2] == 0).all(), f"position {t} of row 1 depends on another row"
+        assert (gradient[1, 0] != 0).any() and (gradient[1, t] != 0).any(), f"position {t} does not see 0 or itself"
+    for t in range(T - 1):
+        changed = batch.clone()
+        changed[:, t + 1 :] = (changed[:, t + 1 :] + 1) % VOCAB
+        check(gpt(changed)[:, : t + 1], logits[:, : t + 1], f"up to position {t}, when later ids change", 1e-6)
+
+
+def decode_equals_forward(c: Combination) -> None:
+    gpt, batch = model(c), ids()
+    whole = gpt(batch)
+    for prompt in (1, 4, T):
+        cache = gpt.make_cache(B, T)
+        parts = [gpt(batch[:, :prompt], cache)] + [gpt(batch[:, t : t + 1], cache) for t in range(prompt, T)]
+        check(torch.cat(parts, 1), whole, f"prefill of {prompt}, then decode (row, position, token)")
+
+
+def chunked_prefill_equals_whole(c: Combination) -> None:
+    gpt, batch = model(c), ids(B, CONTEXT)
+    whole = gpt(batch)
+    for chunks in ((1, 15), (2, 3, 4, 5, 2), (8, 8), (15, 1)):
+        cache = gpt.make_cache(B, CONTEXT)
+        parts = [gpt(part, cache) for part in batch.split(chunks, 1)]
+        check(torch.cat(parts, 1), whole, f"chunks of {chunks} (row, position, token)")
+
+
+def ragged_row_equals_the_row_alone(c: Combination) -> None:
+    """Prefill, a further chunk, decode, `select` with a repeated row, decode: each row against itself uncached."""
+    gpt = model(c)
+    cache = gpt.make_cache(3, CONTEXT)
+    rows: list[list[int]] = [[], [], []]
+    dice = random.Random(0)
+
+    def feed(counts: list[int]) -> None:
+        width = max(counts)
+        batch = torch.tensor([[dice.randrange(VOCAB) for _ in range(width)] for _ in counts])  # pads are any ids
+        logits = gpt(batch, cache, counts)
+        for r, n in enumerate(counts):
+            rows[r] += batch[r, :n].tolist()
+            if n:
+                alone = gpt(torch.tensor([rows[r]]))[0, -n:]
+                what = f"row {r}, {n} tokens ending at position {len(rows[r]) - 1} of a batch with {counts}"
+                check(logits[r, :n], alone, f"{what} (position, token)")
+        assert cache.lengths == [len(row) for row in rows], f"the cache counts {cache.lengths}"
+
+    for counts in ([5, 1, 3], [1, 4, 2], [1, 1, 1], [1, 1, 1]):
+        feed(counts)
+    order = [2, 0, 0]
+    cache.select(order)
+    rows = [list(rows[r]) for r in order]
+    for counts in ([1, 1, 1], [2, 1, 0], [1, 1, 1]):
+        feed(counts)
+
+
+def packed_documents_are_read_alone(c: Combination) -> None:
+    """Three documents in a row: each as by itself, in values and gradients; between them the gradient is exactly 0."""
+    gpt, batch, ends = model(c), ids(2, CONTEXT), (5, 6, CONTEXT)
+    documents = torch.tensor([[0] * 5 + [1] + [4] * (CONTEXT - 6)] * 2)
+    leaf = gpt.embed(batch).detach().requires_grad_()
+    hook = gpt.embed.register_forward_hook(lambda *_: leaf)
+    logits = gpt(batch, documents=documents)
+    hook.remove()
+    for start, end in zip((0, *ends), ends):
+        what = f"document at {start} to {end - 1} of a packed row (row, position, token)"
+        check(logits[:, start:end], gpt(batch[:, start:end]), what)
+        (gradient,) = torch.autograd.grad(logits[:, start:end].square().sum(), leaf, retain_graph=True)
+        gradient[:, start:end] = 0
+        assert (gradient == 0).all(), f"the document at {start} to {end - 1} depends on another one of its row"
+
+
+def twins_agree(c: Combination) -> None:
+    for dtype, tolerance in ((torch.float64, 1e-11), (torch.float32, 1e-5)):
+        plain, fused = (model(c, k()).to(dtype) for k in (kernels.plain, kernels.fused))
+        batch = ids()
+        check(plain(batch), fused(batch), f"logits in {dtype} (row, position, token)", tolerance)
+        for gpt in (plain, fused):
+            loss_of(gpt, batch).backward()
+        for (name, p), f in zip(learning(plain).items(), learning(fused).values(), strict=True):
+            assert p.grad is not None and f.grad is not None, f"{name} has no gradient"
+            largest = max(1.0, p.grad.abs().max().item())  # rounding is relative: a norm behind a small write magnifies
+            check(p.grad, f.grad, f"gradient of {name} in {dtype}", tolerance * largest)
+
+
+def saved_equals_loaded(c: Combination) -> None:
+    gpt, other = model(c), model(c, seed=1)
+    assert not list(gpt.buffers()), "it keeps buffers: what a model knows is in its parameters"
+    saved = save(gpt.state_dict())  # refuses tensors that share memory
+    other.load_state_dict(load(saved), strict=True)
+    assert torch.equal(gpt(ids()), other(ids())), "a loaded model says something else than the saved one"
+    assert gpt.config == type(gpt.config).from_json(gpt.config.to_json()), "its settings change when saved and read"
+
+
+def starts_at_ln_v(c: Combination) -> None:
+    gpt, batch = model(c), ids(64, CONTEXT)
+    loss = gpt.kernels.cross_entropy(gpt(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten()).mean().item()
+    assert abs(loss - math.log(VOCAB)) < 0.1, f"loss {loss:.3f} at initialisation, ln V is {math.log(VOCAB):.3f}"
+
+
+def one_batch_overfits(c: Combination) -> None:
+    gpt, batch = model(c, n_embd=48, n_kv_head=1).train(), ids(4, 8)
+    batch[:, 0] = torch.arange(4)  # so that what follows can be known
+    optimizer = torch.optim.AdamW(gpt.parameters(), lr=5e-3, weight_decay=0, fused=True)
+    for _ in range(400 if c["norm"] == "none" or c["init"] == "mup" else 60):  # both start with small logits
+        optimizer.zero_grad()
+        loss = loss_of(gpt, batch)
+        loss.backward()
+        loss = loss.detach() - (0.01 if c["mlp"] == "moe" else 0)  # what even use of the experts costs
+        torch.nn.utils.clip_grad_norm_(gpt.parameters(), 1.0)
+        optimizer.step()
+        if loss.item() < 0.1:
+            break
+    assert loss.item() < 0.1, f"loss {loss.item():.3f} after all steps on one batch"
+
+
+def rows_may_be_reordered(c: Combination) -> None:
+    gpt, order = model(c), torch.tensor([2, 0, 1])
+    check(gpt(ids()[order]), gpt(ids())[order], "rows in another order (row, position, token)", 1e-6)
+    check(gpt(ids())[1:2], gpt(ids()[1:2]), "a row of a batch and the same row alone (row, position, token)", 2e-6)
+
+
+def every_parameter_learns(c: Combination) -> None:
+    gpt = model(c)
+    loss_of(gpt, ids()).backward()
+    for name, parameter in learning(gpt).items():
+        assert parameter.requires_grad and parameter.grad is not None, f"{name} has no gradient"
+        # a bias of keys adds the same to all scores of a query, and no token need have chosen an expert
+        if not name.endswith("k_proj.bias") and ".experts." not in name:
+            assert (parameter.grad != 0).any(), f"the gradient of {name} is 0 everywhere"
+
+
+def works_in_bfloat16(c: Combination) -> None:
+    gpt, batch = model(c), ids()
+    exact = gpt(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, cache = gpt(batch), gpt.make_cache(B, T)
+        cached = torch.cat([gpt(part, cache) for part in batch.split([5, 1, 1, 2], 1)], 1)
+        loss_of(gpt, batch).backward()
+    # A norm of a write that happens to be near 0 magnifies any rounding: four times what that of projections alone does.
+    moved = (model(c, rounding_projections()).double()(batch) - model(c).double()(batch)).abs().max().item()
+    tolerance = max(0.15 if c["mlp"] == "moe" else 0.05, 4 * moved)  # a token near a border may pass to another expert
+    check(logits.float(), exact, "logits under autocast (row, position, token)", tolerance)
+    check(cached.float(), exact, "cached logits under autocast (row, position, token)", tolerance)
+    for name, p in learning(gpt).items():
+        fine = p.grad is not None and p.grad.dtype == torch.float32 and p.grad.isfinite().all()
+        assert fine, f"the gradient of {name} under autocast is missing, narrow or not finite"
+    check(gpt.bfloat16()(batch).float(), exact, "logits with bfloat16 weights (row, position, token)", tolerance)
+
+
+def a_copy_is_equal_and_separate(c: Combination) -> None:
+    gpt = model(c)
+    twin, before = copy.deepcopy(gpt), gpt(ids())
+    assert torch.equal(twin(ids()), before), "a copy says something else"
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.add_(1)
+    assert torch.equal(gpt(ids()), before), "changing a copy's weights changed the original"
+
+
+def can_be_built_without_memory(c: Combination) -> None:
+    gpt = model(c)
+    with torch.device("meta"):
+        empty = model(c)
+    assert all(p.is_meta for p in empty.parameters()), "it makes tensors on a device of its own choice"
+    assert empty(ids().to("meta")).shape == (B, T, VOCAB), "on the meta device its shapes are others"
+    empty.to_empty(device="cpu").load_state_dict(gpt.state_dict())
+    assert torch.equal(empty(ids()), gpt(ids())), "built without memory and filled, it says something else"
+
+
+def dropout_acts_in_training_only(c: Combination) -> None:
+    for k in (kernels.plain(), kernels.fused()):
+        gpt = model(c, k, dropout=0.5)
+        assert torch.equal(gpt(ids()), gpt(ids())), "in evaluation it says two things about the same text"
+        check(gpt(ids()), model(c)(ids()), "in evaluation, against a model without dropout")
+        gpt.train()
+        assert not torch.equal(gpt(ids()), gpt(ids())), "dropout of 0.5 changes nothing in training"
+        loss_of(gpt, ids()).backward()
+        for name, p in learning(gpt).items():
+            assert p.grad is not None and p.grad.isfinite().all(), f"with dropout {name} has no finite gradient"
+
+
+PROMISES = [
+    causal, decode_equals_forward, chunked_prefill_equals_whole, ragged_row_equals_the_row_alone,
+    packed_documents_are_read_alone, twins_agree,
+    saved_equals_loaded, starts_at_ln_v, one_batch_overfits, rows_may_be_reordered, every_parameter_learns,
+    works_in_bfloat16, a_copy_is_equal_and_separate, can_be_built_without_memory, dropout_acts_in_training_only,
+]  # fmt: skip

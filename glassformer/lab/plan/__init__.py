@@ -1,0 +1,228 @@
+"""The plan of a run before it is run: will it fit, how long does it take, what will I get.
+
+Nothing is allocated: parameters are counted on the meta device, bytes and operators come from a step on fake tensors
+(`trace`), seconds from three numbers of a machine (`clock`, `hardware`), the loss from a scaling law (`scaling`). Read
+`plan()` below; `view` prints it and `advice` says what to change when it does not fit.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from glassformer.corpora.files import Files
+from glassformer.data.index import Index
+from glassformer.data.prepare import fingerprint
+from glassformer.errors import GlassError, SettingError
+from glassformer.lab.plan import clock, scaling
+from glassformer.lab.plan.hardware import Hardware
+from glassformer.lab.plan.trace import UPDATE, Trace, cache_bytes, grown, peak, resident, traced
+from glassformer.model.cost import linear, parameters_by_part, shallow_depths
+from glassformer.recipes.build import stem
+from glassformer.recipes.presets import Recipe
+from glassformer.tokenizers import TokenizerRecipe
+
+PROCESS = {"cpu": 0.305e9, "cuda": 0.5e9, "mps": 0.5e9}
+"""Bytes of Python and PyTorch themselves (on a GPU: of its context) when training. CPU: measured, 0.25 GB after the
+imports and 0.055 GB more once kernels have run; the others as the field reports."""
+USABLE = 0.92
+"""The share of a device's memory that a program can have."""
+BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "bpe": 4.0, "wordpiece": 4.0, "word": 5.0}
+"""Of English, where no prepared dataset says it exactly."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one device during training."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+    """Kept from forward to backward for one micro-batch, logits included."""
+    passing: float
+    """What else is there at the worst moment: temporaries, the gradient of the logits, what the allocator loses; less
+    what is not there yet, such as gradients before the first backward pass."""
+    process: float
+    peak: float
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run reads."""
+
+    tokens_seen: int
+    tokens: float | None
+    """Different ones in the training split, None when nobody knows before it is prepared."""
+    bytes: float | None
+    """On disk."""
+    exact: bool
+    """Whether a prepared dataset says so; else it is an estimate from the size of the text."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that `glass plan` says. Bytes and seconds."""
+
+    recipe: Recipe
+    hardware: Hardware
+    ranks: int
+    precision: str
+    parameters: dict[str, int]
+    memory: Memory
+    sharded: float
+    """Peak bytes a device if weights, gradients and optimizer state are spread over the ranks."""
+    cache: float
+    """Bytes to generate one text of context_length tokens, in fp32."""
+    checkpoint: float
+    data: Data
+    flops_per_token: float
+    seconds_per_step: float
+    loss: scaling.Band | None
+
+    @property
+    def n_parameters(self) -> int:
+        """All of them."""
+        return sum(self.parameters.values())
+
+    @property
+    def seconds(self) -> float:
+        """Of all steps, without evaluations and samples."""
+        return self.seconds_per_step * self.recipe.train.steps
+
+    @property
+    def flops(self) -> float:
+        """Of the run."""
+        return self.flops_per_token * self.data.tokens_seen
+
+    @property
+    def utilisation(self) -> float:
+        """Model FLOPs per second as a share of the stated peak of all devices."""
+        peak_rate = self.hardware.fp32 if self.precision == "fp32" else self.hardware.narrow
+        return self.flops / self.seconds / (peak_rate * self.ranks)
+
+    @property
+    def fits(self) -> bool:
+        """Whether a device holds it, each rank with a whole model."""
+        return self.memory.peak <= USABLE * self.hardware.memory
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, the settings included."""
+        tree = {name: value for name, value in vars(self).items() if name not in ("recipe", "loss")}
+        tree = {
+            name: asdict(value) if hasattr(value, "__dataclass_fields__") else value for name, value in tree.items()
+        }
+        loss = self.loss and {**asdict(self.loss), "bits_per_byte": self.loss.bits_per_byte}
+        named = {name: getattr(self, name) for name in ("n_parameters", "seconds", "flops", "utilisation", "fits")}
+        return {**tree, **named, "loss": loss, "recipe": self.recipe.model_dump()}
+
+
+def plan(recipe: Recipe, hardware: Hardware, ranks: int = 1) -> Plan:
+    """The plan of a recipe on `ranks` devices. Raises SettingError when they cannot share the batch."""
+    index = prepared(recipe)
+    vocabulary = index.vocab_size if index else vocabulary_of(recipe.tokenizer)
+    recipe = recipe.override(f"model.vocab_size={vocabulary}")
+    local = share(recipe, ranks)
+    precision = hardware.precision if recipe.train.precision == "auto" else recipe.train.precision
+    traces = traced(local, as_traced(hardware, precision))
+    parts = parameters_by_part(recipe.model)
+    count = sum(parts.values())
+    memory = _memory(traces, local, hardware)
+    states = memory.weights + memory.gradients + memory.optimizer
+    data = _data(recipe, index)
+    web = isinstance(recipe.corpus, Files)  # of other corpora the law knows nothing: say what new web text would give
+    text = scaling.effective_tokens(data.tokens_seen, data.tokens if web else None)
+    return Plan(
+        recipe=recipe, hardware=hardware, ranks=ranks, precision=precision, parameters=parts, memory=memory,
+        sharded=memory.peak - states * (1 - 1 / ranks), cache=_cache(recipe),
+        checkpoint=memory.weights + memory.optimizer, data=data,
+        flops_per_token=grown(traces, local, lambda t: t.flops / t.tokens),
+        seconds_per_step=_seconds(traces, local, hardware) + _exchange(memory.gradients, hardware, ranks),
+        loss=scaling.band(count, text),
+    )  # fmt: skip
+
+
+def share(recipe: Recipe, ranks: int) -> Recipe:
+    """What one of `ranks` devices does of each batch."""
+    batch, train = recipe.train.batch_size, recipe.train
+    if batch % ranks:
+        raise SettingError(
+            f"--ranks={ranks} cannot share a batch of {batch} sequences evenly; "
+            "change train.micro_batch_size or train.grad_accumulation"
+        )
+    rows = min(train.micro_batch_size, batch // ranks)
+    rows = next(n for n in range(rows, 0, -1) if batch // ranks % n == 0)
+    return recipe.override(f"train.micro_batch_size={rows}", f"train.grad_accumulation={batch // ranks // rows}")
+
+
+def as_traced(hardware: Hardware, precision: str) -> str:
+    """The precision for `trace`: only a CPU in bf16 keeps short attention patterns."""
+    return precision if hardware.kind == "cpu" or precision == "fp32" else "fp16"
+
+
+def peak_memory(recipe: Recipe, hardware: Hardware, ranks: int, precision: str) -> float:
+    """Bytes at the worst moment on each of `ranks` devices."""
+    local = share(recipe, ranks)
+    return _memory(traced(local, as_traced(hardware, precision)), local, hardware).peak
+
+
+def vocabulary_of(tokenizer: TokenizerRecipe) -> int:
+    """The ids it will have; for characters, which only the text knows, no more than bytes would take."""
+    return getattr(tokenizer, "vocab_size", None) or 256 + len(tokenizer.special_from(256))
+
+
+def prepared(recipe: Recipe) -> Index | None:
+    """The index of the recipe's dataset if `glass prepare` or `glass train` has made it."""
+    try:
+        key = fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)
+        return Index.load(Path("data") / f"{stem(recipe)}-{key[:8]}" / "index.json")
+    except (GlassError, OSError):
+        return None
+
+
+def _memory(traces: tuple[Trace, ...], recipe: Recipe, hardware: Hardware) -> Memory:
+    def of(name: str) -> float:
+        return grown(traces, recipe, lambda t: getattr(t, name))
+
+    kept = [of(name) for name in ("weights", "gradients", "optimizer", "activations")]
+    process = PROCESS[hardware.kind]
+    most = (resident if hardware.kind == "cpu" else peak)(traces, recipe)
+    return Memory(*kept, passing=most - sum(kept), process=process, peak=most + process)
+
+
+def _seconds(traces: tuple[Trace, ...], recipe: Recipe, hardware: Hardware) -> float:
+    def of(trace: Trace) -> float:
+        times = {phase: clock.total(operators, hardware) for phase, operators in trace.operators.items()}
+        micro = sum(seconds for phase, seconds in times.items() if phase not in UPDATE)
+        return micro * recipe.train.grad_accumulation + sum(times[phase] for phase in UPDATE)
+
+    return grown(traces, recipe, of)
+
+
+def _exchange(gradients: float, hardware: Hardware, ranks: int) -> float:
+    """Seconds to add up gradients over all ranks in a ring, nothing else going on meanwhile."""
+    return 2 * (ranks - 1) / ranks * gradients / hardware.link
+
+
+def _cache(recipe: Recipe) -> float:
+    depths = shallow_depths(recipe.model)
+    if depths is None:
+        return cache_bytes(recipe, recipe.model.n_layer)
+    return linear(cache_bytes(recipe, depths[0]), cache_bytes(recipe, depths[1]), depths, recipe.model.n_layer)
+
+
+def _data(recipe: Recipe, index: Index | None) -> Data:
+    seen = recipe.train.steps * recipe.train.batch_size * recipe.model.context_length
+    width = 2 if recipe.model.vocab_size <= 1 << 16 else 4
+    if index:
+        return Data(seen, index.train.tokens, width * (index.train.tokens + index.validation.tokens), True)
+    size = _text_bytes(recipe)
+    tokens = None if size is None else size / BYTES_PER_TOKEN.get(recipe.tokenizer.name, 4.0)
+    return Data(seen, tokens, tokens and width * tokens * 1.05, False)
+
+
+def _text_bytes(recipe: Recipe) -> float | None:
+    if isinstance(recipe.corpus, Files):
+        path = Path(recipe.corpus.path).expanduser()
+        return path.stat().st_size * 0.9 if path.is_file() else None
+    megabytes = getattr(recipe.corpus, "megabytes", None)
+    return megabytes and megabytes * 1e6

@@ -1,0 +1,59 @@
+"""What to change when it does not fit: one change at a time, those first that leave the result as it is.
+
+micro_batch_size down, grad_accumulation up     the same batch, a little slower
+precision                                       16-bit activations
+optimizer=muon                                  4 bytes of state a matrix weight for 8
+context_length                                  another model: it sees less
+"""
+
+from collections.abc import Iterator
+
+from glassformer.lab.plan import USABLE, Plan, peak_memory
+from glassformer.lab.plan.hardware import TABLE
+
+
+def settings_that_fit(found: Plan) -> list[tuple[str, float]]:
+    """(settings to paste, bytes then) for every single change that is enough; empty when none is."""
+    room = USABLE * found.hardware.memory
+    fitting = []
+    for choice in _changes(found):
+        for settings in choice:
+            peak = _peak(found, settings)
+            if peak <= room:
+                fitting.append((" ".join(settings), peak))
+                break
+    return fitting
+
+
+def machines_that_fit(found: Plan) -> list[str]:
+    """What else would hold it: the smallest machine of the table, or how many of this one if they share the states."""
+    others = sorted(TABLE, key=lambda row: row.memory)
+    fit = [row.name for row in others if found.memory.peak <= USABLE * row.memory]
+    advice = [f"--hardware {fit[0]}"] if fit else []
+    room = USABLE * found.hardware.memory
+    states = found.memory.weights + found.memory.gradients + found.memory.optimizer
+    rest = found.memory.peak - states
+    if rest < room:
+        advice.append(f"{-(-states // (room - rest)):,.0f} or more {found.hardware.name} that share weights, gradients and "
+                      "optimizer state (FSDP)")  # fmt: skip
+    return advice
+
+
+def _peak(found: Plan, settings: list[str]) -> float:
+    recipe = found.recipe.override(*settings)
+    precision = found.precision if recipe.train.precision == "auto" else recipe.train.precision
+    return peak_memory(recipe, found.hardware, found.ranks, precision)
+
+
+def _changes(found: Plan) -> Iterator[list[list[str]]]:
+    """Kinds of change; of each kind, from mild to strong."""
+    train, model, batch = found.recipe.train, found.recipe.model, found.recipe.train.batch_size
+    rows = [n for n in range(train.micro_batch_size - 1, 0, -1) if batch % n == 0 and batch // n % found.ranks == 0]
+    halves = [n for i, n in enumerate(rows) if i == 0 or n == 1 or n <= train.micro_batch_size // 2]
+    yield [[f"train.micro_batch_size={n}", f"train.grad_accumulation={batch // n}"] for n in halves]
+    if found.precision == "fp32" and found.hardware.kind != "mps":
+        yield [[f"train.precision={'fp16' if found.hardware.precision == 'fp16' else 'bf16'}"]]
+    if train.optimizer.name == "adamw":
+        yield [["train.optimizer=muon"]]
+    lengths = [model.context_length // n for n in (2, 4, 8)]
+    yield [[f"model.context_length={n}"] for n in lengths if n >= 32]

@@ -1,0 +1,143 @@
+"""The plan on a terminal: three questions, three tables; or as JSON."""
+
+import json
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from glassformer.corpora.village import Village
+from glassformer.lab.plan import USABLE, Plan, plan, scaling
+from glassformer.lab.plan.advice import machines_that_fit, settings_that_fit
+from glassformer.lab.plan.hardware import named
+from glassformer.recipes.presets import Recipe
+
+VILLAGE = "the village: 0.344 bits per byte is a 5-gram's; mini reached 0.25 after 2.5M tokens (LOG.md)"
+
+
+def show(console: Console, recipe: Recipe, hardware: str, ranks: int, as_json: bool) -> None:
+    """Plan and print. Raises SettingError."""
+    found = plan(recipe, named(hardware), ranks)
+    changes = [] if found.fits else settings_that_fit(found)
+    if as_json:
+        tree = {**found.to_json(), "advice": [{"settings": s, "peak": p} for s, p in changes]}
+        console.print(json.dumps(tree, indent=2), markup=False, soft_wrap=True)
+        return
+    console.print(_fit(found))
+    _verdict(console, found, changes)
+    console.print(_time(found))
+    console.print(_result(found))
+
+
+def _table(title: str) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold cyan", box=None, show_header=False, pad_edge=False
+    )
+    table.add_column(min_width=22)
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    return table
+
+
+def _fit(found: Plan) -> Table:
+    table, memory, train = _table("\nWill it fit?"), found.memory, found.recipe.train
+    parts = ", ".join(f"{name} {_count(n)}" for name, n in found.parameters.items())
+    table.add_row("parameters", _count(found.n_parameters), f"{found.n_parameters:,}: {parts}")
+    table.add_row("weights", _bytes(memory.weights), "fp32")
+    table.add_row("gradients", _bytes(memory.gradients), "fp32")
+    table.add_row("optimizer", _bytes(memory.optimizer), train.optimizer.name)
+    rows = (
+        f"{train.micro_batch_size} x {found.recipe.model.context_length} tokens in {found.precision}, logits included"
+    )
+    table.add_row("activations", _bytes(memory.activations), rows if found.ranks == 1 else "of one micro-batch")
+    table.add_row("passing", _bytes(memory.passing), "beyond these at the worst moment: temporaries, allocator")
+    table.add_row("Python and PyTorch", _bytes(memory.process), "")
+    table.add_row("[bold]peak[/]", f"[bold]{_bytes(memory.peak)}[/]", f"of {_bytes(found.hardware.memory)} a device")
+    if found.ranks > 1:
+        table.add_row("peak, sharded", _bytes(found.sharded), f"states spread over {found.ranks} ranks (FSDP)")
+    table.add_row("cache", _bytes(found.cache), f"to write one text of {found.recipe.model.context_length} tokens")
+    table.add_row("checkpoint", _bytes(found.checkpoint), f"on disk; {train.keep_checkpoints} are kept")
+    if found.data.bytes:
+        table.add_row("dataset", _bytes(found.data.bytes), "on disk" if found.data.exact else "on disk, estimated")
+    return table
+
+
+def _verdict(console: Console, found: Plan, changes: list[tuple[str, float]]) -> None:
+    name = found.hardware.name if found.ranks == 1 else f"each of {found.ranks} x {found.hardware.name}"
+    if found.fits:
+        console.print(f"[green]It fits[/] on {name}: {found.memory.peak / found.hardware.memory:.0%} of its memory.")
+        return
+    if found.sharded <= USABLE * found.hardware.memory:
+        console.print(f"[yellow]It fits on {name} only when sharded[/] (FSDP).")
+    else:
+        console.print(f"[red]It does not fit[/] on {name}.")
+    if not changes:
+        console.print("  No single setting is enough: a smaller model, or one cut into pieces over many devices.")
+    for settings, peak in changes:
+        console.print(f"  fits with  [bold]{settings}[/]  ({_bytes(peak)})", soft_wrap=True)
+    for machine in machines_that_fit(found):
+        console.print(f"  or on      {machine}", soft_wrap=True)
+
+
+def _time(found: Plan) -> Table:
+    table, train, hardware = _table("\nHow long?"), found.recipe.train, found.hardware
+    how = "measured a moment ago" if hardware.measured else "from its data sheet"
+    speed = f"{hardware.fp32 / 1e12:.2g} TFLOP/s fp32, {hardware.narrow / 1e12:.3g} in 16 bits, "
+    table.add_row("machine", hardware.name, f"{speed}{hardware.bandwidth / 1e9:.0f} GB/s, {how}")
+    table.add_row("FLOPs a token", f"{found.flops_per_token:.2e}", "forward and backward, attention in full")
+    tokens = train.batch_size * found.recipe.model.context_length
+    rate = tokens / found.seconds_per_step
+    table.add_row("a step", _seconds(found.seconds_per_step), f"{tokens:,} tokens, {rate:,.0f} a second")
+    whole = f"{train.steps:,} steps, {found.flops:.2e} FLOPs; evaluations and samples come on top"
+    table.add_row("[bold]the run[/]", f"[bold]{_seconds(found.seconds)}[/]", whole)
+    table.add_row("utilisation", f"{found.utilisation:.0%}", f"of the peak in {found.precision}")
+    error = (
+        "within about 25 % on a quiet machine" if hardware.measured else "within a factor of two; not measured by us"
+    )
+    table.add_row("expect", "", error)
+    return table
+
+
+def _result(found: Plan) -> Table:
+    table, data = _table("\nWhat will I get?"), found.data
+    ratio = data.tokens_seen / found.n_parameters
+    remark = f"{scaling.OPTIMAL} is where a given compute is spent best (Hoffmann et al., 2022)"
+    table.add_row("tokens read", _count(data.tokens_seen), f"{ratio:.1f} per parameter; {remark}")
+    if data.tokens:
+        times = data.tokens_seen / data.tokens
+        about = "" if data.exact else "about "
+        table.add_row("different tokens", _count(data.tokens), f"{about}each is read {times:.1f} times")
+    V = found.recipe.model.vocab_size
+    table.add_row("a uniform guess", f"{math.log(V):.2f}", f"nats per token = ln {V:,}; the loss starts here")
+    if isinstance(found.recipe.corpus, Village):
+        table.add_row("expected", "", VILLAGE)
+    band = found.loss
+    if band is None:
+        table.add_row("on web text", "?", "too few parameters or tokens for the scaling law to say anything")
+        return table
+    low, high = band.bits_per_byte
+    table.add_row("on web text", f"{band.low:.2f} to {band.high:.2f}", "nats per token of a vocabulary of 32,000")
+    table.add_row("", f"{low:.2f} to {high:.2f}", "bits per byte")
+    table.add_row("source", "", band.source + (f"; {band.remark}" if band.remark else ""))
+    return table
+
+
+def _count(n: float) -> str:
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if n >= size:
+            return f"{n / size:.3g}{unit}"
+    return f"{n:.0f}"
+
+
+def _bytes(n: float) -> str:
+    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if abs(n) >= size:
+            return f"{n / size:.3g} {unit}"
+    return f"{n / 1e3:.0f} kB"
+
+
+def _seconds(s: float) -> str:
+    for size, unit in ((3.15e7, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "s")):
+        if s >= size:
+            return f"{s / size:.3g} {unit}"
+    return f"{1000 * s:.3g} ms"

@@ -1,0 +1,1 @@
+"""Looking inside: so far, at tokens (`lens/tokens`)."""

@@ -1,0 +1,14 @@
+"""RoPE as it was trained (Su et al., 2021)."""
+
+import torch
+from torch import Tensor
+
+from glassformer.model.position.rope.scaling import Scaling, unscaled
+
+
+class NoScaling(Scaling):
+    """theta_i = base^(-2i/width)."""
+
+    def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
+        """(width/2,)."""
+        return unscaled(base, width, device)

@@ -1,0 +1,81 @@
+"""The frame of every HTML page: its templates, style and script, and the words that all pages use for numbers.
+
+`base.html`, `page.css` and `page.js` are the skeleton, the style and the script; `chart.py` works out line charts and
+`dataset.py` the tables that describe a dataset. A page is one file: style and script are inlined, so it opens offline.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+_TROUBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+
+
+def render(template: Path, values: dict[str, Any]) -> str:
+    """A page from a template that may extend this folder's frame and use its charts."""
+    return environment(template.parent).get_template(template.name).render(**values)
+
+
+def environment(*folders: Path) -> jinja2.Environment:
+    """Templates of `folders` and then of this one; what they print is escaped, and has no invisible characters."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["setting"] = _setting
+    environment.tests["nested"] = _nested
+    environment.tests["any"] = lambda values: any(value is not None for value in values)
+    environment.filters["readout"] = lambda line: {"steps": line["steps"], "values": line["values"]}
+    return environment
+
+
+def visible(text: str) -> str:
+    """Text with its invisible troublemakers (control, direction and lone surrogate characters) written out as escapes.
+
+    >>> visible("a\\0b")
+    'a\\\\x00b'
+    """
+    return re.sub(_TROUBLE, lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def duration(seconds: float) -> str:
+    """
+    >>> duration(42.4), duration(200), duration(1_234), duration(7_500)
+    ('42 s', '3 min 20 s', '20 min', '2 h 5 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole < 600 else "")
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _nested(value: Any) -> bool:
+    """Whether a setting deserves a fold of its own: a mapping with many entries or with mappings inside."""
+    return isinstance(value, dict) and (len(value) > 6 or any(isinstance(item, dict) for item in value.values()))
+
+
+def _setting(value: Any, comma: str = "") -> str:
+    """A setting in a few words; `comma` separates thousands.
+
+    >>> _setting({"name": "rope", "base": 10_000})
+    'rope · base 10000'
+    """
+    if isinstance(value, dict):
+        parts = [("" if key == "name" else f"{key} ") + _setting(item, comma) for key, item in value.items()]
+        return " · ".join(parts) or "none"
+    if isinstance(value, list):
+        return ", ".join(_setting(item, comma) for item in value) or "none"
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else f"{value:{comma}}" if type(value) is int else json.dumps(value)

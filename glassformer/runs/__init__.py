@@ -1,0 +1,1 @@
+"""The run folder: what a training run leaves behind, its checkpoints, and its report."""

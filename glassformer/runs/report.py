@@ -1,0 +1,216 @@
+"""`report.html`: everything a run left behind on one page that opens offline, on any screen and on paper.
+
+`write_report` reads the run folder and nothing else, so it works for a run that is going on, was cut off or went wrong;
+what is not there yet is left out. No number on the page has another source than the run's logs, and the same folder
+always gives the same page. `curves.py` says what is drawn, `chart.py` works a drawing out, and `report.html` is the page.
+`pages/` has the frame, style and script of every page.
+"""
+
+import itertools
+import math
+import statistics
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from glassformer.pages.chart import short
+from glassformer.pages.dataset import SHOWN, sections
+from glassformer.pages.frame import duration, render
+from glassformer.runs.curves import Row, curves, finite, points
+from glassformer.runs.run import Run
+from glassformer.system.files import write_atomic
+
+MOST_SAMPLES = 8  # on a timeline, and of stories at the end
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` into the run folder and return its path. GlassError where the folder holds no run."""
+    opened = Run.open(run)
+    path = opened.folder / "report.html"
+    write_atomic(path, render(Path(__file__).with_name("report.html"), _page(opened)))
+    return path
+
+
+
+
+def _page(run: Run) -> dict[str, Any]:
+    """What `report.html` shows, by name."""
+    train, evals, events, samples = run.metrics("train"), run.metrics("eval"), run.metrics("event"), run.samples()
+    scores = {str(score.get("who")): score for score in run.metrics("score")}  # by step: the last one of each stays
+    facts, recipe = run.facts(), run.recipe()
+    samples = [_sample(sample, evals) for sample in samples if isinstance(sample.get("text"), str)]
+    stories = [sample for sample in samples if sample["step"] == samples[-1]["step"]]
+    return {
+        "name": run.name,
+        "state": _state(events, train, recipe),
+        "introduction": _introduction(facts),
+        "tiles": _tiles(train, evals, facts),
+        "findings": _findings(train, evals, scores),
+        "validated": bool(evals),
+        "charts": curves(train, evals, events, scores, recipe),
+        "timelines": _timelines(samples),
+        "stories": stories[:MOST_SAMPLES],
+        "stories_left_out": len(stories[MOST_SAMPLES:]),
+        "scores": _scores(scores),
+        "dataset": sections(facts["dataset"] if isinstance(facts.get("dataset"), dict) else {}),
+        "parts": _parts(facts),
+        "command": _command(facts),
+        "recipe": recipe,
+        "events": _events(events),
+        "version": facts.get("glassformer"),
+    }
+
+
+def _state(events: list[Row], train: list[Row], recipe: Row) -> Row:
+    """How far the run is: a word for the headline, and an alarm where it stopped on numbers that are not finite."""
+    turns = [event for event in events if event.get("what") in ("start", "resume", "interrupted", "nan", "done")]
+    last = turns[-1] if turns else {"what": "start"}
+    step, steps = train[-1]["step"] if train else 0, _dig(recipe, "train", "steps")
+    progress = f"step {step:,}" + (f" of {steps:,}" if isinstance(steps, int) else "")
+    if last["what"] == "done":
+        return {"word": "finished", "mood": "good", "alarm": None}
+    if last["what"] == "nan":
+        title = f"The run stopped at step {last['step']:,}: a value was not a finite number."
+        return {"word": "stopped", "mood": "bad", "alarm": {"title": title, "detail": str(last.get("detail") or "")}}
+    return {"word": ("interrupted, " if last["what"] == "interrupted" else "") + progress, "mood": "", "alarm": None}
+
+
+def _source(source: Any) -> str:
+    """A corpus as a person calls it: its path, or else its name."""
+    return str(source.get("path") or source.get("name")) if isinstance(source, dict) else str(source)
+
+
+def _introduction(facts: Row) -> str:
+    try:
+        when = datetime.fromisoformat(str(facts["started"]))
+        started = f"{when.day} {when:%B %Y, %H:%M}"
+    except (KeyError, ValueError):
+        started = facts.get("started")
+    dataset, machine = facts.get("dataset") or {}, facts.get("machine") or {}
+    precision = facts.get("precision")
+    parts = [
+        started and f"Started {started}",
+        _dig(dataset, "source") and f"trained on {_source(dataset['source'])}",
+        precision and f"in {_dig(precision, 'chosen') or precision}",
+        machine and f"on {_dig(machine, 'gpu') or _dig(machine, 'cpu')}",
+    ]
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _tiles(train: list[Row], evals: list[Row], facts: Row) -> list[Row]:
+    """The headline numbers that are there."""
+    tiles = []
+    for key, label, digits in (("loss", "validation loss", 4), ("bpb", "bits per byte", 3)):
+        if found := points(evals, key):
+            step, value = found[-1]
+            tiles.append({"label": label, "value": f"{value:.{digits}f}", "note": f"at step {step:,}"})
+    for key, label, say in (("tokens", "tokens seen", short), ("seconds", "training time", duration)):
+        if found := points(train, key):
+            step, value = found[-1]
+            note = f"{value:,}" if key == "tokens" else f"{step:,} steps"
+            tiles.append({"label": label, "value": say(value), "note": note})
+    if speeds := [value for _, value in points(train, "tokens_per_s") if math.isfinite(value)]:
+        tiles.append({"label": "tokens per second", "value": short(round(statistics.median(speeds))), "note": "median"})
+    if isinstance(parameters := facts.get("parameters"), int):
+        tiles.append({"label": "parameters", "value": short(parameters), "note": f"{parameters:,}"})
+    return tiles
+
+
+def _findings(train: list[Row], evals: list[Row], scores: dict[str, Row]) -> list[str]:
+    """Sentences that a reader would otherwise have to work out."""
+    found = []
+    ours, counted = (_dig(scores.get(who), "bpb") for who in ("model", "5-gram"))
+    if ours and counted and math.isfinite(ours) and math.isfinite(counted):
+        word = "fewer" if ours < counted else "more"
+        found.append(
+            f"On unseen text the model needs {ours:.3f} bits per byte, {abs(1 - ours / counted):.0%} {word} than a "
+            f"5-gram that counts what follows four tokens ({counted:.3f})."
+        )
+    losses = [point for point in points(evals, "loss") if math.isfinite(point.value)]
+    if losses and losses[-1].value > 1.01 * (best := min(losses, key=lambda point: point.value)).value:
+        found.append(
+            f"The lowest validation loss was {best.value:.4f} at step {best.step:,}; since then it has risen to "
+            f"{losses[-1].value:.4f}: the model has begun to memorise its training text. More text, a smaller model, "
+            "more dropout or fewer steps help."
+        )
+    return found
+
+
+def _sample(sample: Row, evals: list[Row]) -> Row:
+    """A text as the page shows it: split from its prompt, with the time and the bits per byte of that moment."""
+    prompt, text, seconds = str(sample.get("prompt") or ""), sample["text"], sample.get("seconds")
+    before = [value for step, value in points(evals, "bpb") if step <= sample["step"]]
+    return {
+        "step": sample["step"],
+        "prompt": prompt,
+        "continuation": text.removeprefix(prompt),
+        "code": "\n    " in text,
+        "after": duration(seconds) if finite(seconds) and seconds else "",
+        "bpb": f"{before[-1]:.3f}" if before else "",
+    }
+
+
+def _timelines(samples: list[Row]) -> list[Row]:
+    """For each prompt continued at more than one step: up to MOST_SAMPLES moments, closer together at the beginning."""
+    timelines = []
+    for prompt in dict.fromkeys(sample["prompt"] for sample in samples):
+        same = [sample for sample in samples if sample["prompt"] == prompt]
+        if len(same) > 1:
+            ratio = (len(same) - 1) ** (1 / (MOST_SAMPLES - 2))
+            spread = {0, *(round(ratio**power) for power in range(MOST_SAMPLES - 1))}
+            chosen = range(len(same)) if len(same) <= MOST_SAMPLES else sorted(spread)
+            shown = [same[index] for index in chosen]
+            timelines.append({"prompt": prompt, "samples": shown, "left_out": len(same) - len(shown)})
+    return timelines[:MOST_SAMPLES]
+
+
+def _scores(scores: dict[str, Row]) -> list[Row]:
+    order = {"model": 0, **{f"{k}-gram": 10 - k for k in range(1, 10)}, "untrained": 10}
+    shares = ("understood", "consistent", "wholly_right", "original")
+    return [
+        {
+            "who": who,
+            "bpb": f"{score['bpb']:.3f}" if finite(score.get("bpb")) else "–",
+            "shares": [score[share] if finite(score.get(share)) else None for share in shares],
+            "stories": score.get("stories", "–"),
+        }
+        for who, score in sorted(scores.items(), key=lambda item: (order.get(item[0], 11), item[0]))
+    ]
+
+
+def _parts(facts: Row) -> list[Row]:
+    """Dataset and machine; facts that this page knows nothing of are shown with the machine rather than hidden."""
+    elsewhere = ("dataset", "machine", "command", "argv")
+    machine = {**(facts.get("machine") or {}), **{key: value for key, value in facts.items() if key not in elsewhere}}
+    text = facts.get("dataset") or {}
+    if _dig(text, "train", "tokens"):  # the tables of `dataset.py` have the rest
+        text = {key: value for key, value in text.items() if key not in SHOWN}
+    parts = [
+        {"title": "Text", "facts": text},
+        {"title": "Machine and software", "facts": machine},
+    ]
+    return [part for part in parts if part["facts"]]
+
+
+def _command(facts: Row) -> str:
+    commit, command = facts.get("git"), facts.get("command")
+    return "\n".join(line for line in (commit and f"git checkout {commit}", command) if line)
+
+
+def _events(events: list[Row]) -> list[Row]:
+    """The run's history, with each series of checkpoints in one line."""
+    history = []
+    for saved, group in itertools.groupby(events, key=lambda event: event.get("what") == "checkpoint"):
+        rows = list(group)
+        if saved and len(rows) > 1:
+            detail = f"{len(rows)} saved, from step {rows[0]['step']:,} to step {rows[-1]['step']:,}"
+            rows = [{"step": rows[-1]["step"], "what": "checkpoints", "detail": detail}]
+        history += [{"step": row["step"], "what": row.get("what", ""), "detail": row.get("detail", "")} for row in rows]
+    return history
+
+
+def _dig(value: Any, *keys: str) -> Any:
+    """The value at nested keys, None where the path ends early."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,189 @@
+"""The run folder: what one training run leaves behind, written so that a crash at any moment costs at most one line.
+
+`runs/<name>/` holds `recipe.json` (the complete config), `run.json` (command, versions, machine, dataset), two append-only
+logs, `checkpoints/` and `report.html`. The logs are JSON lines:
+
+- `metrics.jsonl`: `{"kind": "train" | "eval" | "score" | "compare" | "event", "step": ..., values..., "time": ...}`, the
+  time in Unix seconds.
+  In `train` lines `tokens` and `seconds` count from the start of the run, over every resume; `tokens_per_s` is the
+  speed since the line before, and `data_seconds` how long a step waited for its batch, a mean since then. In `eval`
+  lines they are this evaluation's own.
+- `samples.jsonl`: `{"step", "prompt", "text", "seconds", "time"}`; `seconds` as in `train` lines.
+
+How they are read. A line that is no JSON object (torn by a crash) is skipped. A later line for the same step replaces an
+earlier one. An event `resume` at step s takes back everything logged after step s, since it is about to happen again.
+Events themselves are history: none is ever replaced, and they stay in the order of writing. JSON has no word for
+numbers that are not finite: they are stored as the strings "NaN", "Infinity", "-Infinity"; `metrics` gives floats back.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from glassformer.errors import GlassError, SettingError
+from glassformer.system.files import cannot_write, write_atomic
+
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class Run:
+    """A run folder that exists. `Run.create` makes one, `Run.open` reads one.
+
+    >>> run = Run.create(Path("runs/demo"), recipe.to_json(), {"command": "glass demo"})
+    >>> run.log("train", 10, loss=3.2, lr=1e-3)
+    >>> run.metrics("train")[-1]["loss"]
+    3.2
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+
+    @classmethod
+    def create(cls, folder: Path, recipe_json: str, facts: dict[str, Any]) -> "Run":
+        """Begin a run in a folder that holds none yet; `facts` becomes `run.json`."""
+        run = cls(folder)
+        if any((run.folder / name).exists() for name in ("run.json", "metrics.jsonl")):
+            raise GlassError(
+                f"{run.folder} already holds a run: continue it with `glass resume {run.folder}`, choose another name "
+                "for the new one, or delete the folder."
+            )
+        write_atomic(run.folder / "recipe.json", recipe_json)
+        write_atomic(run.folder / "run.json", json.dumps(_storable(facts), indent=2, allow_nan=False) + "\n")
+        return run  # run.json comes last: a folder that has one is a whole run
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """The run in `folder`; GlassError where there is none."""
+        run = cls(folder)
+        if not (run.folder / "run.json").is_file():
+            there = "holds no run (no run.json)" if run.folder.is_dir() else "is not a folder"
+            raise GlassError(f"{run.folder} {there}: name a run's own folder, such as runs/demo.")
+        return run
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    def facts(self) -> dict[str, Any]:
+        """What `run.json` says: command, started, versions, machine, parameters, precision, dataset."""
+        return self._object("run.json")
+
+    def recipe(self) -> dict[str, Any]:
+        """What `recipe.json` says, as plain JSON values; `Config.from_json` reads the same file as a config."""
+        return self._object("recipe.json")
+
+    def log(self, kind: str, step: int, **values: Any) -> None:
+        """Append one line to `metrics.jsonl`; it has left the process when this returns."""
+        self._append("metrics.jsonl", {"kind": kind, "step": step, **values, "time": round(time.time(), 3)})
+
+    def sample(self, step: int, prompt: str, text: str, seconds: float) -> None:
+        """Append a text that the model wrote at `step`, `seconds` of training after the start."""
+        line = {"step": step, "prompt": prompt, "text": text, "seconds": seconds, "time": round(time.time(), 3)}
+        self._append("samples.jsonl", line)
+
+    def metrics(self, kind: str) -> list[dict[str, Any]]:
+        """The valid lines of one kind, by step (events: in the order of writing)."""
+        if kind == "event":
+            return [line for line in self._lines("metrics.jsonl") if line.get("kind") == "event"]
+        kept: dict[tuple, dict[str, Any]] = {}
+        for line in self._lines("metrics.jsonl"):
+            if line.get("kind") == kind:
+                kept[line["step"], str(line.get("who"))] = _restored(line)
+            elif _is_resume(line):
+                kept = {key: old for key, old in kept.items() if old["step"] <= line["step"]}
+        return sorted(kept.values(), key=lambda line: line["step"])
+
+    def samples(self) -> list[dict[str, Any]]:
+        """The texts written during training, by step; one for each step and prompt."""
+        resumes = [event for event in self.metrics("event") if _is_resume(event)]
+        kept: dict[tuple, dict[str, Any]] = {}
+        for line in self._lines("samples.jsonl"):
+            written = line.get("time", math.inf)
+            if not any(line["step"] > event["step"] and written < event.get("time", -math.inf) for event in resumes):
+                kept[line["step"], str(line.get("prompt"))] = line
+        return sorted(kept.values(), key=lambda line: line["step"])
+
+    def _append(self, name: str, line: dict[str, Any]) -> None:
+        data = json.dumps(_storable(line), allow_nan=False).encode() + b"\n"
+        path = self.folder / name
+        try:
+            with open(path, "ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":
+                        data = b"\n" + data  # the last writer was cut off inside a line: begin on a new one
+                file.write(data)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        path = self.folder / name
+        if not path.exists():
+            return
+        with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
+            for text in file:
+                try:
+                    line = json.loads(text)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(line, dict) and isinstance(line.get("step"), int):
+                    yield line
+
+    def _object(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise GlassError(f"{path} cannot be read ({error}): restore it from a copy, or train again.") from error
+        if not isinstance(value, dict):
+            raise GlassError(f"{path} is not a JSON object: restore it from a copy, or train again.")
+        return value
+
+
+def _is_resume(line: dict[str, Any]) -> bool:
+    return line.get("kind") == "event" and line.get("what") == "resume"
+
+
+def _storable(value: Any) -> Any:
+    """JSON's own types: NumPy and torch scalars become Python numbers, paths text, non-finite numbers their names."""
+    if isinstance(value, dict):
+        return {str(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return _storable(value.item()) if hasattr(value, "item") else str(value)
+
+
+def _restored(line: dict[str, Any]) -> dict[str, Any]:
+    return {key: _NOT_FINITE.get(value, value) if isinstance(value, str) else value for key, value in line.items()}
+
+
+def named_folder(name: str) -> Path:
+    """`runs/<name>`. Raises SettingError for a name that leads elsewhere."""
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts:
+        raise SettingError(f"--name '{name}' is no folder below runs/; choose one such as --name first")
+    return Path("runs") / name
+
+
+def new_run(name: str | None, stem: str) -> Path:
+    """`runs/<name>`, or the first free of `runs/<stem>`, `runs/<stem>-2`, ... Raises SettingError."""
+    if name is not None:
+        return named_folder(name)
+    candidates = (Path("runs") / (stem if i == 1 else f"{stem}-{i}") for i in range(1, 100_000))
+    return next(path for path in candidates if not path.exists())
+
+
+def check_free(folder: Path) -> None:
+    """Raise before any work is done if `folder` already holds a run."""
+    if (folder / "run.json").exists():
+        raise SettingError(
+            f"{folder} already holds a run; continue it with `glass resume {folder}` or choose another --name"
+        )

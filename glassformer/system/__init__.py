@@ -1,0 +1,1 @@
+"""The machine underneath: files, folders, processes, compiled kernels, caches. No torch."""

@@ -1,0 +1,111 @@
+"""Checkpoints: exact, verified, and never half there."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from glassformer.errors import CheckpointError, GlassError
+from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.recipes.presets import mini
+from glassformer.runs import checkpoint
+from glassformer.tokenizers import TokenizerRecipe
+
+CONFIG = GPTConfig(vocab_size=257, n_layer=1, n_embd=16, n_head=2, context_length=8)
+
+
+@pytest.fixture
+def tokenizer():
+    return TokenizerRecipe.named("byte").train([])
+
+
+@pytest.fixture
+def saved(tmp_path, tokenizer):
+    """The folder of one checkpoint, and the model in it."""
+    model = GPT(CONFIG, seed=5)
+    recipe = mini().model_copy(update={"model": CONFIG})
+    state = {"step": 7, "tokens": 10, "seconds": 1.5}
+    moments = {"mean.x": torch.randn(3)}
+    return checkpoint.save(tmp_path / "checkpoints", model, moments, state, recipe.to_json(), tokenizer), model
+
+
+def test_what_is_saved_comes_back_exactly(saved, tokenizer):
+    folder, model = saved
+    back = checkpoint.load(folder)
+    assert back.step == 7 and back.state["seconds"] == 1.5
+    for name, tensor in back.model().state_dict().items():
+        assert torch.equal(tensor, model.state_dict()[name])
+    assert back.tokenizer().fingerprint() == tokenizer.fingerprint()
+    assert back.optimizer_tensors().keys() == {"mean.x"}
+    assert checkpoint.load(folder.parents[1]).folder == folder  # a run folder means its newest checkpoint
+
+
+FILES = ["model.safetensors", "optimizer.safetensors", "state.json", "recipe.json", "tokenizer.json", "manifest.json"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "empty"])
+def test_damage_is_refused_with_the_remedy(saved, name, damage):
+    folder, _ = saved
+    data = bytearray((folder / name).read_bytes())
+    if damage == "missing":
+        (folder / name).unlink()
+    else:
+        data[len(data) // 2] ^= 0x10
+        (folder / name).write_bytes({"truncated": data[: len(data) // 2], "flipped": data, "empty": b""}[damage])
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(folder.parents[1])
+    assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("manifest", ["[]", "{}", '{"format": 1, "sha256": 3}', '{"format": 9, "sha256": {}}', "null",
+                                      '{"format": 1, "sha256": {"../../secret": "0"}}'])  # fmt: skip
+def test_a_hostile_manifest_is_refused(saved, manifest):
+    folder, _ = saved
+    (folder / "manifest.json").write_text(manifest)
+    with pytest.raises(CheckpointError):
+        checkpoint.load(folder)
+
+
+def test_weights_of_another_model_are_refused_before_use(saved, tmp_path, tokenizer):
+    _, model = saved
+    for change, word in (({"n_embd": 32}, "shape"), ({"n_layer": 2}, "lacks"), ({"bias": True}, "lacks")):
+        other = GPTConfig.parse({**CONFIG.model_dump(), **change})
+        recipe = mini().model_copy(update={"model": other}).to_json()
+        folder = checkpoint.save(tmp_path / "other", model, {}, {"step": 1}, recipe, tokenizer)
+        with pytest.raises(CheckpointError, match=word):
+            checkpoint.load(folder).model()
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint(saved, tmp_path, tokenizer, monkeypatch):
+    folder, model = saved
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(GlassError, match="No space left"):
+        checkpoint.save(folder.parent, model, {}, {"step": 8}, "{}", tokenizer)
+    assert checkpoint.load(folder.parents[1]).step == 7
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_prune_keeps_the_newest_and_sweeps_what_a_crash_left(saved):
+    folder, _ = saved
+    for step in (8, 9):
+        shutil.copytree(folder, folder.with_name(f"{step:08d}"))
+    folder.with_name(".00000010.preparing").mkdir()
+    checkpoint.prune(folder.parent, keep=2)
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["00000008", "00000009"]
+
+
+def test_nothing_there_is_one_sentence(tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(CheckpointError, match="name a run folder"):
+            checkpoint.load(path)
+
+
+def test_settings_are_in_the_checkpoint(saved):
+    folder, _ = saved
+    assert json.loads((folder / "recipe.json").read_text())["model"]["n_embd"] == 16
