@@ -97,7 +97,7 @@ def write(mixers: list[str], shape: str, lengths: list[int], rounds: int) -> Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shape", choices=SHAPES, default="mini")
-    parser.add_argument("--mixers", default="linear,mamba,delta")
+    parser.add_argument("--mixers", default="linear,mamba,gated_deltanet")
     parser.add_argument("--lengths", default="512,2048")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

@@ -21,7 +21,7 @@ from measure import claim, milliseconds
 from torch import Tensor
 from torch.nn import functional as F
 
-from glassformer.kernels import attention, banded, blocked, flex, strided
+from glassformer.kernels import attention, block_sparse, flex, sliding_window, strided
 
 TARGET = 5.0
 FLEX = ", FlexAttention"
@@ -32,8 +32,8 @@ def variants(window: int, device: str) -> dict[str, tuple[Callable[..., Tensor],
     half, quarter = window // 2, window // 4
     found: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {}
     patterns = {
-        "sliding": (banded, (window,)),
-        "blocks": (blocked, (half, 1, 1)),
+        "sliding": (sliding_window, (window,)),
+        "block_sparse": (block_sparse, (half, 1, 1)),
         "strided": (strided, (quarter, half)),
     }
     for name, (kernel, sizes) in patterns.items():

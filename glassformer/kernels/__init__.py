@@ -39,8 +39,8 @@ class Kernels:
     route: Callable[..., tuple[Tensor, Tensor, Tensor]]
     rope: Callable[..., tuple[Tensor, Tensor]]
     attention: Callable[..., Tensor]
-    banded: Callable[..., Tensor]
-    blocked: Callable[..., Tensor]
+    sliding_window: Callable[..., Tensor]
+    block_sparse: Callable[..., Tensor]
     strided: Callable[..., Tensor]
     linear_attention: Callable[..., tuple[Tensor, Tensor, Tensor]]
     short_convolution: Callable[..., Tensor]
@@ -48,7 +48,7 @@ class Kernels:
     gated_delta: Callable[..., tuple[Tensor, Tensor]]
     dropout: Callable[..., Tensor]
     adamw: Callable[..., None]
-    orthogonalise: Callable[..., Tensor]
+    newton_schulz: Callable[..., Tensor]
     clip: Callable[..., Tensor]
 
 
@@ -65,7 +65,7 @@ def fused() -> Kernels:
 def flexible() -> Kernels:
     """`fused`, with FlexAttention in training where the device and the call allow it (`flex.py`)."""
     flex = import_module(f"{__name__}.flex")
-    return replace(fused(), banded=flex.banded, blocked=flex.blocked, strided=flex.strided)
+    return replace(fused(), sliding_window=flex.sliding_window, block_sparse=flex.block_sparse, strided=flex.strided)
 
 
 def _twins(which: str) -> Kernels:

@@ -1,4 +1,6 @@
-"""`banded`, `blocked` and `strided` by FlexAttention (Dong et al., 2024): PyTorch writes the GPU's kernel for the rule.
+"""`sliding_window`, `block_sparse` and `strided` by FlexAttention (Dong et al., 2024).
+
+PyTorch writes the GPU's kernel for the rule:
 
     y_t = sum_s softmax_s(q_t . k_s / sqrt(D)) v_s        over the keys s with rule(t, s)
 
@@ -20,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
-from glassformer.kernels import banded as _banded
-from glassformer.kernels import blocked as _blocked
+from glassformer.kernels import block_sparse as _blocked
+from glassformer.kernels import sliding_window as _banded
 from glassformer.kernels import strided as _strided
 
 Bias = Callable[[Tensor, Tensor], Tensor | None]
@@ -33,21 +35,21 @@ KERNELS = 64
 what came then would be computed by a dense form, or refused."""
 
 
-def banded(
+def sliding_window(
     q: Tensor, k: Tensor, v: Tensor, window: int, bias: Bias | None = None, documents: Tensor | None = None,
     dropout: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """See `kernels/banded.py`."""
+    """See `kernels/sliding_window.py`."""
     if possible(q, k, bias, dropout):
         return attend(q, k, v, _banded.visible, (window,), documents)
     return _banded.fused(q, k, v, window, bias, documents, dropout)
 
 
-def blocked(
+def block_sparse(
     q: Tensor, k: Tensor, v: Tensor, block: int, before: int = 1, first: int = 1, bias: Bias | None = None,
     documents: Tensor | None = None, dropout: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """See `kernels/blocked.py`."""
+    """See `kernels/block_sparse.py`."""
     if possible(q, k, bias, dropout):
         return attend(q, k, v, _blocked.visible, (block, before, first), documents)
     return _blocked.fused(q, k, v, block, before, first, bias, documents, dropout)
@@ -136,7 +138,7 @@ def alone(rule: Rule, sizes: tuple[int, ...], T: int, device: torch.device) -> B
 def packed(rule: Rule, sizes: tuple[int, ...], documents: Tensor) -> BlockMask:
     """The mask of rows that hold several documents, (B, T) with T a multiple of BLOCK.
 
-    Packing takes pairs away from the row's own rule; only under `blocked` has every document first blocks of its own.
+    Packing takes pairs away from the row's own rule; only under `block_sparse` has every document first blocks of its own.
     """
     T, device = documents.shape[1], documents.device
     start = _blocked.starts(documents).int()  # (B, T), equal within a document only

@@ -1,4 +1,4 @@
-"""Overlapping windows of a sequence, the common part of `banded`, `blocked` and `strided`.
+"""Overlapping windows of a sequence, the common part of `sliding_window`, `block_sparse` and `strided`.
 
     y_i = x[i c .. i c + size - 1],  i = 0 .. N-1
 

@@ -49,7 +49,7 @@ class GPTConfig(Shapes):
     """How the stream becomes scores."""
     init: Init = slot("gpt2")
     """What the weights are before the first step."""
-    logit_cap: PositiveFloat | None = None
+    logit_softcap: PositiveFloat | None = None
     """No score grows beyond this (Gemma 2: 30); null for no limit."""
 
     @field_validator("mixers", mode="before")
@@ -134,7 +134,7 @@ class GPT(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """x (..., C) -> (..., V)."""
-        scale, cap = self.config.init.readout(self.config), self.config.logit_cap
+        scale, cap = self.config.init.logit_scale(self.config), self.config.logit_softcap
         z = self.head(x if scale == 1 else x * scale, self.embedding)
         return z if cap is None else self.kernels.softcap(z, cap)
 
@@ -155,7 +155,7 @@ class GPT(nn.Module):
             terms.append(self.head.extra_loss(x, self.logits, targets, documents))
         return torch.stack(terms).sum() if terms else None
 
-    def rates(self) -> dict[str, float]:
+    def lr_scales(self) -> dict[str, float]:
         """What the learning rate of each parameter is multiplied by, as the initialisation asks."""
         return {name: self.config.init.rate(name, p, self.config) for name, p in self.named_parameters()}
 

@@ -1,4 +1,4 @@
-"""What mixers with a state share (`mamba`, `delta`): a short convolution, and first weights that no Init knows."""
+"""What mixers with a state share (`mamba`, `gated_deltanet`): a short convolution, and first weights that no Init knows."""
 
 import torch
 from torch import Tensor, nn

@@ -49,7 +49,7 @@ def mini() -> Recipe:
         "tokenizer.vocab_size=2048",
         *_shape(layers=4, heads=4, width=192, context=256), "model.norm=layernorm",
         "train.steps=1500", "train.micro_batch_size=16", "train.learning_rate=6e-3",
-        "train.optimizer=muon", "train.optimizer.weight_decay=0.02", "train.schedule.final=0.05",
+        "train.optimizer=muon", "train.optimizer.weight_decay=0.02", "train.schedule.min_lr_ratio=0.05",
         "sample.temperature=0.5", "sample.max_new_tokens=200",
     )  # fmt: skip
 

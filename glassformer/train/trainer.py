@@ -59,12 +59,12 @@ class TrainConfig(Config):
     """How a gradient becomes a step."""
     schedule: Schedule = slot("cosine")
     """How the learning rate changes over the run."""
-    clip: PositiveFloat = 1.0
+    grad_clip: PositiveFloat = 1.0
     """The longest gradient (global norm) that is used as it is."""
     precision: PrecisionName = "auto"
     """Format of the matrix products; auto measures on a CPU and takes bf16 (or fp16) on a GPU."""
     kernels: Literal["fused", "flexible"] = "fused"
-    """How `sliding`, `blocks` and `strided` skip pairs; flexible is FlexAttention, on CUDA without dropout or biases."""
+    """How `sliding`, `block_sparse` and `strided` skip pairs; flexible is FlexAttention: CUDA without dropout or biases."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes a GPU if there is one."""
     eval_every: PositiveInt = 250
@@ -132,7 +132,7 @@ class Trainer:
         self.loss, self.sample, self.watch = loss, sample, watch
         self.device = next(model.parameters()).device
         self.precision = Precision(precision, self.device)
-        self.optimizer = config.optimizer.build(model.named_parameters(), model.kernels, model.rates())
+        self.optimizer = config.optimizer.build(model.named_parameters(), model.kernels, model.lr_scales())
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.waited = 0.0  # seconds spent waiting for batches, in this process
@@ -213,7 +213,7 @@ class Trainer:
             for p in parameters:
                 assert p.grad is not None
                 p.grad.div_(self.precision.loss_scale.value)
-        return self.model.kernels.clip(parameters, self.config.clip).item()
+        return self.model.kernels.clip(parameters, self.config.grad_clip).item()
 
     def _look(self) -> bool:
         """Evaluate and sample if this step is due; returns whether time went by."""
@@ -255,8 +255,8 @@ class Trainer:
             causes.append(f"the warmup is short (try train.schedule.warmup_steps={longer})")
         if self.precision.name == "fp16":
             causes.append("fp16 overflowed (try train.precision=bf16)")
-        if self.config.clip > 5:
-            causes.append(f"gradients are hardly clipped (train.clip={self.config.clip:g}; 1 is usual)")
+        if self.config.grad_clip > 5:
+            causes.append(f"gradients are hardly clipped (train.grad_clip={self.config.grad_clip:g}; 1 is usual)")
         raise Diverged(
             f"loss {loss} and gradient norm {norm} at step {step}: training stopped before the weights were touched; "
             f"likely because {'; or '.join(causes)}. The last good checkpoint is {kept}"

@@ -27,10 +27,10 @@ def test_ranks_share_the_rows_in_order(n_rows, ranks):
     with_documents=st.booleans(),
 )  # fmt: skip
 def test_cutting_keeps_every_target_its_order_and_what_it_follows(rows, width, length, seed, with_documents):
-    dice = torch.Generator().manual_seed(seed)
-    ids, targets = (torch.randint(0, 1000, (rows, width), generator=dice) for _ in range(2))
-    targets[torch.rand(rows, width, generator=dice) < 0.4] = IGNORED
-    documents = torch.randint(0, 2, (rows, width), generator=dice).cumsum(1) if with_documents else None
+    generator = torch.Generator().manual_seed(seed)
+    ids, targets = (torch.randint(0, 1000, (rows, width), generator=generator) for _ in range(2))
+    targets[torch.rand(rows, width, generator=generator) < 0.4] = IGNORED
+    documents = torch.randint(0, 2, (rows, width), generator=generator).cumsum(1) if with_documents else None
     short = Batch(ids, targets, documents).cut(length)
     assert short.ids.shape == short.targets.shape and short.ids.shape[1] == min(width, length)
     counted, kept = targets != IGNORED, short.targets != IGNORED

@@ -37,13 +37,13 @@ def source(tmp_path_factory):
     return path
 
 
-def survives(source: Path, tmp_path: Path, n_kills: int, dice: random.Random, settings: dict) -> int:
+def survives(source: Path, tmp_path: Path, n_kills: int, generator: random.Random, settings: dict) -> int:
     """Kill, again and again until it was done or was killed so often; how often it was really killed while at work."""
     settings = {"shard_tokens": 10_000, **settings}
     seconds = duration(source, tmp_path / "whole", **settings)
     kills = 0
     while kills < n_kills:
-        killed = kill_after(start(source, tmp_path / "cut", **settings), dice.uniform(0, seconds / 3))
+        killed = kill_after(start(source, tmp_path / "cut", **settings), generator.uniform(0, seconds / 3))
         kills += killed
         if not killed:  # it was done: again from the beginning
             assert hashes(tmp_path / "cut") == hashes(tmp_path / "whole")

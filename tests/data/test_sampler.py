@@ -168,8 +168,8 @@ def test_rows_are_filled_nearly_as_well_as_can_be(lengths):
 
 
 def test_packing_leaves_few_places_empty_and_finds_the_rows_of_every_neighbourhood():
-    dice = np.random.default_rng(0)
-    split = split_of(dice.integers(2, 600, 5000).tolist(), shard_tokens=2**20)
+    generator = np.random.default_rng(0)
+    split = split_of(generator.integers(2, 600, 5000).tolist(), shard_tokens=2**20)
     sampler = Sampler.named("packed").build(split, 256, 8, 0)
     assert len(split) > 0.98 * 256 * sampler.n_rows
     found = Counter(an_epoch(sampler, split, -(-sampler.n_rows // 8)))

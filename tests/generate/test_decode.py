@@ -23,8 +23,8 @@ def model_of(position: str = "rope", context_length: int = 32, **slots) -> GPT:
 
 
 def prompts_of(seed: int, *lengths: int) -> list[list[int]]:
-    dice = Random(seed)
-    return [[dice.randrange(V) for _ in range(n)] for n in lengths]
+    generator = Random(seed)
+    return [[generator.randrange(V) for _ in range(n)] for n in lengths]
 
 
 def rows_of(tokens: list[Token], n_rows: int) -> list[list[int]]:

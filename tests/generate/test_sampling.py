@@ -1,4 +1,4 @@
-"""Sampling stages against transformers' processors, and dice that land where the probabilities say."""
+"""Sampling stages against transformers' processors, and generator that land where the probabilities say."""
 
 import math
 

@@ -178,8 +178,8 @@ def sparse_case(draw, settings: dict[str, list[int]], older_keys: bool = False):
     return Case([q, k, v, *table], call, 30)
 
 
-BANDED = {"window": [1, 2, 7, 32, 50, 500]}
-BLOCKED = {"block": [1, 2, 7, 16, 500], "before": [0, 1, 2], "first": [0, 1, 2]}
+SLIDING_WINDOW = {"window": [1, 2, 7, 32, 50, 500]}
+BLOCK_SPARSE = {"block": [1, 2, 7, 16, 500], "before": [0, 1, 2], "first": [0, 1, 2]}
 STRIDED = {"window": [1, 2, 7, 32, 500], "stride": [1, 2, 7, 16, 500]}
 @st.composite
 def short_convolution_case(draw):
@@ -255,8 +255,8 @@ FORMULAS = {
     "swiglu": leading(2, 3).map(lambda x: Case([x[..., 0, :], x[..., 1, :]], lambda f, g, u: f(g, u))),
     "rope": rope_case(),
     "attention": attention_case(),
-    "banded": sparse_case(BANDED, older_keys=True),
-    "blocked": sparse_case(BLOCKED),
+    "sliding_window": sparse_case(SLIDING_WINDOW, older_keys=True),
+    "block_sparse": sparse_case(BLOCK_SPARSE),
     "strided": sparse_case(STRIDED),
     "linear_attention": linear_attention_case(),
     "short_convolution": short_convolution_case(),
@@ -264,7 +264,7 @@ FORMULAS = {
     "gated_delta": gated_delta_case(),
 }
 # in place, random, or (orthogonalise) iterated in bf16: these have tests of their own
-IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout", "orthogonalise"}
+IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout", "newton_schulz"}
 EVERY_FORMULA = pytest.mark.parametrize("name", FORMULAS)
 
 

@@ -16,17 +16,21 @@ from torch import Tensor
 from torch.nn.attention import flex_attention as torch_flex
 
 from glassformer import kernels
-from glassformer.kernels import banded, blocked, flex, strided
+from glassformer.kernels import block_sparse, flex, sliding_window, strided
 
-from .cases import BANDED, BLOCKED, FORMULAS, STRIDED, check_close
+from .cases import BLOCK_SPARSE, FORMULAS, SLIDING_WINDOW, STRIDED, check_close
 
 LARGER = {
-    "banded": {"window": [1, 100, 128, 129, 300]},
-    "blocked": {"block": [30, 64, 100, 200], "before": [0, 1], "first": [0, 1, 3]},
+    "sliding_window": {"window": [1, 100, 128, 129, 300]},
+    "block_sparse": {"block": [30, 64, 100, 200], "before": [0, 1], "first": [0, 1, 3]},
     "strided": {"window": [1, 64, 200], "stride": [64, 256, 300]},
 }
 """Sizes at which a block more or less matters."""
-PATTERNS = {"banded": (banded, BANDED), "blocked": (blocked, BLOCKED), "strided": (strided, STRIDED)}
+PATTERNS = {
+    "sliding_window": (sliding_window, SLIDING_WINDOW),
+    "block_sparse": (block_sparse, BLOCK_SPARSE),
+    "strided": (strided, STRIDED),
+}
 EVERY = pytest.mark.parametrize("name", PATTERNS)
 CUDA = pytest.mark.skipif(
     flex.missing(torch.device("cuda")) is not None or not torch.cuda.is_available(), reason="needs a GPU, CUDA and triton"
@@ -59,10 +63,10 @@ class Call:
 
 def call(name: str, T: int, sizes: tuple[int, ...], rate: float | None, B=2, G=2, repeat=2, D=16, seed=0) -> Call:
     """A document begins at every 1 / rate-th token or so; None: one document a row."""
-    dice = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     shapes = [(B, G * repeat, T, D), (B, G, T, D), (B, G, T, D)]
-    tensors = [torch.randn(shape, generator=dice, dtype=torch.float64) for shape in shapes]
-    documents = None if rate is None else (torch.rand(B, T, generator=dice) < rate).long().cumsum(1) * 2
+    tensors = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    documents = None if rate is None else (torch.rand(B, T, generator=generator) < rate).long().cumsum(1) * 2
     return Call(name, tensors, sizes, documents)
 
 
@@ -108,7 +112,7 @@ def test_no_visible_pair_is_in_a_block_that_is_skipped(name, data):
     else:
         case.documents = torch.nn.functional.pad(case.documents, (0, T - case.documents.shape[1]), value=10**6)
         mask = flex.packed(rule, case.sizes, case.documents)
-        place = index - blocked.starts(case.documents)
+        place = index - block_sparse.starts(case.documents)
         seen = rule(place[:, :, None], place[:, None], *case.sizes)
         seen = seen & (case.documents[:, :, None] == case.documents[:, None])
     tiles = seen.unflatten(1, (-1, flex.BLOCK)).unflatten(3, (-1, flex.BLOCK))  # (B, n, BLOCK, n, BLOCK)
@@ -124,21 +128,21 @@ def test_packing_skips_what_lies_before_the_document():
     """Four documents of 512: a stride touches all blocks of a row, but only those of its own document here."""
     documents = torch.arange(4).repeat_interleave(512)[None]
     n = 4
-    for rule, sizes in ((strided.visible, (64, 64)), (banded.visible, (4096,)), (blocked.visible, (64, 0, 8))):
+    for rule, sizes in ((strided.visible, (64, 64)), (sliding_window.visible, (4096,)), (block_sparse.visible, (64, 0, 8))):
         assert int(flex.packed(rule, sizes, documents).to_dense().sum()) == 4 * n * (n + 1) // 2
 
 
 def test_every_document_keeps_its_own_beginning_in_sight():
     """One begins at 70 and shows its first 192 tokens, 70 to 261, to all: blocks 0 to 2."""
     documents = (torch.arange(1024) >= 70).long()[None]
-    last = flex.packed(blocked.visible, (64, 0, 3), documents).to_dense()[0, 0, 7]
+    last = flex.packed(block_sparse.visible, (64, 0, 3), documents).to_dense()[0, 0, 7]
     assert last.tolist() == [1, 1, 1, 0, 0, 0, 1, 1]
 
 
 def test_masks_without_data_are_kept():
-    first = flex.alone(banded.visible, (50,), 256, torch.device("cpu"))
-    assert first is flex.alone(banded.visible, (50,), 256, torch.device("cpu"))
-    assert first is not flex.alone(banded.visible, (51,), 256, torch.device("cpu"))
+    first = flex.alone(sliding_window.visible, (50,), 256, torch.device("cpu"))
+    assert first is flex.alone(sliding_window.visible, (50,), 256, torch.device("cpu"))
+    assert first is not flex.alone(sliding_window.visible, (51,), 256, torch.device("cpu"))
 
 
 @EVERY
@@ -174,7 +178,7 @@ def test_who_is_handed_over(monkeypatch):
 @EVERY
 def test_compiled_it_skips_blocks_and_is_right(name):
     """On a CPU, forward only: no compiling again for other documents, nor for a length in the same last block."""
-    sizes = {"banded": (50,), "blocked": (16, 1, 1), "strided": (7, 300)}[name]
+    sizes = {"sliding_window": (50,), "block_sparse": (16, 1, 1), "strided": (7, 300)}[name]
     torch._dynamo.reset()
     for rate in (None, 0.02):
         for i, T in enumerate((600, 601)):
@@ -189,7 +193,7 @@ def test_compiled_it_skips_blocks_and_is_right(name):
 @pytest.mark.parametrize("rate", [None, 0.02], ids=["alone", "packed"])
 @pytest.mark.parametrize("T", [256, 1000])
 def test_compiled_for_cuda_values_and_gradients(name, rate, T):
-    sizes = {"banded": (200,), "blocked": (64, 1, 1), "strided": (64, 300)}[name]
+    sizes = {"sliding_window": (200,), "block_sparse": (64, 1, 1), "strided": (64, 300)}[name]
     case = call(name, T, sizes, rate, D=64)
     for dtype, tolerance in ((torch.float32, 1e-4), (torch.bfloat16, 3e-2)):
         case.tensors = [t.to(dtype).double() for t in case.tensors]
@@ -204,7 +208,7 @@ def test_compiled_for_cuda_values_and_gradients(name, rate, T):
 @CUDA
 @EVERY
 def test_on_cuda_training_goes_through_it_and_reading_does_not(name, monkeypatch):
-    sizes = {"banded": (50,), "blocked": (16, 1, 1), "strided": (7, 16)}[name]
+    sizes = {"sliding_window": (50,), "block_sparse": (16, 1, 1), "strided": (7, 16)}[name]
     case, calls = call(name, 256, sizes, None), []
     attend = flex.attend
     monkeypatch.setattr(flex, "attend", lambda *args: calls.append(name) or attend(*args))

@@ -36,14 +36,14 @@ def histories(draw) -> tuple[int, list]:
 def test_any_history_gives_what_each_row_alone_would_give(history, c):
     gpt, (n_rows, calls) = model(c), history
     cache, rows = gpt.make_cache(n_rows, CONTEXT), [[] for _ in range(n_rows)]
-    dice = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     for i, call in enumerate(calls):
         if call[0] == "select":
             cache.select(call[1])
             rows = [list(rows[r]) for r in call[1]]
             continue
         _, counts, width = call
-        batch = torch.randint(VOCAB, (len(rows), width), generator=dice)
+        batch = torch.randint(VOCAB, (len(rows), width), generator=generator)
         with torch.no_grad():
             logits = gpt(batch, cache, counts)
             for r, n in enumerate(counts or [width] * len(rows)):

@@ -31,7 +31,7 @@ def changes(init: dict | str, width: int, **parts) -> list[float]:
     gpt = GPT(GPTConfig.parse({**shape, "init": init, **parts}), seed=1)
     ids = torch.randint(64, (16, 17), generator=torch.Generator().manual_seed(0))
     batch = Batch(ids[:, :-1], ids[:, 1:])
-    updater = AdamW(weight_decay=0).build(gpt.named_parameters(), gpt.kernels, gpt.rates())
+    updater = AdamW(weight_decay=0).build(gpt.named_parameters(), gpt.kernels, gpt.lr_scales())
     before = scores(gpt, batch)
     for step in range(1, 6):
         next_token(gpt, batch).mean().backward()
@@ -44,7 +44,7 @@ def changes(init: dict | str, width: int, **parts) -> list[float]:
 def test_mup_changes_as_much_at_every_width(head):
     narrow, wide = (changes(MUP, width, head=head) for width in (32, 256))
     assert all(0.5 < b / a < 2 for a, b in zip(narrow, wide)), (narrow, wide)
-    assert len(wide) == (2 if head == "ahead" else 1)
+    assert len(wide) == (2 if head == "multi_token" else 1)
 
 
 @pytest.mark.parametrize("head", SLOTS["head"])
@@ -58,7 +58,7 @@ def test_gpt2_s_initialisation_changes_more_the_wider_it_is(head):
 def test_mup_slows_what_adds_up_numbers_of_the_stream_and_not_what_scores(head, V):
     """Also where there are as many tokens as the stream has numbers, V = C."""
     gpt = GPT(GPTConfig.parse({"init": MUP, "n_embd": 256, "vocab_size": V, "head": head, "position": "learned"}))
-    whole = {name for name, rate in gpt.rates().items() if rate == 1 and gpt.get_parameter(name).ndim == 2}
+    whole = {name for name, rate in gpt.lr_scales().items() if rate == 1 and gpt.get_parameter(name).ndim == 2}
     assert whole == {"embed.weight", "position.table.weight"} | ({"head.lm_head.weight"} if head == "untied" else set())
     for name, weight in gpt.named_parameters():
         if weight.ndim == 2 and not name.endswith(("o_proj.weight", "down_proj.weight")):
@@ -67,7 +67,7 @@ def test_mup_slows_what_adds_up_numbers_of_the_stream_and_not_what_scores(head, 
 
 def test_farther_tokens_are_scored_as_the_next_one_is():
     """No score of theirs grows beyond the cap either, and the stream is scaled for them too."""
-    gpt = GPT(GPTConfig.parse({"head": "ahead", "logit_cap": 0.05, "init": MUP, "n_embd": 128}), seed=1)
+    gpt = GPT(GPTConfig.parse({"head": "multi_token", "logit_softcap": 0.05, "init": MUP, "n_embd": 128}), seed=1)
     ids = torch.randint(256, (2, 9), generator=torch.Generator().manual_seed(0))
     batch = Batch(ids[:, :-1], ids[:, 1:])
     near, far = scores(gpt, batch)
@@ -81,11 +81,11 @@ def test_farther_tokens_are_scored_as_the_next_one_is():
 @pytest.mark.parametrize("init", ["gpt2", "flat", "fan_in", "zero"])
 def test_other_initialisations_ask_for_no_rates(init):
     gpt = GPT(GPTConfig.parse({"init": init, "n_layer": 1}))
-    assert set(gpt.rates().values()) == {1.0}
+    assert set(gpt.lr_scales().values()) == {1.0}
 
 
 def test_mup_at_its_base_width_is_gpt2():
     wide = {"n_embd": 128, "n_layer": 1}
     mup, plain = (GPT(GPTConfig.parse({**wide, "init": init}), seed=3) for init in ("mup", "gpt2"))
     assert all(torch.equal(a, b) for a, b in zip(mup.parameters(), plain.parameters()))
-    assert set(mup.rates().values()) == {1.0} and mup.config.init.readout(mup.config) == 1
+    assert set(mup.lr_scales().values()) == {1.0} and mup.config.init.logit_scale(mup.config) == 1

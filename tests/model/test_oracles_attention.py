@@ -98,7 +98,7 @@ def test_gpt_neox_turns_a_share_of_each_head(maths, share):
         )
     )  # fmt: skip
     slots = {"norm": "layernorm", "mlp": {"name": "gelu", "n_hidden": 64}, "head": "untied", "bias": True}
-    position = {"name": "rope", "base": 5000.0, "share": share}
+    position = {"name": "rope", "base": 5000.0, "rotary_fraction": share}
     ours = GPT(GPTConfig.parse({**OURS, **slots, "position": position}), maths).eval()
     t = dict(theirs.named_parameters())
     embed = next(p for name, p in t.items() if name.startswith("gpt_neox.embed_in"))

@@ -99,7 +99,8 @@ def test_a_whole_delta_layer(maths, n_head, normed):
 
     if not normed:
         theirs.norm = Gate()
-    ours = Mixer.named("delta", o_norm="rmsnorm" if normed else "none").build(Shapes(n_embd=C, n_head=n_head), maths)
+    mixer = Mixer.named("gated_deltanet", o_norm="rmsnorm" if normed else "none")
+    ours = mixer.build(Shapes(n_embd=C, n_head=n_head), maths)
     q, k, v, z = theirs.in_proj_qkvz.weight.view(n_head, 4 * D, C).split(D, 1)  # head by head
     b, a = theirs.in_proj_ba.weight.view(n_head, 2, C).unbind(1)
     source = {

@@ -74,7 +74,7 @@ def test_alibi_by_hand():
     assert bias[:, 0].tolist() == [[-(2.0 ** (-2 * h)) * (7 - s) for s in range(8)] for h in (1, 2, 3, 4)]
 
 
-@pytest.mark.parametrize("mixer", ["full", {"name": "sliding", "window": 40}, {"name": "blocks", "block": 20}])
+@pytest.mark.parametrize("mixer", ["full", {"name": "sliding", "window": 40}, {"name": "block_sparse", "block": 20}])
 def test_every_bucket_that_is_met_learns(mixer):
     position = {"name": "relative", "buckets": 8, "max_distance": 30}
     gpt = GPT(GPTConfig.parse({**SHAPE, "context_length": 200, "position": position, "mixer": mixer}))
@@ -130,10 +130,10 @@ def test_yarn_keeps_fast_pairs_slows_slow_ones_and_warms_scores():
         assert torch.equal(turned[..., 4:], q[..., 4:]), "what is not turned is not touched"
 
 
-@pytest.mark.parametrize("mixer", ["linear", "delta", "mamba", "full", "sliding", "strided", "blocks"])
+@pytest.mark.parametrize("mixer", ["linear", "gated_deltanet", "mamba", "full", "sliding", "strided", "block_sparse"])
 @torch.no_grad()
 def test_a_temperature_is_for_a_softmax_and_no_other_mixer(mixer, monkeypatch):
-    """Without one, keys of `delta` would be longer than 1, and it would correct by more than what is wrong."""
+    """Without one, keys of `gated_deltanet` would be longer than 1, and it would correct by more than what is wrong."""
     position = {"name": "rope", "scaling": {"name": "yarn", "factor": 100.0}}
     gpt = GPT(GPTConfig.parse({**SHAPE, "context_length": 400, "position": position, "mixer": mixer})).eval()
     ids = torch.randint(11, (1, 400), generator=torch.Generator().manual_seed(0))
@@ -141,7 +141,7 @@ def test_a_temperature_is_for_a_softmax_and_no_other_mixer(mixer, monkeypatch):
     monkeypatch.setattr(type(Scaling.named("yarn")), "temperature", 1.0)
     cold = gpt(ids)
     assert warm.isfinite().all()
-    has_softmax = mixer in ("full", "sliding", "strided", "blocks")
+    has_softmax = mixer in ("full", "sliding", "strided", "block_sparse")
     assert torch.equal(warm, cold) != has_softmax
 
 
@@ -150,28 +150,29 @@ def test_what_is_no_pairs_is_refused_with_a_setting_that_is(head_dim, share):
     width = int(head_dim * share)
     shape = {"n_embd": 2 * head_dim, "n_head": 2}
     if width and width % 2 == 0:
-        assert scheme({"name": "rope", "share": share}, **shape).width == width
+        assert scheme({"name": "rope", "rotary_fraction": share}, **shape).width == width
         return
     with pytest.raises(SettingError) as refused:
-        scheme({"name": "rope", "share": share}, **shape)
+        scheme({"name": "rope", "rotary_fraction": share}, **shape)
     said = str(refused.value)
     if share == 1 or head_dim == 1:
         assert f"head_dim={head_dim} must be even; change n_embd or n_head" in said
     else:
-        remedy = float(said.split("set share=")[1].split(",")[0])
-        assert 0 < scheme({"name": "rope", "share": remedy}, **shape).width - width <= 2, said
+        remedy = float(said.split("set rotary_fraction=")[1].split(",")[0])
+        assert 0 < scheme({"name": "rope", "rotary_fraction": remedy}, **shape).width - width <= 2, said
 
 
 def test_bad_settings_are_refused():
-    with pytest.raises(SettingError, match=r"share=0.1 of head_dim=8 gives it 0; set share=0.25, which is 2$"):
-        scheme({"name": "rope", "share": 0.1})
-    with pytest.raises(SettingError, match=r"share=0.4 of head_dim=8 gives it 3; set share=0.5, which is 4$"):
-        scheme({"name": "rope", "share": 0.4})
-    for bad in ({"share": 0}, {"share": 1.5}, {"base": 1.0}, {"scaling": {"name": "yarn", "factor": 0.5}}):
+    with pytest.raises(SettingError, match=r"fraction=0.1 of head_dim=8 gives it 0; set rotary_fraction=0.25, which is 2$"):
+        scheme({"name": "rope", "rotary_fraction": 0.1})
+    with pytest.raises(SettingError, match=r"fraction=0.4 of head_dim=8 gives it 3; set rotary_fraction=0.5, which is 4$"):
+        scheme({"name": "rope", "rotary_fraction": 0.4})
+    for bad in ({"rotary_fraction": 0}, {"rotary_fraction": 1.5}, {"base": 1.0},
+                {"scaling": {"name": "yarn", "factor": 0.5}}):
         with pytest.raises(SettingError):
             scheme({"name": "rope", **bad})
     with pytest.raises(SettingError, match="at least 4 numbers a head, and here are 2; use linear"):
-        scheme({"name": "rope", "scaling": "ntk", "share": 0.25})
+        scheme({"name": "rope", "scaling": "ntk", "rotary_fraction": 0.25})
     with pytest.raises(SettingError, match="above buckets / 2 = 16; raise it"):
         scheme({"name": "relative", "max_distance": 16})
 
@@ -185,7 +186,7 @@ def test_turns_that_are_fast_and_slow_at_once_are_refused(name, fast, slow):
 
 
 def test_settings_reach_the_scaling_by_path():
-    config = GPTConfig().override("position.scaling=yarn", "position.scaling.factor=8", "position.share=0.5")
+    config = GPTConfig().override("position.scaling=yarn", "position.scaling.factor=8", "position.rotary_fraction=0.5")
     assert config.position.model_dump()["scaling"]["factor"] == 8
     assert GPTConfig.from_json(config.to_json()) == config
     assert isinstance(config, Shapes)

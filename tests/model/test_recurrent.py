@@ -9,10 +9,11 @@ from glassformer import kernels
 from glassformer.errors import SettingError
 from glassformer.model.gpt import GPT, GPTConfig
 
-RECURRENT = ["linear", "delta", "mamba"]
+RECURRENT = ["linear", "gated_deltanet", "mamba"]
 KNOBS = [
-    {"name": "linear", "feature": "relu"}, {"name": "linear", "feature": "softmax"}, {"name": "delta", "conv_width": 0},
-    {"name": "delta", "conv_width": 2}, {"name": "delta", "o_norm": "rmsnorm"},
+    {"name": "linear", "feature": "relu"}, {"name": "linear", "feature": "softmax"},
+    {"name": "gated_deltanet", "conv_width": 0},
+    {"name": "gated_deltanet", "conv_width": 2}, {"name": "gated_deltanet", "o_norm": "rmsnorm"},
     {"name": "mamba", "conv_width": 1}, {"name": "mamba", "n_state": 1, "expand": 1},
     {"name": "mamba", "expand": 3, "dt_rank": 1, "conv_width": 6},
 ]  # fmt: skip
@@ -42,7 +43,7 @@ def test_memory_does_not_grow_with_what_was_read(mixer):
     assert held[0] == 3 * one.nbytes, "bytes follow the rows and nothing else"
     cache.select([1])
     assert cache.nbytes == one.nbytes
-    numbers = {"linear": 2 * (8 * 8 + 8), "delta": 2 * 8 * 8 + 3 * 64, "mamba": 64 * 16 + 3 * 64}[mixer]
+    numbers = {"linear": 2 * (8 * 8 + 8), "gated_deltanet": 2 * 8 * 8 + 3 * 64, "mamba": 64 * 16 + 3 * 64}[mixer]
     assert one.nbytes == 2 * numbers * 4
 
 
@@ -91,7 +92,7 @@ def test_documents_packed_over_chunks_are_read_alone(mixer, ends):
     torch.testing.assert_close(packed, alone, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("mixer", ["delta", "mamba"])
+@pytest.mark.parametrize("mixer", ["gated_deltanet", "mamba"])
 @pytest.mark.parametrize("rate", [1e-30, 1e-4, 10.0, 1e4])
 def test_a_memory_that_never_or_at_once_forgets(mixer, rate):
     """No decay is divided by, so that none can be too small; both forms stay equal, and every gradient finite."""

@@ -22,9 +22,9 @@ TIGHT = {
     "window_3": {"name": "sliding", "window": 3},
     "strided_2_3": {"name": "strided", "window": 2, "stride": 3},
     "strided_3_2": {"name": "strided", "window": 3, "stride": 2},
-    "blocks_2_0_1": {"name": "blocks", "block": 2, "before": 0, "first": 1},
-    "blocks_3_1_0": {"name": "blocks", "block": 3, "before": 1, "first": 0},
-    "blocks_2_1_2": {"name": "blocks", "block": 2, "before": 1, "first": 2},
+    "blocks_2_0_1": {"name": "block_sparse", "block": 2, "before": 0, "first": 1},
+    "blocks_3_1_0": {"name": "block_sparse", "block": 3, "before": 1, "first": 0},
+    "blocks_2_1_2": {"name": "block_sparse", "block": 2, "before": 1, "first": 2},
 }
 EVERY = pytest.mark.parametrize("mixer", TIGHT.values(), ids=TIGHT)
 PARTS = {
@@ -52,12 +52,13 @@ def test_contracts_hold_where_the_window_is_narrow(mixer, position):
         st.fixed_dictionaries({"name": st.just("sliding"), "window": st.integers(1, 20)}),
         st.fixed_dictionaries({"name": st.just("strided"), "window": st.integers(1, 9), "stride": st.integers(1, 9)}),
         st.fixed_dictionaries(
-            {"name": st.just("blocks"), "block": st.integers(1, 9), "before": st.integers(0, 2), "first": st.integers(0, 2)}
+            {"name": st.just("block_sparse"), "block": st.integers(1, 9), "before": st.integers(0, 2),
+             "first": st.integers(0, 2)}
         ),
     ),
     qk_norm=st.sampled_from(CHOICES["norm"]),
     position=st.sampled_from(
-        [*CHOICES["position"], {"name": "rope", "share": 0.5}]
+        [*CHOICES["position"], {"name": "rope", "rotary_fraction": 0.5}]
         + [{"name": "rope", "scaling": {"name": name, "factor": 2.0}} for name in ("linear", "ntk", "yarn", "llama3")]
     ),
     shape=st.sampled_from(["many_heads", "grouped_with_bias"]),
@@ -65,7 +66,7 @@ def test_contracts_hold_where_the_window_is_narrow(mixer, position):
 )
 def test_any_knobs(mixer, qk_norm, position, shape, contract):
     if isinstance(position, dict) and SHAPES[shape]["n_embd"] // SHAPES[shape]["n_head"] < 8:
-        position = {**position, "share": 1.0}
+        position = {**position, "rotary_fraction": 1.0}
     contract({**PARTS, "shape": shape, "position": position, "mixer": {**mixer, "qk_norm": qk_norm}})
 
 
@@ -101,9 +102,9 @@ def test_one_layer_depends_on_exactly_what_is_visible(mixer, maths):
         assert not gradient[0].any()
 
 
-@pytest.mark.parametrize("name", ["sliding", "strided", "blocks"])
+@pytest.mark.parametrize("name", ["sliding", "strided", "block_sparse"])
 def test_a_wide_view_is_full_attention(name):
-    wide = {"sliding": {"window": CONTEXT}, "strided": {"window": 1, "stride": 1}, "blocks": {"block": CONTEXT}}
+    wide = {"sliding": {"window": CONTEXT}, "strided": {"window": 1, "stride": 1}, "block_sparse": {"block": CONTEXT}}
     c: Combination = {**PARTS, "position": "rope"}
     full, other = (model({**c, "mixer": m}) for m in ("full", {"name": name, **wide[name]}))
     other.load_state_dict(full.state_dict())
@@ -188,7 +189,7 @@ def count_flops(mixer: dict | str, T: int) -> int:
 def test_work_grows_with_the_length_and_not_its_square():
     square = count_flops("full", 1024)
     assert square == 16 * count_flops("full", 256)
-    for mixer in ({"name": "sliding", "window": 32}, {"name": "blocks", "block": 16}):
+    for mixer in ({"name": "sliding", "window": 32}, {"name": "block_sparse", "block": 16}):
         assert 3.5 < count_flops(mixer, 1024) / count_flops(mixer, 256) < 4.6
         assert count_flops(mixer, 1024) < square / 10
     assert count_flops({"name": "strided", "window": 16, "stride": 32}, 1024) < square / 10
@@ -206,7 +207,7 @@ def test_the_future_changes_nothing(mixer):
 
 @pytest.mark.parametrize(
     ("formula", "knobs", "wider"),
-    [("banded", (24,), (10**9,)), ("strided", (24, 24), (10**5, 24)), ("strided", (3, 24), (3, 10**5))],
+    [("sliding_window", (24,), (10**9,)), ("strided", (24, 24), (10**5, 24)), ("strided", (3, 24), (3, 10**5))],
 )  # fmt: skip
 def test_a_knob_wider_than_the_text_costs_what_the_text_costs(formula, knobs, wider):
     q, k, v = torch.randn(3, 1, 2, 24, 8).unbind()

@@ -14,7 +14,7 @@ from glassformer.runs.run import Run
 
 from ..page import Page
 
-RECIPE = json.dumps({"model": {"n_layer": 2, "position": {"name": "rope"}}, "train": {"steps": 40, "clip": 1.0}})
+RECIPE = json.dumps({"model": {"n_layer": 2, "position": {"name": "rope"}}, "train": {"steps": 40, "grad_clip": 1.0}})
 FACTS = {
     "command": "glass demo --seed 1",
     "started": "2025-11-20T18:52:07+00:00",

@@ -44,9 +44,9 @@ def kill_while_training(process, log, moment):
 @pytest.mark.timeout(1500)
 def test_twenty_kills_change_nothing(tmp_path):
     finish(start("train", "village", *SETTINGS, "--name", "whole", cwd=tmp_path))
-    dice, log, kills = random.Random(0), tmp_path / "runs/cut/metrics.jsonl", 0
+    generator, log, kills = random.Random(0), tmp_path / "runs/cut/metrics.jsonl", 0
     process = start("train", "village", *SETTINGS, "--name", "cut", cwd=tmp_path)
-    while kills < 20 and kill_while_training(process, log, dice.uniform(0, 0.3)):
+    while kills < 20 and kill_while_training(process, log, generator.uniform(0, 0.3)):
         kills += 1
         process = start("resume", "runs/cut", cwd=tmp_path)
     finish(process if process.poll() is None else start("resume", "runs/cut", cwd=tmp_path))

@@ -67,7 +67,7 @@ def test_a_documents_loss_has_no_gradient_at_another_documents_embeddings():
     assert crossed > 6  # there were several in a row
 
 
-AHEAD = {"name": "ahead", "n_ahead": 3, "weight": 1.0}
+AHEAD = {"name": "multi_token", "n_ahead": 3, "weight": 1.0}
 
 
 def test_what_another_document_says_changes_no_gradient_of_tokens_further_ahead():

@@ -90,8 +90,8 @@ def test_a_warmup_is_as_long_as_asked_unless_the_run_is_not(asked, steps, got):
 
 
 def test_cosine_ends_at_its_final_factor():
-    assert Schedule.named("cosine", warmup_steps=0, final=0.1).factor(1000, 1000) == pytest.approx(0.1)
-    assert Schedule.named("cosine", warmup_steps=0, final=0.1).factor(500, 1000) == pytest.approx(0.55)
+    assert Schedule.named("cosine", warmup_steps=0, min_lr_ratio=0.1).factor(1000, 1000) == pytest.approx(0.1)
+    assert Schedule.named("cosine", warmup_steps=0, min_lr_ratio=0.1).factor(500, 1000) == pytest.approx(0.55)
 
 
 def test_bits_per_byte_of_a_uniform_model_is_known():

@@ -15,8 +15,8 @@ def table(rows: int = 50, width: int = 8) -> torch.Tensor:
 
 
 def row(word: str) -> str:
-    dice = torch.Generator().manual_seed(len(word))
-    return " ".join([word, *(f"{x:.4f}" for x in torch.randn(8, generator=dice).tolist())])
+    generator = torch.Generator().manual_seed(len(word))
+    return " ".join([word, *(f"{x:.4f}" for x in torch.randn(8, generator=generator).tolist())])
 
 
 @pytest.mark.parametrize("header", ["", "3 8\n"])

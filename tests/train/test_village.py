@@ -40,7 +40,7 @@ def village(tmp_path_factory):
 def test_every_variant_learns_the_village_and_writes(village, slot, name):
     given = {"name": "mup", "base_width": 64} if name == "mup" else name
     gpt = GPT(GPTConfig.parse({**SHAPE, "vocab_size": village.index.vocab_size, slot: given}), seed=1)
-    updater = AdamW().build(gpt.named_parameters(), gpt.kernels, gpt.rates())
+    updater = AdamW().build(gpt.named_parameters(), gpt.kernels, gpt.lr_scales())
     batches = Windows().build(village.train, 64, 16, seed=1)
     for step in range(STEPS):
         loss = next_token(gpt, batches(step)).mean()

@@ -71,9 +71,9 @@ def tried(slot: str, path: str) -> Iterator[Combination]:
     """First with the usual parts, then every shape and a draw of the others."""
     usual = {"embed": "token", "position": "rope", "mixer": "full", "mlp": "swiglu", "norm": "rmsnorm", "residual": "pre",
              "head": "tied", "init": "gpt2"}  # fmt: skip
-    shapes, dice = CHOICES["shape"], random.Random(0)
+    shapes, generator = CHOICES["shape"], random.Random(0)
     for i in range(N_COMBINATIONS):
-        others = usual if i < 2 else {name: dice.choice(names) for name, names in CHOICES.items() if name != "shape"}
+        others = usual if i < 2 else {name: generator.choice(names) for name, names in CHOICES.items() if name != "shape"}
         yield {**others, slot: path, "shape": shapes[i % len(shapes)]}
 
 

@@ -35,14 +35,14 @@ def pairs(choices: dict[str, list[str]] = CHOICES) -> list[Combination]:
     def met(combination: Combination) -> set:
         return set(map(frozenset, itertools.combinations(combination.items(), 2)))
 
-    dice = random.Random(0)
+    generator = random.Random(0)
     missing = {
         frozenset(((a, x), (b, y)))
         for a, b in itertools.combinations(choices, 2) for x in choices[a] for y in choices[b]
     }  # fmt: skip
     chosen: list[Combination] = []
     while missing:
-        candidates = [{slot: dice.choice(names) for slot, names in choices.items()} for _ in range(200)]
+        candidates = [{slot: generator.choice(names) for slot, names in choices.items()} for _ in range(200)]
         best = max(candidates, key=lambda c: len(met(c) & missing))
         if met(best) & missing:
             chosen.append(best)
@@ -70,8 +70,8 @@ def model(combination: Combination, kernels=None, seed: int = 0, **overrides) ->
 @torch.no_grad()
 def nudged(gpt: GPT) -> GPT:
     """A little away from a start at which blocks write nothing, or no gradient would pass through them yet."""
-    dice = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
     for parameter in gpt.parameters():
         if not parameter.is_meta and parameter.ndim > 1 and not parameter.any():
-            parameter.copy_(torch.empty(parameter.shape, device="cpu").normal_(0, 0.01, generator=dice))
+            parameter.copy_(torch.empty(parameter.shape, device="cpu").normal_(0, 0.01, generator=generator))
     return gpt

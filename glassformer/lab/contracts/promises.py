@@ -103,11 +103,11 @@ def ragged_row_equals_the_row_alone(c: Combination) -> None:
     gpt = model(c)
     cache = gpt.make_cache(3, CONTEXT)
     rows: list[list[int]] = [[], [], []]
-    dice = random.Random(0)
+    generator = random.Random(0)
 
     def feed(counts: list[int]) -> None:
         width = max(counts)
-        batch = torch.tensor([[dice.randrange(VOCAB) for _ in range(width)] for _ in counts])  # pads are any ids
+        batch = torch.tensor([[generator.randrange(VOCAB) for _ in range(width)] for _ in counts])  # pads are any ids
         logits = gpt(batch, cache, counts)
         for r, n in enumerate(counts):
             rows[r] += batch[r, :n].tolist()

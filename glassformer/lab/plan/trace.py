@@ -177,7 +177,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
             del loss
         gradients = recorder.live - weights - state - batch
         recorder.enter("clip")
-        model.kernels.clip(list(model.parameters()), recipe.train.clip)
+        model.kernels.clip(list(model.parameters()), recipe.train.grad_clip)
         recorder.enter("update")
         optimizer.step(1, recipe.train.learning_rate)
         model.zero_grad(set_to_none=True)

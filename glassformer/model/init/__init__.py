@@ -35,7 +35,7 @@ class Init(Variant):
     def std(self, name: str, weight: torch.Tensor, shapes: Shapes) -> float:
         """The standard deviation of the matrix `name`, (n_out, n_in) or (rows, C), of a model of these shapes."""
 
-    def readout(self, shapes: Shapes) -> float:
+    def logit_scale(self, shapes: Shapes) -> float:
         """What the stream is multiplied by before the head."""
         return 1.0
 

@@ -6,8 +6,8 @@ With m = n_embd / base_width, how many times wider a model is than the one that 
     embeddings, biases, norms, what scores      ~ N(0, 0.02^2)        learning rate
     logits                                      stream / m before the head
 
-The first are those of the blocks, and of a head those that do not score: with `ahead`, its views of the stream. Then the
-changes that a step makes to every activation have the same size at every width (the coordinate check,
+The first are those of the blocks, and of a head those that do not score: with `multi_token`, its views of the stream. Then
+the changes that a step makes to every activation have the same size at every width (the coordinate check,
 tests/model/test_mup.py), and the learning rate tuned on a narrow model is right for a wide one. Widen by adding heads: the
 theory divides scores by D instead of sqrt(D), which is the same once D stays.
 """
@@ -31,7 +31,7 @@ class MuP(Init):
             return STD
         return STD * (self.base_width / shapes.n_embd) ** 0.5 * (depth_scaled(shapes) if writes(name) else 1.0)
 
-    def readout(self, shapes: Shapes) -> float:
+    def logit_scale(self, shapes: Shapes) -> float:
         """1 / m."""
         return self.base_width / shapes.n_embd
 

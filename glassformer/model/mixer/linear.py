@@ -2,7 +2,7 @@
 
 Softmax compares a query with every key, T x T of them. With weights phi(q) . phi(k) the keys can be added up first: work
 grows with T, and the memory of a model that writes is D x D numbers a head however much it has read. What is lost is the
-sharp choice of one key among many; `delta` overwrites instead of adding and wins some of it back.
+sharp choice of one key among many; `gated_deltanet` overwrites instead of adding and wins some of it back.
 
 A position that turns queries and keys turns their features, and above the line only (Su et al., 2021, eq. 19). What is
 below must then not vanish before what is above does, so features stay positive. One that biases scores has none here.

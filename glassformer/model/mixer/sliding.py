@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from glassformer.config import slot
-from glassformer.kernels import Kernels, banded
+from glassformer.kernels import Kernels, sliding_window
 from glassformer.model.cache import LayerCache, WindowCache
 from glassformer.model.mixer import Mixer
 from glassformer.model.mixer.full import Attention
@@ -41,7 +41,7 @@ class SlidingAttention(Attention):
 
     def visible(self, q_index: Tensor, k_index: Tensor) -> Tensor:
         """Elementwise; -1 is an empty slot of the cache."""
-        return banded.visible(q_index, k_index, self.window) & (k_index >= 0)
+        return sliding_window.visible(q_index, k_index, self.window) & (k_index >= 0)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, positions: Positions, cache: Any) -> Tensor:
         """Rows that stand together in chunks, T x window work; a ragged or a single step with a mask."""
@@ -51,7 +51,7 @@ class SlidingAttention(Attention):
         T, S = q.shape[2], k.shape[2]
         if positions.start is None or T == 1:
             return self.masked(q, k, v, positions, k_index, positions.visible(k_index, self.visible))
-        return self.kernels.banded(
+        return self.kernels.sliding_window(
             q, k, v, self.window, bias=positions.bias_from(positions.end - S), documents=positions.documents,
             dropout=self.pattern_dropout.probability,
         )  # fmt: skip

@@ -21,7 +21,7 @@ class MoE(MLP):
     """E, how many experts there are."""
     n_active: PositiveInt = 2
     """k, how many of them read a token."""
-    balance: NonNegativeFloat = 0.01
+    aux_loss_weight: NonNegativeFloat = 0.01
     """What uneven use costs, in nats a token at balance 1 (Switch Transformer: 0.01)."""
 
     @model_validator(mode="after")
@@ -41,7 +41,7 @@ class Experts(nn.Module, Balanced):
 
     def __init__(self, shapes: Shapes, config: MoE, kernels: Kernels):
         super().__init__()
-        self.kernels, self.n_active, self.price = kernels, config.n_active, config.balance
+        self.kernels, self.n_active, self.price = kernels, config.n_active, config.aux_loss_weight
         self.router = Linear(shapes.n_embd, config.n_expert, False, kernels)
         self.experts = nn.ModuleList(
             Gated(shapes, config.n_hidden, kernels.swiglu, kernels) for _ in range(config.n_expert)

@@ -35,6 +35,6 @@ class Optimizer(Variant):
 
     @abc.abstractmethod
     def build(
-        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, rates: Mapping[str, float] = EVEN
+        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, lr_scales: Mapping[str, float] = EVEN
     ) -> Updater:
-        """An updater for these named parameters, its memory still empty. AdamW's learning rate is multiplied by `rates`."""
+        """An updater for these named parameters, its memory still empty. `lr_scales` multiply AdamW's learning rate."""

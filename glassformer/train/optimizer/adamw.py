@@ -27,19 +27,19 @@ class AdamW(Optimizer):
     """The share of a matrix lost per step, times the learning rate."""
 
     def build(
-        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, rates: Mapping[str, float] = EVEN
+        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, lr_scales: Mapping[str, float] = EVEN
     ) -> Updater:
         """An updater with zero means."""
-        return AdamWUpdater(self, dict(parameters), kernels, rates)
+        return AdamWUpdater(self, dict(parameters), kernels, lr_scales)
 
 
 class AdamWUpdater:
     """Holds m and v, one each per parameter, in the parameter's dtype and on its device."""
 
     def __init__(
-        self, config: AdamW, parameters: dict[str, nn.Parameter], kernels: Kernels, rates: Mapping[str, float] = EVEN
+        self, config: AdamW, parameters: dict[str, nn.Parameter], kernels: Kernels, lr_scales: Mapping[str, float] = EVEN
     ):
-        self.config, self.kernels, self.parameters, self.rates = config, kernels, parameters, rates
+        self.config, self.kernels, self.parameters, self.lr_scales = config, kernels, parameters, lr_scales
         self.mean = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name, p in parameters.items()}
         self.square = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name, p in parameters.items()}
 
@@ -48,7 +48,7 @@ class AdamWUpdater:
         alike: dict[tuple[float, float], list[str]] = defaultdict(list)  # (decay, rate) -> names
         for name, p in self.parameters.items():
             if p.grad is not None:
-                alike[self.config.weight_decay if p.ndim >= 2 else 0.0, self.rates.get(name, 1.0)].append(name)
+                alike[self.config.weight_decay if p.ndim >= 2 else 0.0, self.lr_scales.get(name, 1.0)].append(name)
         for (decay, rate), names in alike.items():
             weights = [self.parameters[name] for name in names]
             self.kernels.adamw(

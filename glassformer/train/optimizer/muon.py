@@ -31,22 +31,22 @@ class Muon(Optimizer):
     """For everything that is no matrix inside a block."""
 
     def build(
-        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, rates: Mapping[str, float] = EVEN
+        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, lr_scales: Mapping[str, float] = EVEN
     ) -> Updater:
-        """An updater with zero momentum. Its own steps need no `rates`: they have one size at every width."""
-        return MuonUpdater(self, dict(parameters), kernels, rates)
+        """An updater with zero momentum. Its own steps need no `lr_scales`: they have one size at every width."""
+        return MuonUpdater(self, dict(parameters), kernels, lr_scales)
 
 
 class MuonUpdater:
     """Holds the momentum of the matrices, and an AdamW updater for the rest."""
 
     def __init__(
-        self, config: Muon, parameters: dict[str, nn.Parameter], kernels: Kernels, rates: Mapping[str, float] = EVEN
+        self, config: Muon, parameters: dict[str, nn.Parameter], kernels: Kernels, lr_scales: Mapping[str, float] = EVEN
     ):
         self.config, self.kernels = config, kernels
         self.matrices = {n: p for n, p in parameters.items() if p.ndim == 2 and n.startswith("blocks.")}
         rest = [(name, p) for name, p in parameters.items() if name not in self.matrices]
-        self.others = config.others.build(rest, kernels, rates)
+        self.others = config.others.build(rest, kernels, lr_scales)
         self.momentum = {name: torch.zeros_like(p) for name, p in self.matrices.items()}
 
     @torch.no_grad()
@@ -64,7 +64,7 @@ class MuonUpdater:
                 assert gradient is not None
                 self.momentum[name].mul_(self.config.momentum).add_(gradient)
                 aims.append(gradient.add(self.momentum[name], alpha=self.config.momentum))
-            updates = self.kernels.orthogonalise(torch.stack(aims))  # (n, M, N)
+            updates = self.kernels.newton_schulz(torch.stack(aims))  # (n, M, N)
             for name, update in zip(names, updates):
                 weight = self.matrices[name]
                 weight.mul_(1 - lr * self.config.weight_decay)

@@ -8,11 +8,11 @@ from glassformer.train.schedule import Schedule
 
 
 class Cosine(Schedule):
-    """factor = final + (1 - final) (1 + cos(pi progress)) / 2: slow at both ends, fast in the middle."""
+    """factor = min_lr_ratio + (1 - min_lr_ratio) (1 + cos(pi progress)) / 2: slow at both ends, fast in the middle."""
 
-    final: float = Field(default=0.1, ge=0, le=1)
+    min_lr_ratio: float = Field(default=0.1, ge=0, le=1)
     """The factor at the end of the run."""
 
     def after_warmup(self, progress: float) -> float:
-        """From 1 down to `final` along half a cosine."""
-        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
+        """From 1 down to `min_lr_ratio` along half a cosine."""
+        return self.min_lr_ratio + (1 - self.min_lr_ratio) * 0.5 * (1 + math.cos(math.pi * progress))

@@ -6,11 +6,11 @@ from glassformer.train.schedule import Schedule
 
 
 class Linear(Schedule):
-    """factor = 1 - (1 - final) progress."""
+    """factor = 1 - (1 - min_lr_ratio) progress."""
 
-    final: float = Field(default=0.0, ge=0, le=1)
+    min_lr_ratio: float = Field(default=0.0, ge=0, le=1)
     """The factor at the end of the run."""
 
     def after_warmup(self, progress: float) -> float:
-        """From 1 down to `final` along a line."""
-        return 1 - (1 - self.final) * progress
+        """From 1 down to `min_lr_ratio` along a line."""
+        return 1 - (1 - self.min_lr_ratio) * progress

@@ -159,7 +159,7 @@ def test_the_products_of_muon_are_counted_once_a_step():
     matrices = [p for n, p in model.named_parameters() if n.startswith("blocks.") and p.ndim == 2]
     with FlopCounterMode(display=False) as counter:
         for matrix in matrices:
-            model.kernels.orthogonalise(matrix[None].detach())
+            model.kernels.newton_schulz(matrix[None].detach())
     assert counter.get_total_flops() > 0
     assert muon.flops_per_step - adamw.flops_per_step == pytest.approx(counter.get_total_flops())
 
@@ -247,14 +247,14 @@ def test_a_variant_that_diverged_is_said_to_have():
 
 def test_a_learning_rate_that_explodes_ends_that_run_only():
     said: list[str] = []
-    question = replace(QUESTION, against=("train.learning_rate=1e30 train.clip=1e30 train.optimizer=adamw",), seeds=2)
+    question = replace(QUESTION, against=("train.learning_rate=1e30 train.grad_clip=1e30 train.optimizer=adamw",), seeds=2)
     _, (_, wild) = ask(question, "wild", said)
     assert "diverged at" in wild.verdict
     assert any("stopped before the weights were touched" in line for line in said)
 
 
 def test_a_resumed_run_that_diverges_ends_that_run_only(monkeypatch):
-    question = replace(QUESTION, against=("train.learning_rate=1e30 train.clip=1e30 train.optimizer=adamw",), seeds=1)
+    question = replace(QUESTION, against=("train.learning_rate=1e30 train.grad_clip=1e30 train.optimizer=adamw",), seeds=1)
     real = launch._run
     monkeypatch.setattr(launch, "_run", lambda recipe, data, model, run, *rest: "interrupted")  # killed as it began
     with pytest.raises(compare.Stopped):

@@ -36,7 +36,7 @@ def test_names_of_variants_differ_and_are_folders():
     assert len(set(names)) == 4 and all(re.fullmatch(r"[\w.,-]+", name) for name in names)
 
 
-@pytest.mark.parametrize("again", ["model.mlp=gelu", "train.clip=1 model.mlp=gelu", "model.mlp=relu model.mlp=gelu"])
+@pytest.mark.parametrize("again", ["model.mlp=gelu", "train.grad_clip=1 model.mlp=gelu", "model.mlp=relu model.mlp=gelu"])
 def test_one_model_is_not_compared_twice(again):
     with pytest.raises(SettingError, match="'model.mlp=gelu' and .* are the same model"):
         variants(mini(), ("model.mlp=gelu", "model.norm=rmsnorm", again))
@@ -70,7 +70,7 @@ def planned(settings: str, against: str, precision: str = "fp32") -> Recipe:
      ("model.mixer=sliding model.mixer.window=8", "model.mixer.qk_norm=rmsnorm"),
      ("model.mixer=sliding model.mixer.qk_norm=rmsnorm", "model.mixer.qk_norm.eps=0.01"),
      ("train.optimizer.weight_decay=0.5", "train.optimizer=adamw"), ("train.seed=3", "model.mixers=sliding,full"),
-     ("sample.prompt=7", "model.logit_cap=30"), ("", "'train.mixture={\"village\":\"1>0.5\"}'"),
+     ("sample.prompt=7", "model.logit_softcap=30"), ("", "'train.mixture={\"village\":\"1>0.5\"}'"),
      ("model.mixers=full", "model.mixers=[]"), ("train.eval_every=2", "train.learning_rate=1e-4")],
 )  # fmt: skip
 def test_one_command_says_what_question_and_variant_say_one_after_the_other(settings, against):

@@ -17,22 +17,22 @@ class RoPE(Position):
 
     base: float = Field(default=10_000.0, gt=1)
     """The slowest pair turns once in about 2 pi base tokens; longer contexts use a larger base."""
-    share: PositiveFloat = Field(default=1.0, le=1)
+    rotary_fraction: PositiveFloat = Field(default=1.0, le=1)
     """The part of each head that is turned; the rest carries content without place (GPT-NeoX: 0.25)."""
     scaling: Scaling = slot("none")
     """How a model trained on short texts reads long ones."""
 
     def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
         """No parameters. Raises SettingError if there are no pairs to turn, or too few for the scaling."""
-        D, width = shapes.head_dim, int(shapes.head_dim * self.share)
-        if D == 1 or (width % 2 and self.share == 1):
+        D, width = shapes.head_dim, int(shapes.head_dim * self.rotary_fraction)
+        if D == 1 or (width % 2 and self.rotary_fraction == 1):
             raise SettingError(f"rope turns pairs, so head_dim={D} must be even; change n_embd or n_head")
         if width % 2 or not width:
             even = width // 2 * 2 + 2
             share = next(s for s in (n / 10_000 for n in range(1, 10_001)) if int(D * s) == even)
             raise SettingError(
-                f"rope turns pairs of numbers, and share={self.share:g} of head_dim={D} gives it {width}; "
-                f"set share={share:g}, which is {even}"
+                f"rope turns pairs of numbers, and rotary_fraction={self.rotary_fraction:g} of head_dim={D} gives it "
+                f"{width}; set rotary_fraction={share:g}, which is {even}"
             )
         self.scaling.frequencies(self.base, width, shapes.context_length, torch.device("cpu"))  # says now what it cannot
         return RoPEScheme(width, self, shapes.context_length, kernels)

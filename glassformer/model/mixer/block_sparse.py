@@ -10,7 +10,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from glassformer.config import slot
-from glassformer.kernels import Kernels, blocked
+from glassformer.kernels import Kernels, block_sparse
 from glassformer.model.cache import LayerCache, WindowCache
 from glassformer.model.mixer import Mixer
 from glassformer.model.mixer.full import Attention
@@ -45,7 +45,7 @@ class BlockAttention(Attention):
 
     def visible(self, q_index: Tensor, k_index: Tensor) -> Tensor:
         """Elementwise; -1 is an empty slot of the cache."""
-        return blocked.visible(q_index, k_index, *self.sizes) & (k_index >= 0)
+        return block_sparse.visible(q_index, k_index, *self.sizes) & (k_index >= 0)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, positions: Positions, cache: Any) -> Tensor:
         """A text from its beginning in blocks, T x block work; what continues a cache with a mask."""
@@ -54,7 +54,7 @@ class BlockAttention(Attention):
             if positions.start != 0:
                 visible = positions.visible(k_index, self.visible)
                 return self.masked(q, keys, values, positions, k_index, visible)
-        return self.kernels.blocked(
+        return self.kernels.block_sparse(
             q, k, v, *self.sizes, bias=positions.bias_from(0), documents=positions.documents,
             dropout=self.pattern_dropout.probability,
         )  # fmt: skip
