@@ -22,7 +22,7 @@ BELOW = {
     "pages": ["errors"],
     "corpora": ["config", "system"],
     "tokenizers": ["config", "system"],
-    "data": ["corpora", "tokenizers"],
+    "data": ["corpora", "tokenizers", "kernels"],
     "model": ["config", "kernels"],
     "parallel": ["model"],
     "runs": ["model", "tokenizers", "pages", "system"],
