@@ -15,9 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from glassformer.kernels import attention
+from glassformer.kernels.attention import Bias
 from glassformer.kernels.overlap import windows
-
-Bias = Callable[[Tensor, Tensor], Tensor | None]
 
 
 def visible(q_index: Tensor, k_index: Tensor, block: int, before: int, first: int) -> Tensor:
@@ -28,14 +27,14 @@ def visible(q_index: Tensor, k_index: Tensor, block: int, before: int, first: in
 
 def plain(
     q: Tensor, k: Tensor, v: Tensor, block: int, before: int = 1, first: int = 1, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0, *, attention: Callable[..., Tensor] = attention.plain,
 ) -> Tensor:  # fmt: skip
     """q (B, H, T, D), k and v (B, G, T, D) -> (B, H, T, D); documents (B, T) numbers the document of every token.
 
-    A document is read as if it were alone. `dropout` is the probability with which a weight is dropped.
+    A document is read as if it were alone. `dropout_p` is the probability with which a weight is dropped.
     """
     seen, added = _scores(q, block, before, first, bias, documents)
-    return attention.plain(q, k, v, visible=seen, bias=added, dropout=dropout)
+    return attention(q, k, v, visible=seen, bias=added, dropout_p=dropout_p)
 
 
 def _scores(
@@ -65,21 +64,21 @@ def _opens(documents: Tensor) -> Tensor:
 
 def fused(
     q: Tensor, k: Tensor, v: Tensor, block: int, before: int = 1, first: int = 1, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
     """The twin of `plain`: each block of queries meets first + before + 1 blocks of keys, so T x block in all."""
     T = q.shape[2]
     if block * (first + before + 1) >= T:
         seen, added = _scores(q, block, before, first, bias, documents)
-        return attention.fused(q, k, v, visible=seen, bias=added, dropout=dropout)
+        return attention.fused(q, k, v, visible=seen, bias=added, dropout_p=dropout_p)
     if documents is None:
         pad = -T % block
         q, k, v = (F.pad(t, (0, 0, 0, pad)) for t in (q, k, v))
-        return _blocks(q, k, v, None, block, before, first, bias, dropout)[:, :, :T]
+        return _blocks(q, k, v, None, block, before, first, bias, dropout_p)[:, :, :T]
     seat, opening = _seats(documents, block)
     n = opening.shape[1]
     q, k, v = (_seated(t, seat, n * block) for t in (q, k, v))
-    y = _blocks(q, k, v, opening, block, before, first, bias, dropout)
+    y = _blocks(q, k, v, opening, block, before, first, bias, dropout_p)
     return y.gather(2, seat[:, None, :, None].expand(-1, y.shape[1], -1, y.shape[3]))
 
 
@@ -108,7 +107,7 @@ def _seated(x: Tensor, seat: Tensor, length: int) -> Tensor:
 
 def _blocks(
     q: Tensor, k: Tensor, v: Tensor, opening: Tensor | None, block: int, before: int, first: int, bias: Bias | None,
-    dropout: float,
+    dropout_p: float,
 ) -> Tensor:  # fmt: skip
     """q (B, H, n block, D) -> the same shape. opening (B, n): the first block of each block's document; None: 0."""
     B, n = q.shape[0], q.shape[2] // block
@@ -123,7 +122,7 @@ def _blocks(
     y = attention.fused(
         q.unflatten(2, (n, block)).transpose(1, 2).flatten(0, 1),  # (B n, H, block, D)
         *(_keys(t, opening, block, before, first).flatten(0, 1) for t in (k, v)),
-        visible=_per_block(seen[:, :, None], B), bias=added if added is None else _per_block(added, B), dropout=dropout,
+        visible=_per_block(seen[:, :, None], B), bias=added if added is None else _per_block(added, B), dropout_p=dropout_p,
     )  # fmt: skip
     return y.unflatten(0, (B, n)).transpose(1, 2).flatten(2, 3)
 

@@ -198,7 +198,7 @@ def test_dropout_drops_a_share_and_keeps_the_mean(maths):
 def test_attention_drops_weights_and_keeps_the_mean(maths):
     torch.manual_seed(0)
     q, k, v = (torch.randn(1, 2, 8, 4).expand(4000, -1, -1, -1) for _ in range(3))
-    y = maths.attention(q, k, v, dropout=0.2)
+    y = maths.attention(q, k, v, dropout_p=0.2)
     torch.testing.assert_close(y.mean(0), maths.attention(q, k, v)[0], atol=0.1, rtol=0)
     silent = (y[:, :, 0] == 0).all(-1).float().mean().item()  # the first query has one weight: it is dropped with p
     assert abs(silent - 0.2) < 0.03
