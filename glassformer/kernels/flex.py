@@ -26,6 +26,7 @@ from glassformer.kernels import block_sparse as _blocked
 from glassformer.kernels import sliding_window as _banded
 from glassformer.kernels import strided as _strided
 from glassformer.kernels.attention import Bias
+from glassformer.kernels.documents import starts
 
 Rule = Callable[..., Tensor]
 BLOCK = 128
@@ -141,7 +142,7 @@ def packed(rule: Rule, sizes: tuple[int, ...], documents: Tensor) -> BlockMask:
     Packing takes pairs away from the row's own rule; only under `block_sparse` has every document first blocks of its own.
     """
     T, device = documents.shape[1], documents.device
-    start = _blocked.starts(documents).int()  # (B, T), equal within a document only
+    start = starts(documents).int()  # (B, T), equal within a document only
 
     def visible(b: Tensor, h: Tensor, t: Tensor, s: Tensor) -> Tensor:
         begin = start[b, t]

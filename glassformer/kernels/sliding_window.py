@@ -14,7 +14,8 @@ from torch import Tensor
 
 from glassformer.kernels import attention
 from glassformer.kernels.attention import Bias
-from glassformer.kernels.overlap import beside, windows
+from glassformer.kernels.documents import within
+from glassformer.kernels.overlap import attend_in_chunks, beside, windows
 
 CHUNK = 128
 """Queries that share their keys in `fused`. More would look at more keys in vain, fewer leave the processor idle."""
@@ -44,9 +45,7 @@ def _scores(
     T, S = q.shape[2], k.shape[2]
     k_index = torch.arange(S, device=q.device)
     q_index = k_index[S - T :]
-    seen = visible(q_index[:, None], k_index, window)
-    if documents is not None:
-        seen = seen & (documents[:, None, S - T :, None] == documents[:, None, None, :])
+    seen = within(visible(q_index[:, None], k_index, window), documents)
     return seen, bias(q_index, k_index) if bias else None
 
 
@@ -78,7 +77,7 @@ def _body(
     dropout_p: float,
 ) -> Tensor:  # fmt: skip
     """q (B, H, n chunk, D) after `window` keys of k, the first of which has the index `start`."""
-    B, chunk = q.shape[0], q.shape[2] // n
+    chunk = q.shape[2] // n
     size = window + chunk
     k_index = torch.arange(size, device=q.device)
     seen = visible(k_index[window:, None], k_index, window)  # (chunk, size), the same for every chunk
@@ -86,13 +85,7 @@ def _body(
     if bias:
         k_index = k_index + start + chunk * torch.arange(n, device=q.device)[:, None]  # (n, size)
         added = bias(k_index[:, window:], k_index)
-        added = added if added is None or added.ndim < 4 else added.expand(n, -1, -1, -1).repeat(B, 1, 1, 1)
     if documents is not None:
-        near = beside(documents[:, start:], size, chunk).flatten(0, 1)  # (B n, size)
-        seen = seen & (near[:, window:, None] == near[:, None, :])[:, None]
-    y = attention.fused(
-        q.unflatten(2, (n, chunk)).transpose(1, 2).flatten(0, 1),  # (B n, H, chunk, D)
-        *(windows(t, size, chunk).flatten(0, 1) for t in (k, v)),
-        visible=seen, bias=added, dropout_p=dropout_p,
-    )  # fmt: skip
-    return y.unflatten(0, (B, n)).transpose(1, 2).flatten(2, 3)
+        near = beside(documents[:, start:], size, chunk)[:, :, None]  # (B, n, 1, size)
+        seen = seen & (near[..., window:, None] == near[..., None, :])
+    return attend_in_chunks(q, windows(k, size, chunk), windows(v, size, chunk), seen, added, dropout_p)

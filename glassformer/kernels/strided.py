@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from glassformer.kernels import attention, dropout
 from glassformer.kernels.attention import Bias
+from glassformer.kernels.documents import within
 from glassformer.kernels.overlap import windows
 
 CHUNK = 128
@@ -38,9 +39,7 @@ def plain(
     A query sees the keys of its own document only. `dropout_p` is the probability with which a weight is dropped.
     """
     index = torch.arange(q.shape[2], device=q.device)
-    seen = visible(index[:, None], index, window, stride)
-    if documents is not None:
-        seen = seen & (documents[:, None, :, None] == documents[:, None, None, :])
+    seen = within(visible(index[:, None], index, window, stride), documents)
     return attention(q, k, v, visible=seen, bias=bias(index, index) if bias else None, dropout_p=dropout_p)
 
 

@@ -158,7 +158,8 @@ def test_activations_far_from_zero_have_their_limits_as_value_and_slope():
     x = torch.tensor([-1e30, -1e4, -100.0, -50.0, 50.0, 100.0, 1e4])
     ones = torch.ones_like(x)
     for maths in (PLAIN, FUSED):
-        for f in (maths.gelu, lambda g: maths.swiglu(g, ones), maths.relu):  # noqa: B023
+        gates = (maths.gelu_exact, maths.silu, lambda g: maths.swiglu(g, ones))  # noqa: B023
+        for f in (maths.gelu, *gates, maths.relu, maths.softplus):
             there = x[1:] if f == maths.gelu else x  # the cube of 1e30 is beyond float32
             leaf = there.clone().requires_grad_()
             value = f(leaf)

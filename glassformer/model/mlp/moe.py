@@ -9,7 +9,8 @@ from pydantic import NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
-from glassformer.model.linear import Linear, in_full, narrowed
+from glassformer.kernels.precision import full_precision
+from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mlp import MLP, Balanced, Gated
 from glassformer.model.shapes import Shapes
 
@@ -51,7 +52,7 @@ class Experts(nn.Module, Balanced):
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T, C). Tokens of one expert are read together; each token's result is the sum by shares."""
         shape, x = x.shape, narrowed(x).flatten(0, -2)  # (N, C)
-        with in_full(x.device.type):  # a choice must not hang on eight bits of a score
+        with full_precision(x.device):  # a choice must not hang on eight bits of a score
             scores = self.kernels.linear(x.to(self.router.weight.dtype), self.router.weight)
             shares, chosen, balance = self.kernels.route(scores, self.n_active)  # (N, k), (N, k), ()
         self.unevenness = balance if self.training else None
