@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from glassformer.kernels import attention, dropout
-from glassformer.kernels.attention import Bias
+from glassformer.kernels.attention import Bias, repeats
 from glassformer.kernels.documents import within
 from glassformer.kernels.overlap import windows
 
@@ -38,9 +38,17 @@ def plain(
 
     A query sees the keys of its own document only. `dropout_p` is the probability with which a weight is dropped.
     """
+    seen, added = _scores(q, window, stride, bias, documents)
+    return attention(q, k, v, visible=seen, bias=added, dropout_p=dropout_p)
+
+
+def _scores(
+    q: Tensor, window: int, stride: int, bias: Bias | None, documents: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """The mask and the bias of all pairs, broadcastable to (B, H, T, T)."""
     index = torch.arange(q.shape[2], device=q.device)
     seen = within(visible(index[:, None], index, window, stride), documents)
-    return attention(q, k, v, visible=seen, bias=bias(index, index) if bias else None, dropout_p=dropout_p)
+    return seen, bias(index, index) if bias else None
 
 
 def fused(
@@ -51,9 +59,12 @@ def fused(
 
     Scores with the neighbours and scores within those sequences stand side by side under one softmax.
     """
-    T, repeat = q.shape[2], q.shape[1] // k.shape[1]
-    window, stride = min(window, T), min(stride, T)  # both look no farther than there are tokens
-    k, v = (t.repeat_interleave(repeat, 1) if repeat > 1 else t for t in (k, v))
+    n, T = repeats(q, k), q.shape[2]
+    if window >= T:
+        seen, added = _scores(q, window, stride, bias, documents)
+        return attention.fused(q, k, v, None if documents is None else seen, added, dropout_p)
+    stride = min(stride, T)  # it looks no farther than there are tokens
+    k, v = (t.repeat_interleave(n, 1) if n > 1 else t for t in (k, v))
     q = q / math.sqrt(q.shape[3])
     chunk = min(T, CHUNK, max(32, window))
     near_pad, far_pad = -T % chunk, -T % stride
