@@ -142,15 +142,17 @@ def test_adamw_is_torchs(maths, dtype, tolerance, lr, decay, beta1, beta2, eps, 
 
 @BOTH
 @pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 0.01)]
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 1e-6)]
 )
 @pytest.mark.parametrize("limit", [1e-3, 1.0, 1e6])
 @pytest.mark.parametrize("size", [1e-10, 1.0, 1e10, NAN])
 def test_clip_is_torchs(maths, dtype, tolerance, limit, size):
+    """The norm of narrow gradients is taken in float32; the clipped gradients are rounded once."""
+    random = torch.Generator().manual_seed(2)
     ours = [torch.zeros(shape, dtype=dtype, requires_grad=True) for shape in ((), (3,), (4, 5), (2,))]
     theirs = [w.detach().double().requires_grad_() for w in ours]
     for w, t in zip(ours[:-1], theirs):  # the last one has no gradient
-        w.grad = torch.randn_like(w) * size
+        w.grad = torch.randn(w.shape, dtype=dtype, generator=random) * size
         t.grad = w.grad.double().clone()
     norm = maths.clip(ours, limit)
     expected = torch.nn.utils.clip_grad_norm_(theirs, limit)
@@ -159,4 +161,5 @@ def test_clip_is_torchs(maths, dtype, tolerance, limit, size):
         assert norm.isnan(), "a NaN must reach whoever watches the norm"
         return
     check_close([norm], [expected], tolerance, 0, "norm")
-    check_close([w.grad for w in ours[:-1]], [t.grad for t in theirs[:-1]], tolerance, 0, "gradients")  # pyright: ignore
+    rounded_once = max(tolerance, torch.finfo(dtype).eps / 2)
+    check_close([w.grad for w in ours[:-1]], [t.grad for t in theirs[:-1]], rounded_once, 0, "gradients")  # pyright: ignore
