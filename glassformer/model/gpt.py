@@ -19,7 +19,7 @@ from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed
 from glassformer.model.head import HasAuxiliaryLoss, Head
-from glassformer.model.init import Init
+from glassformer.model.init import Init, seeded
 from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
 from glassformer.model.mlp import MLP
@@ -85,6 +85,11 @@ class GPT(nn.Module):
         kernels = kernels or fused()
         self.config, self.kernels = config, kernels
 
+        with seeded(seed):  # a part of the user's own may draw weights without being a Leaf
+            self._build(config, kernels)
+        config.init.fill(self, config, seed)
+
+    def _build(self, config: GPTConfig, kernels: Kernels) -> None:
         def norm() -> nn.Module:
             return config.norm.build(config, kernels)
 
@@ -102,7 +107,6 @@ class GPT(nn.Module):
         )
         self.final_norm = config.residual.final(norm)
         self.head = config.head.build(config, kernels)
-        config.init.fill(self, config, seed)
 
     def forward(
         self, ids: Tensor, targets: Tensor | None = None, cache: Cache | None = None, counts: list[int] | None = None,
@@ -176,8 +180,8 @@ class GPT(nn.Module):
         return self.embedding.device
 
     def lr_scales(self) -> dict[str, float]:
-        """What the learning rate of each parameter is multiplied by, as the initialisation asks."""
-        return {name: self.config.init.rate(name, p, self.config) for name, p in self.named_parameters()}
+        """What the learning rate of each parameter is multiplied by, as the initialisation asks (muP)."""
+        return self.config.init.lr_scales(self, self.config)
 
     def make_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` rows of at most `length` tokens."""

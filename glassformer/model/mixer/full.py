@@ -41,7 +41,7 @@ class Attention(nn.Module):
         self.q_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
         self.k_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
         self.v_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
-        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
+        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels, role="write")
         head = Shapes(n_embd=shapes.head_dim, n_head=1, bias=shapes.bias)
         self.q_norm, self.k_norm = qk_norm.build(head, kernels), qk_norm.build(head, kernels)
         self.pattern_dropout = Dropout(shapes.dropout, kernels)
