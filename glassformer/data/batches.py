@@ -17,9 +17,7 @@ from torch import Tensor
 
 from glassformer.data.shards import Split
 from glassformer.errors import DatasetError
-
-IGNORED = -100
-"""A target that is not counted in the loss."""
+from glassformer.kernels.cross_entropy import IGNORED
 
 
 class Batch(NamedTuple):

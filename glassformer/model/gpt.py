@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from glassformer.config import slot
 from glassformer.kernels import Kernels, fused
 from glassformer.kernels.cross_entropy import IGNORED
+from glassformer.kernels.documents import places
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed
 from glassformer.model.head import HasAuxiliaryLoss, Head
@@ -24,7 +25,7 @@ from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
 from glassformer.model.mlp import MLP
 from glassformer.model.norm import Norm
-from glassformer.model.position import Position, Positions, places
+from glassformer.model.position import Position, Positions
 from glassformer.model.residual import Residual
 from glassformer.model.shapes import Shapes
 

@@ -1,6 +1,5 @@
 """The two leaf modules that hold nothing but a kernel and its numbers: `Linear` and `Dropout`."""
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -39,11 +38,6 @@ def narrowed(x: Tensor) -> Tensor:
     kind = x.device.type
     narrow = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # "meta" knows no autocast
     return x.to(torch.get_autocast_dtype(kind)) if narrow else x
-
-
-def in_full(device_type: str) -> AbstractContextManager:
-    """Where nothing is narrowed by autocast."""
-    return torch.autocast(device_type, enabled=False) if torch.amp.is_autocast_available(device_type) else nullcontext()
 
 
 class Dropout(nn.Module):

@@ -56,7 +56,7 @@ class BlockAttention(Attention):
                 return self.masked(q, keys, values, positions, k_index, visible)
         return self.kernels.block_sparse(
             q, k, v, *self.sizes, bias=positions.bias_from(0), documents=positions.documents,
-            dropout=self.pattern_dropout.probability,
+            dropout_p=self.pattern_dropout.probability,
         )  # fmt: skip
 
     def make_cache(self, batch: int, length: int) -> LayerCache:

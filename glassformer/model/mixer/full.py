@@ -77,7 +77,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         """Attention to all the keys, with a mask: exact for any rule, and T x S work."""
         bias, dropout = positions.bias(k_index), self.pattern_dropout.probability
-        return self.kernels.attention(q, k, v, visible=visible, bias=bias, dropout=dropout)
+        return self.kernels.attention(q, k, v, visible=visible, bias=bias, dropout_p=dropout)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, heads, T, D)

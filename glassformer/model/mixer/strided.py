@@ -55,5 +55,5 @@ class StridedAttention(Attention):
                 return self.masked(q, keys, values, positions, k_index, visible)
         return self.kernels.strided(
             q, k, v, *self.sizes, bias=positions.bias_from(0), documents=positions.documents,
-            dropout=self.pattern_dropout.probability,
+            dropout_p=self.pattern_dropout.probability,
         )  # fmt: skip

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from glassformer.config import Variant
 from glassformer.kernels import Kernels
+from glassformer.kernels.attention import Bias
+from glassformer.kernels.documents import places
 from glassformer.model.shapes import Shapes
 
 
@@ -100,15 +102,6 @@ class Positions:
         """See Scheme.bias; k_index (S,), or (B, S) where rows hold different keys."""
         return self.scheme.bias(self.index, k_index)
 
-    def bias_from(self, first: int) -> Callable[[Tensor, Tensor], Tensor | None]:
+    def bias_from(self, first: int) -> Bias:
         """Scheme.bias for a kernel that asks for it piece by piece and counts from the key at index `first`."""
         return lambda q_index, k_index: self.scheme.bias(q_index + first, k_index + first)
-
-
-def places(documents: Tensor) -> Tensor:
-    """documents (B, T) -> (B, T): how far each token stands from the first of its document in the row."""
-    T = documents.shape[1]
-    index = torch.arange(T, device=documents.device)
-    first = torch.ones_like(documents, dtype=torch.bool)
-    first[:, 1:] = documents[:, 1:] != documents[:, :-1]
-    return index - torch.where(first, index, 0).cummax(1).values
