@@ -21,7 +21,7 @@ from glassformer.model.cache import StateCache
 from glassformer.model.init import Drawn
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.recurrence import ShortConvolution, fill_uniformly, inverse_softplus
 from glassformer.model.shapes import Shapes
 
