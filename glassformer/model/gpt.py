@@ -25,7 +25,8 @@ from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
 from glassformer.model.mlp import MLP
 from glassformer.model.norm import Norm
-from glassformer.model.position import Position, Positions
+from glassformer.model.position import Position
+from glassformer.model.positions import Positions
 from glassformer.model.residual import Residual
 from glassformer.model.shapes import Shapes
 
@@ -149,7 +150,7 @@ class GPT(nn.Module):
         """What `hidden` returns, and the auxiliary losses of the blocks that have one."""
         T = ids.shape[1]
         if cache is None:
-            positions = Positions(torch.arange(T, device=ids.device), 0, T, self.position, documents)
+            positions = Positions.of(T, scheme=self.position, device=ids.device, documents=documents)
         else:
             assert documents is None, "packed documents are for training; generate with one document a row"
             positions = cache.advance(T, counts, self.position, ids.device)

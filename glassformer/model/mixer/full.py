@@ -15,7 +15,7 @@ from glassformer.model.cache import KVCache, LayerCache
 from glassformer.model.linear import Dropout, Linear, narrowed
 from glassformer.model.mixer import Mixer
 from glassformer.model.norm import Norm
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 

@@ -23,7 +23,7 @@ from glassformer.model.cache import StateCache
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
 from glassformer.model.norm import Norm
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.recurrence import ShortConvolution, inverse_softplus
 from glassformer.model.roles import Leaf, Role
 from glassformer.model.shapes import Shapes

@@ -18,7 +18,7 @@ from glassformer.kernels import Kernels
 from glassformer.model.cache import StateCache
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 FLOOR = 0.1

@@ -22,7 +22,7 @@ from glassformer.kernels.short_convolution import tail_after
 from glassformer.model.cache import StateCache
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.recurrence import ShortConvolution, inverse_softplus
 from glassformer.model.roles import Leaf, Role, fill_uniform
 from glassformer.model.shapes import Shapes
