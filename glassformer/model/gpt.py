@@ -185,7 +185,7 @@ class GPT(nn.Module):
         """What the learning rate of each parameter is multiplied by, as the initialisation asks (muP)."""
         return self.config.init.lr_scales(self, self.config)
 
-    def make_cache(self, batch: int, length: int) -> Cache:
-        """An empty cache for `batch` rows of at most `length` tokens."""
+    def make_cache(self, rows: int, length: int) -> Cache:
+        """An empty cache of `rows` slots, each for a text of at most `length` tokens."""
         mixers: list[Any] = [block.mixer for block in self.blocks]
-        return Cache([mixer.make_cache(batch, length) for mixer in mixers], batch, length)
+        return Cache([mixer.make_cache(rows, length) for mixer in mixers], rows, length)

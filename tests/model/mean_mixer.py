@@ -32,5 +32,5 @@ class RunningMean(nn.Module):
         weight = torch.exp(-self.decay * (positions.queries - k_index).clamp(min=0)) * seen
         return self.o_proj(((weight / weight.sum(-1, keepdim=True)).to(v.dtype) @ v)[:, 0])
 
-    def make_cache(self, batch, length):
-        return KVCache(length)
+    def make_cache(self, rows, length):
+        return KVCache(rows, length)

@@ -64,9 +64,9 @@ class Attention(nn.Module):
             return self.masked(q, k, v, positions, k_index, None)
         return self.masked(q, k, v, positions, k_index, positions.visible(k_index, self.visible))
 
-    def make_cache(self, batch: int, length: int) -> LayerCache:
-        """Room for `length` keys and values per row."""
-        return KVCache(length)
+    def make_cache(self, rows: int, length: int) -> LayerCache:
+        """Room for `length` keys and values per slot."""
+        return KVCache(rows, length)
 
     def visible(self, q_index: Tensor, k_index: Tensor) -> Tensor:
         """Whether the query at q_index may see the key at k_index, elementwise."""

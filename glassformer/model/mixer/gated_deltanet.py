@@ -74,7 +74,7 @@ class Correcting(Leaf):
     def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
         x = narrowed(x)
-        *tail, state = cache.tensors if cache and cache.tensors else (None,)
+        *tail, state = (cache and cache.read(positions, len(x))) or (None,)
         qkv = torch.cat([self.q_proj(x), self.k_proj(x), self.v_proj(x)], -1)
         mixed = self.conv(qkv, tail[0] if tail else None, positions.documents) if self.conv else qkv
         q, k, v = (t.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for t in mixed.split(self.widths, -1))
@@ -83,12 +83,12 @@ class Correcting(Leaf):
         y, state = self.kernels.gated_delta(q, k, v, beta, log_alpha, state, positions.documents)
         if cache is not None:
             after = [tail_after(qkv, self.conv.width, tail[0] if tail else None, positions.counts)] if self.conv else []
-            cache.store(*after, state)
+            cache.store(positions, *after, state)
         return self.o_proj(self.kernels.swiglu(self.gate_proj(x), narrowed(self.o_norm(y)).transpose(1, 2).flatten(2)))
 
-    def make_cache(self, batch: int, length: int) -> StateCache:
+    def make_cache(self, rows: int, length: int) -> StateCache:
         """The last inputs of the convolution and the memory; `length` does not matter."""
-        return StateCache()
+        return StateCache(rows)
 
     def _gates(self, x: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
         """beta and log alpha, (B, G, T) in float32 or wider. Padding writes nothing and lets nothing fade."""

@@ -65,12 +65,12 @@ class Summing(nn.Module):
         turned_q, turned_k = positions.rotate(q, k)
         turned = {} if turned_q is q else {"turned_q": turned_q, "turned_k": turned_k}
         y, *state = self.kernels.linear_attention(
-            q, k, v, **turned, state=cache.tensors if cache else None, documents=positions.documents
+            q, k, v, **turned, state=cache.read(positions, len(x)) if cache else None, documents=positions.documents
         )  # (B, H, T, D)
         if cache is not None:
-            cache.store(*state)
+            cache.store(positions, *state)
         return self.o_proj(y.transpose(1, 2).flatten(2))
 
-    def make_cache(self, batch: int, length: int) -> StateCache:
+    def make_cache(self, rows: int, length: int) -> StateCache:
         """The two sums of every head; `length` does not matter."""
-        return StateCache()
+        return StateCache(rows)

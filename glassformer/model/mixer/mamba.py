@@ -72,7 +72,7 @@ class SelectiveStateSpace(Leaf):
 
     def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
-        tail, state = cache.tensors if cache and cache.tensors else (None, None)
+        tail, state = (cache and cache.read(positions, len(x))) or (None, None)
         inner, z = self.in_proj(narrowed(x)).chunk(2, -1)  # (B, T, E)
         u = self.conv(inner, tail, positions.documents)
         r, B, C = self.x_proj(u).split([self.rank, self.n_state, self.n_state], -1)
@@ -82,12 +82,12 @@ class SelectiveStateSpace(Leaf):
         A = -self.A_log.to(dt.dtype).exp().unflatten(0, (-1, self.n_state))  # (E, N)
         y, state = self.kernels.selective_scan(u, dt, A, B, C, self.D, state, positions.documents)
         if cache is not None:
-            cache.store(tail_after(inner, self.conv.width, tail, positions.counts), state)
+            cache.store(positions, tail_after(inner, self.conv.width, tail, positions.counts), state)
         return self.o_proj(self.kernels.swiglu(z, y))
 
-    def make_cache(self, batch: int, length: int) -> StateCache:
+    def make_cache(self, rows: int, length: int) -> StateCache:
         """The last inputs of the convolution and the state; `length` does not matter."""
-        return StateCache()
+        return StateCache(rows)
 
 
 class StepSize(Leaf):

@@ -56,6 +56,6 @@ class SlidingAttention(Attention):
             dropout_p=self.pattern_dropout.probability,
         )  # fmt: skip
 
-    def make_cache(self, batch: int, length: int) -> LayerCache:
-        """Room for `window` keys and values per row."""
-        return WindowCache(length, self.window)
+    def make_cache(self, rows: int, length: int) -> LayerCache:
+        """Room for `window` keys and values per slot."""
+        return WindowCache(rows, length, self.window)
