@@ -90,7 +90,7 @@ def test_what_another_document_says_changes_no_gradient_of_tokens_further_ahead(
             continue  # fills the row up
         ids, targets = batch.ids.clone(), batch.targets.clone()
         ids[inside], targets[inside] = (ids[inside] + 1) % 200, (targets[inside] + 1) % 200
-        after = gradient(batch._replace(ids=ids, targets=targets))
+        after = gradient(batch.having(ids=ids, targets=targets))
         torch.testing.assert_close(after[~inside], before[~inside], rtol=1e-9, atol=1e-12)
         changed += int((after[inside] != before[inside]).any())
     assert changed > 6
@@ -113,7 +113,7 @@ def test_tokens_further_ahead_teach_what_they_teach_in_each_document_alone():
 
     packed = torch.zeros(())
     for batch in batches:
-        ids, targets, documents = batch
+        ids, targets, documents = batch.ids, batch.targets, batch.documents
         assert documents is not None
         lengths = [int(((documents[row] == n) & (targets[row] != IGNORED)).sum()) for row in range(5) for n in range(24)]
         packed = packed + total(ids, targets, documents, sum(map(far, lengths)))

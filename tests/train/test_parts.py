@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassformer.config import variants
-from glassformer.data import batches
 from glassformer.data.batches import Batch
 from glassformer.kernels import cross_entropy, fused, plain
 from glassformer.model.gpt import GPT, GPTConfig
@@ -19,10 +18,6 @@ from glassformer.train.precision import LossScale, Precision, choose
 from glassformer.train.schedule import Schedule
 
 CPU = torch.device("cpu")
-
-
-def test_ignored_targets_are_the_same_everywhere():
-    assert batches.IGNORED == cross_entropy.IGNORED
 
 
 @pytest.mark.parametrize("kernels", [plain(), fused()], ids=["plain", "fused"])

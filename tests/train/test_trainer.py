@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from glassformer import kernels
-from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
@@ -149,10 +148,10 @@ def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
 
     def uneven(batches):
         def of(step):
-            ids, targets, _ = batches(step)
-            targets = targets.clone()
+            batch = batches(step)
+            targets = batch.targets.clone()
             targets[:4, 3:] = IGNORED
-            return Batch(ids, targets)
+            return batch.having(targets=targets)
 
         return of
 
