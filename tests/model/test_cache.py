@@ -45,7 +45,7 @@ def test_any_history_gives_what_each_row_alone_would_give(history, c):
         _, counts, width = call
         batch = torch.randint(VOCAB, (len(rows), width), generator=generator)
         with torch.no_grad():
-            logits = gpt(batch, cache, counts)
+            logits = gpt(batch, cache=cache, counts=counts)
             for r, n in enumerate(counts or [width] * len(rows)):
                 rows[r] += batch[r, :n].tolist()
                 if n:
@@ -59,10 +59,10 @@ def test_bytes_are_two_tensors_per_layer_and_follow_the_rows(c):
     gpt = model(c)
     cache, config = gpt.make_cache(4, 12), gpt.config
     assert cache.nbytes == 0
-    gpt(torch.zeros(4, 3, dtype=torch.long), cache)
+    gpt(torch.zeros(4, 3, dtype=torch.long), cache=cache)
     row = 2 * config.n_layer * config.key_heads * config.head_dim * 12 * 4
     assert cache.nbytes == 4 * row
-    gpt(torch.zeros(4, 9, dtype=torch.long), cache)
+    gpt(torch.zeros(4, 9, dtype=torch.long), cache=cache)
     assert cache.nbytes == 4 * row, "a cache does not grow"
     cache.select([2])
     assert cache.nbytes == row and cache.lengths == [12]
@@ -72,13 +72,13 @@ def test_bytes_are_two_tensors_per_layer_and_follow_the_rows(c):
 def test_a_full_cache_refuses_and_stays_as_it_was(c):
     gpt = model(c)
     cache = gpt.make_cache(2, 5)
-    gpt(torch.zeros(2, 5, dtype=torch.long), cache, [5, 2])
+    gpt(torch.zeros(2, 5, dtype=torch.long), cache=cache, counts=[5, 2])
     for too_many in (1, 4):
         with pytest.raises(AssertionError, match=f"5 tokens was asked to hold {5 + too_many}"):
-            gpt(torch.zeros(2, too_many, dtype=torch.long), cache)
+            gpt(torch.zeros(2, too_many, dtype=torch.long), cache=cache)
     assert cache.lengths == [5, 2]
     cache.select([1])
-    gpt(torch.zeros(1, 3, dtype=torch.long), cache)
+    gpt(torch.zeros(1, 3, dtype=torch.long), cache=cache)
     assert cache.lengths == [5]
 
 
@@ -86,9 +86,9 @@ def test_two_caches_of_one_model_are_separate():
     gpt = model(BY_POSITION[0])
     batch = torch.arange(8).view(2, 4)
     first, second = gpt.make_cache(2, 8), gpt.make_cache(2, 8)
-    gpt(batch, first)
-    gpt(batch.flip(1), second)
-    torch.testing.assert_close(gpt(batch, first), gpt(torch.cat([batch, batch], 1))[:, 4:], atol=1e-5, rtol=0)
+    gpt(batch, cache=first)
+    gpt(batch.flip(1), cache=second)
+    torch.testing.assert_close(gpt(batch, cache=first), gpt(torch.cat([batch, batch], 1))[:, 4:], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("mixer", CHOICES["mixer"], ids=str)
@@ -102,7 +102,7 @@ def test_gradients_stay_within_a_call(mixer):
         cache, loss = gpt.make_cache(2, CONTEXT), torch.zeros(())
         for i, (batch, counts) in enumerate(calls):
             with torch.set_grad_enabled(i in asked):
-                nats = gpt(batch, cache, counts).logsumexp(-1).sum()
+                nats = gpt(batch, cache=cache, counts=counts).logsumexp(-1).sum()
             loss = loss + nats
         loss.backward()
         return {name: p.grad for name, p in gpt.named_parameters() if p.grad is not None}
@@ -115,6 +115,6 @@ def test_gradients_stay_within_a_call(mixer):
 def test_no_row_may_be_left():
     gpt = model(BY_POSITION[0])
     cache = gpt.make_cache(2, CONTEXT)
-    gpt(torch.zeros(2, 3, dtype=torch.long), cache)
+    gpt(torch.zeros(2, 3, dtype=torch.long), cache=cache)
     cache.select([])
     assert cache.lengths == [] and cache.nbytes == 0

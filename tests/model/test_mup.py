@@ -6,7 +6,7 @@ from torch import Tensor
 
 from glassformer.data.batches import Batch
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.model.head import Foresight
+from glassformer.model.head import HasAuxiliaryLoss
 from glassformer.train.loss import next_token
 from glassformer.train.optimizer.adamw import AdamW
 
@@ -20,8 +20,8 @@ def scores(gpt: GPT, batch: Batch) -> list[Tensor]:
     """The logits of the next token, and those of the ones after it where the head looks so far."""
     x = gpt.hidden(batch.ids)
     found = [gpt.logits(x)]
-    if isinstance(gpt.head, Foresight):
-        gpt.head.extra_loss(x, lambda seen: found.append(gpt.logits(seen)) or found[-1], batch.targets)
+    if isinstance(gpt.head, HasAuxiliaryLoss):
+        gpt.head.auxiliary_loss(x, lambda seen: found.append(gpt.logits(seen)) or found[-1], batch.targets)
     return found
 
 
@@ -75,7 +75,8 @@ def test_farther_tokens_are_scored_as_the_next_one_is():
     x = gpt.hidden(batch.ids)
     seen = x[:, :-1] + gpt.head.get_submodule("views.0")(x[:, :-1])
     expected = torch.nn.functional.cross_entropy(gpt.logits(seen).flatten(0, 1), batch.targets[:, 1:].flatten())
-    torch.testing.assert_close(gpt.extra_loss(x, batch.targets), 0.3 * expected)
+    added = gpt.train()(batch.ids, batch.targets) - gpt.eval()(batch.ids, batch.targets)
+    torch.testing.assert_close(added, (0.3 * expected).expand_as(added), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("init", ["gpt2", "flat", "fan_in", "zero"])

@@ -194,7 +194,7 @@ def cache_bytes(recipe: Recipe, n_layer: int) -> int:
     with FakeTensorMode(), Recorder(_chosen(recipe)), torch.no_grad():
         model = GPT(recipe.model.model_copy(update={"n_layer": n_layer})).eval()
         cache = model.make_cache(1, T)
-        model(torch.zeros(1, T, dtype=torch.long), cache)
+        model(torch.zeros(1, T, dtype=torch.long), cache=cache)
         return cache.nbytes
 
 
@@ -213,7 +213,7 @@ def _mark_blocks(model: GPT, enter: Callable[[str], None]) -> None:
 
     def watch(i: int) -> Callable[..., None]:
         def hook(module: Any, given: Any, out: Any) -> None:
-            out.register_hook(mark(i))
+            out[0].register_hook(mark(i))
 
         return hook
 

@@ -130,7 +130,7 @@ def test_the_cache_is_as_large_as_a_real_one(recipe):
     model = GPT(recipe.model).eval()
     cache = model.make_cache(1, recipe.model.context_length)
     with torch.no_grad():
-        model(torch.zeros(1, recipe.model.context_length, dtype=torch.long), cache)
+        model(torch.zeros(1, recipe.model.context_length, dtype=torch.long), cache=cache)
     assert cache_bytes(recipe, recipe.model.n_layer) == cache.nbytes
 
 
