@@ -76,6 +76,23 @@ def test_every_schedule_rises_then_never_rises(name, steps, warmup):
     assert factors[peak] == 1
 
 
+@pytest.mark.parametrize("name", variants(Schedule))
+@given(steps=st.integers(0, 300), warmup=st.none() | st.integers(0, 400), beyond=st.integers(0, 1000))
+def test_past_the_end_of_a_run_every_schedule_stays_at_its_last_value(name, steps, warmup, beyond):
+    schedule = Schedule.named(name, warmup_steps=warmup)
+    last = schedule.factor(steps, steps)
+    assert schedule.factor(steps + beyond, steps) == last
+    assert 0 <= last <= min(schedule.factor(step, steps) for step in range(schedule.warmup(steps), steps + 1)) <= 1
+
+
+@pytest.mark.parametrize(("name", "last"), [("cosine", 0.1), ("linear", 0.0), ("constant", 1.0)])
+def test_a_schedule_ends_where_it_says_however_few_steps_there_are(name, last):
+    schedule = Schedule.named(name, warmup_steps=7)
+    for step, steps in ((35, 21), (21, 21), (1, 1), (9, 1), (0, 0), (5, 0)):
+        assert schedule.factor(step, steps) == pytest.approx(last)
+    assert schedule.factor(0, 1) == 1
+
+
 @pytest.mark.parametrize(
     ("asked", "steps", "got"),
     [(50, 100, 50), (99, 100, 99), (0, 100, 0), (None, 300, 30), (None, 5000, 100), (2000, 60, 6), (100, 100, 10)],
