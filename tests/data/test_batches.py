@@ -94,9 +94,8 @@ def test_only_batches_import_torch():
 def with_fields(rows: int = 6, width: int = 10) -> Batch:
     """A batch with a reward per row, a log-probability per token, an embedding per token and an absent field."""
     ids = torch.arange(rows * width).view(rows, width)
-    return Batch(
-        ids, ids + 1, None, reward=torch.arange(rows) / 2, log_probs=-ids / 7, patches=ids[..., None] * torch.ones(3), nothing=None
-    )  # fmt: skip
+    patches = ids[..., None] * torch.ones(3)
+    return Batch(ids, ids + 1, None, reward=torch.arange(rows) / 2, log_probs=-ids / 7, patches=patches, nothing=None)
 
 
 def test_fields_of_a_stage_travel_to_the_device_and_into_the_parts():

@@ -7,7 +7,6 @@ from torch import Tensor
 from glassformer.data.batches import Batch
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.head import HasAuxiliaryLoss
-from glassformer.train.loss import next_token
 from glassformer.train.optimizer.adamw import AdamW
 
 from .combinations import SLOTS
@@ -34,7 +33,7 @@ def changes(init: dict | str, width: int, **parts) -> list[float]:
     updater = AdamW(weight_decay=0).build(gpt.named_parameters(), gpt.kernels, gpt.lr_scales())
     before = scores(gpt, batch)
     for step in range(1, 6):
-        next_token(gpt, batch).mean().backward()
+        gpt(batch.ids, targets=batch.targets).mean().backward()
         updater.step(step, 1e-2)
         gpt.zero_grad()
     return [(after - first).square().mean().sqrt().item() for after, first in zip(scores(gpt, batch), before)]

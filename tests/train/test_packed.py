@@ -7,7 +7,7 @@ from glassformer.data.sampler import Sampler
 from glassformer.kernels import fused, plain
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.train.loss import next_token
+from glassformer.train.loss.next_token import NextToken
 
 from ..data.splits import SEPARATOR, split_of
 
@@ -36,7 +36,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_documents_alone(name, position, k
     n_batches = sampler.n_batches if name == "buckets" else sampler.n_rows // 5
     assert name == "buckets" or sampler.n_rows % 5 == 0
     batches = [sampler(step) for step in range(n_batches)]
-    nats = torch.stack([next_token(gpt, batch).sum() for batch in batches]).sum()
+    nats = torch.stack([NextToken().nats(gpt, batch).sum() for batch in batches]).sum()
     n_targets = sum(int((batch.targets != IGNORED).sum()) for batch in batches)
     assert n_targets == sum(LENGTHS)
     expected = [
@@ -53,7 +53,7 @@ def test_a_documents_loss_has_no_gradient_at_another_documents_embeddings():
     assert batch.documents is not None
     leaf = gpt.embed(batch.ids).detach().requires_grad_()
     hook = gpt.embed.register_forward_hook(lambda *_: leaf)
-    nats = next_token(gpt, batch).view_as(batch.ids)
+    nats = NextToken().nats(gpt, batch).view_as(batch.ids)
     hook.remove()
     crossed = 0
     for row in range(4):
@@ -78,7 +78,7 @@ def test_what_another_document_says_changes_no_gradient_of_tokens_further_ahead(
     def gradient(batch):
         leaf = gpt.embed(batch.ids).detach().requires_grad_()
         hook = gpt.embed.register_forward_hook(lambda *_: leaf)
-        loss = next_token(gpt, batch).sum()
+        loss = NextToken().nats(gpt, batch).sum()
         hook.remove()
         return torch.autograd.grad(loss, leaf)[0]
 

@@ -30,7 +30,6 @@ from glassformer.lab.plan.operator import MAPPED, Operator, operator
 from glassformer.model.cost import linear, shallow_depths
 from glassformer.model.gpt import GPT
 from glassformer.recipes.presets import Recipe
-from glassformer.train.loss import next_token
 
 logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and told once
 LOST = 0.074
@@ -169,7 +168,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
             micro = Batch(ids[:rows, :T], ids[:rows, T:])
             recorder.enter("forward")
             with _autocast(precision):
-                loss = next_token(model, micro).sum() / ids.numel()
+                loss = recipe.train.loss.nats(model, micro).sum() / ids.numel()
             if i == 0:
                 activations = recorder.live - weights - state - batch
             recorder.enter("loss")
