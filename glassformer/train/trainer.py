@@ -132,14 +132,14 @@ class Trainer:
         self.tokens += counted
         # Dropout: the same masks however often the run was interrupted, and other ones on every rank.
         torch.manual_seed(self.config.seed * 1_000_003 + step + self.ranks.rank * 1_000_000_007)
-        total, micros = torch.zeros((), device=self.device), list(batch.parts(self.config.grad_accumulation))
+        total, micros = torch.zeros(()), list(batch.parts(self.config.grad_accumulation))
         for i, micro in enumerate(micros):
             with self.ranks.accumulating(self.model, last=i == len(micros) - 1):
                 with self.precision.autocast():
                     loss = self.loss.nats(self.model, micro.to(self.device)).sum() / max(1, counted)
                 # Wrappers average the gradients over the ranks; the mean is over tokens, so we need their sum.
                 (loss * self.precision.loss_scale.value * self.ranks.count).backward()
-            total += loss.detach()
+            total = total + loss.detach()  # in the precision of the loss
         return self.ranks.sum(total.item(), self.device)
 
     def _clip(self) -> float:

@@ -12,6 +12,9 @@ CHILDREN = ("_orig_mod", "module")
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model inside all wrappers; a model without one is returned as it is."""
-    while len(children := dict(model.named_children())) == 1 and (name := next(iter(children))) in CHILDREN:
-        model = children[name]
+    while len(model._modules) == 1:
+        name, inner = next(iter(model._modules.items()))
+        if name not in CHILDREN or inner is None:
+            break
+        model = inner
     return model

@@ -136,8 +136,9 @@ def test_a_complete_run_has_nothing_to_resume(undisturbed, data):
 
 def trainer(recipe, data, folder, wrap=lambda model: model, loss=None, ranks=ALONE, batches=None, **assignments):
     """A Trainer of the small village without dropout; `batches` replaces those of the recipe's sampler."""
-    recipe = recipe.override(*(f"train.{name}={value}" for name, value in assignments.items()), "model.dropout=0")
-    model = GPT(recipe.model.model_copy(update={"vocab_size": data.index.vocab_size}), seed=3).train()
+    recipe = recipe.override(*(f"train.{name}={value}" for name, value in assignments.items()), "model.dropout=0",
+                             f"model.vocab_size={data.index.vocab_size}")  # fmt: skip
+    model = GPT(recipe.model, seed=3).train()
     batches = batches or recipe.train.sampler.build(data.train, recipe.model.context_length, recipe.train.batch_size, 1)
     made = Run.create(folder, recipe.to_json(), {"command": "test"})
     return Trainer(
