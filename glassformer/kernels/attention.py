@@ -8,13 +8,19 @@ s - (S - T) <= t. With a cache that is exactly what a decode step or a chunk of 
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from glassformer.kernels.dropout import plain as dropout_plain
-from glassformer.kernels.softmax import plain as softmax_plain
+from glassformer.kernels import dropout, softmax
+
+Bias = Callable[[Tensor, Tensor], Tensor | None]
+"""A bias of which the sparse forms ask for the pieces that they need: the indices of queries (..., T) and of keys (..., S)
+-> what is added to their scores (..., H, T, S), or None for nothing."""
+SHORT = 512
+"""Up to this length the whole (T, T) pattern is cheaper to keep than to recompute, training in bf16 on a CPU."""
 
 
 def causal(T: int, S: int, device: torch.device) -> Tensor:
@@ -22,29 +28,37 @@ def causal(T: int, S: int, device: torch.device) -> Tensor:
     return torch.ones(T, S, dtype=torch.bool, device=device).tril(S - T)
 
 
-SHORT = 512
-"""Up to this length the whole (T, T) pattern is cheaper to keep than to recompute, training in bf16 on a CPU."""
+def pattern(
+    q: Tensor, k: Tensor, visible: Tensor | None = None, bias: Tensor | None = None,
+    *, softmax: Callable[..., Tensor] = softmax.plain,
+) -> Tensor:  # fmt: skip
+    """q (B, H, T, D), k (B, G, S, D) -> (B, H, T, S): how much of each key's value a query reads; each row sums to 1.
 
-
-def plain(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
-) -> Tensor:
-    """q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D); `visible` (booleans) and `bias` broadcast to (B, H, T, S).
-
-    `dropout` is the probability with which a weight is dropped; pass 0 outside training.
+    `visible` (booleans) and `bias` broadcast to (B, H, T, S).
     """
     (T, D), (G, S) = q.shape[-2:], k.shape[1:3]
-    k, v = (t.repeat_interleave(q.shape[1] // G, dim=1) for t in (k, v))  # (B, H, S, D)
+    k = k.repeat_interleave(q.shape[1] // G, dim=1)  # (B, H, S, D)
     scores = q @ k.transpose(-2, -1) / math.sqrt(D)  # (B, H, T, S)
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
     scores = scores.masked_fill(~(causal(T, S, q.device) if visible is None else visible), float("-inf"))
-    pattern = softmax_plain(scores)
-    return dropout_plain(pattern, dropout) @ v
+    return softmax(scores)
+
+
+def plain(
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0,
+    *, softmax: Callable[..., Tensor] = softmax.plain, dropout: Callable[..., Tensor] = dropout.plain,
+) -> Tensor:  # fmt: skip
+    """q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D); `visible` (booleans) and `bias` broadcast to (B, H, T, S).
+
+    `dropout_p` is the probability with which a weight is dropped; pass 0 outside training.
+    """
+    v = v.repeat_interleave(q.shape[1] // v.shape[1], dim=1)  # (B, H, S, D)
+    return dropout(pattern(q, k, visible, bias, softmax=softmax), dropout_p) @ v
 
 
 def fused(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0
 ) -> Tensor:
     """The twin of `plain`: one kernel, never more than a tile of the (T, S) scores in memory (Dao et al., 2022).
 
@@ -52,16 +66,16 @@ def fused(
     """
     T, S = q.shape[-2], k.shape[-2]
     if max(T, S) <= SHORT and q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16:
-        return short(q, k, v, visible, bias, dropout)
+        return short(q, k, v, visible, bias, dropout_p)
     square = visible is None and bias is None and T == S
     mask = None if square else _mask(q, k, visible, bias)
     return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=square, enable_gqa=k.shape[1] != q.shape[1]
+        q, k, v, attn_mask=mask, dropout_p=dropout_p, is_causal=square, enable_gqa=k.shape[1] != q.shape[1]
     )
 
 
 def short(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0
 ) -> Tensor:
     """The same in a few operators that keep the pattern. The CPU kernel's backward in bf16 takes twice as long (LOG.md)."""
     k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) if t.shape[1] != q.shape[1] else t for t in (k, v))
@@ -70,7 +84,7 @@ def short(
         added = q.new_zeros(()).where(mask, float("-inf")) if mask.dtype == torch.bool else mask
         scores = scores + added
     pattern = scores.softmax(-1, dtype=q.dtype)
-    return F.dropout(pattern, dropout) @ v if dropout else pattern @ v
+    return F.dropout(pattern, dropout_p) @ v if dropout_p else pattern @ v
 
 
 def _mask(q: Tensor, k: Tensor, visible: Tensor | None, bias: Tensor | None) -> Tensor | None:

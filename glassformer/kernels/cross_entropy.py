@@ -6,16 +6,18 @@ Per token and not averaged: whoever sums over micro-batches, ranks or documents 
 mean is theirs to take. Targets of -100 (`IGNORED`) are padding and cost 0.
 """
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from glassformer.kernels.precision import wide
+
 IGNORED = -100
+"""The target of a token that is not counted in the loss."""
 
 
 def plain(logits: Tensor, targets: Tensor) -> Tensor:
     """logits (N, V), targets (N,) ids or -100 -> (N,) nats in float32 or wider."""
-    z = logits if logits.dtype == torch.float64 else logits.float()
+    z = wide(logits)
     z = z - z.amax(-1, keepdim=True)  # changes nothing in exact arithmetic; exp cannot overflow, log_sum stays small
     log_sum = z.exp().sum(-1).log()
     counted = targets != IGNORED
@@ -25,5 +27,5 @@ def plain(logits: Tensor, targets: Tensor) -> Tensor:
 
 def fused(logits: Tensor, targets: Tensor) -> Tensor:
     """The twin of `plain`."""
-    z = logits if logits.dtype == torch.float64 else logits.float()
+    z = wide(logits)
     return F.cross_entropy(z, targets, ignore_index=IGNORED, reduction="none")

@@ -8,15 +8,19 @@ f_e is the share of all N k choices that fell to expert e (no gradient), P_e the
 experts are used alike and E / k at worst.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from glassformer.kernels.softmax import plain as softmax_plain
+from glassformer.kernels import softmax
 
 
-def plain(scores: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+def plain(
+    scores: Tensor, k: int, *, softmax: Callable[..., Tensor] = softmax.plain
+) -> tuple[Tensor, Tensor, Tensor]:
     """scores (N, E) -> shares (N, k), the chosen experts (N, k) int64 in falling order, and the balance ()."""
-    p = softmax_plain(scores)
+    p = softmax(scores)
     order = p.argsort(dim=-1, descending=True, stable=True)[:, :k]
     chosen = p.gather(-1, order)
     shares = chosen / chosen.sum(-1, keepdim=True)

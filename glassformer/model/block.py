@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 
 
 class Block(nn.Module):

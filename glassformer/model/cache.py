@@ -12,7 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from glassformer.model.position import Positions, Scheme
+from glassformer.model.position import Scheme
+from glassformer.model.positions import Positions
 
 
 class LayerCache(Protocol):
@@ -192,11 +193,9 @@ class Cache:
         end = max(before) + T
         assert end <= self.length, f"a cache for {self.length} tokens was asked to hold {end}"
         self.lengths = [n + c for n, c in zip(before, counts or [T] * len(before), strict=True)]
-        steps = torch.arange(T, device=device)
         real = None if counts is None else torch.tensor(counts, device=device)
-        if min(before) == max(before):
-            return Positions(steps + before[0], before[0], end, scheme, counts=real)
-        return Positions(torch.tensor(before, device=device)[:, None] + steps, None, end, scheme, counts=real)
+        start = before[0] if min(before) == max(before) else before
+        return Positions.of(T, start, scheme, device, counts=real)
 
     def select(self, rows: list[int]) -> None:
         """Keep only these rows, in this order."""

@@ -16,15 +16,17 @@ from torch import Tensor, nn
 from glassformer.config import slot
 from glassformer.kernels import Kernels, fused
 from glassformer.kernels.cross_entropy import IGNORED
+from glassformer.kernels.documents import places
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed
 from glassformer.model.head import HasAuxiliaryLoss, Head
-from glassformer.model.init import Init
+from glassformer.model.init import Init, seeded
 from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
 from glassformer.model.mlp import MLP
 from glassformer.model.norm import Norm
-from glassformer.model.position import Position, Positions, places
+from glassformer.model.position import Position
+from glassformer.model.positions import Positions
 from glassformer.model.residual import Residual
 from glassformer.model.shapes import Shapes
 
@@ -85,6 +87,11 @@ class GPT(nn.Module):
         kernels = kernels or fused()
         self.config, self.kernels = config, kernels
 
+        with seeded(seed):  # a part of the user's own may draw weights without being a Leaf
+            self._build(config, kernels)
+        config.init.fill(self, config, seed)
+
+    def _build(self, config: GPTConfig, kernels: Kernels) -> None:
         def norm() -> nn.Module:
             return config.norm.build(config, kernels)
 
@@ -102,7 +109,6 @@ class GPT(nn.Module):
         )
         self.final_norm = config.residual.final(norm)
         self.head = config.head.build(config, kernels)
-        config.init.fill(self, config, seed)
 
     def forward(
         self, ids: Tensor, targets: Tensor | None = None, cache: Cache | None = None, counts: list[int] | None = None,
@@ -144,7 +150,7 @@ class GPT(nn.Module):
         """What `hidden` returns, and the auxiliary losses of the blocks that have one."""
         T = ids.shape[1]
         if cache is None:
-            positions = Positions(torch.arange(T, device=ids.device), 0, T, self.position, documents)
+            positions = Positions.of(T, scheme=self.position, device=ids.device, documents=documents)
         else:
             assert documents is None, "packed documents are for training; generate with one document a row"
             positions = cache.advance(T, counts, self.position, ids.device)
@@ -176,8 +182,8 @@ class GPT(nn.Module):
         return self.embedding.device
 
     def lr_scales(self) -> dict[str, float]:
-        """What the learning rate of each parameter is multiplied by, as the initialisation asks."""
-        return {name: self.config.init.rate(name, p, self.config) for name, p in self.named_parameters()}
+        """What the learning rate of each parameter is multiplied by, as the initialisation asks (muP)."""
+        return self.config.init.lr_scales(self, self.config)
 
     def make_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` rows of at most `length` tokens."""

@@ -57,7 +57,14 @@ def test_elementwise_formulas_by_hand(maths):
     np.testing.assert_allclose(maths.gelu(z), gelu, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(maths.relu(z), [max(a, 0.0) for a in x])
     silu = [a / (1 + math.exp(-a)) for a in x]
+    np.testing.assert_allclose(maths.silu(z), silu, rtol=1e-12)
     np.testing.assert_allclose(maths.swiglu(z, z.flip(0)), np.multiply(silu, x[::-1]), rtol=1e-12)
+    np.testing.assert_allclose(maths.sigmoid(z), [1 / (1 + math.exp(-a)) for a in x], rtol=1e-12)
+    np.testing.assert_allclose(maths.softplus(z), [math.log1p(math.exp(a)) for a in x], rtol=1e-12)
+    np.testing.assert_allclose(maths.elu_plus_one(z), [a + 1 if a > 0 else math.exp(a) for a in x], rtol=1e-12)
+    exact = [a * math.erfc(-a / math.sqrt(2)) / 2 for a in x]
+    np.testing.assert_allclose(maths.gelu_exact(z), exact, rtol=1e-12, atol=1e-15)
+    assert 1e-4 < (maths.gelu(z) - maths.gelu_exact(z)).abs().max() < 5e-4, "the approximation is another formula"
 
 
 @BOTH

@@ -55,7 +55,7 @@ def test_gpt2_s_initialisation_changes_more_the_wider_it_is(head):
 @pytest.mark.parametrize("V", [64, 256])
 @pytest.mark.parametrize("head", SLOTS["head"])
 def test_mup_slows_what_adds_up_numbers_of_the_stream_and_not_what_scores(head, V):
-    """Also where there are as many tokens as the stream has numbers, V = C."""
+    """Also where the vocabulary is as large as the stream is wide, V = C."""
     gpt = GPT(GPTConfig.parse({"init": MUP, "n_embd": 256, "vocab_size": V, "head": head, "position": "learned"}))
     whole = {name for name, rate in gpt.lr_scales().items() if rate == 1 and gpt.get_parameter(name).ndim == 2}
     assert whole == {"embed.weight", "position.table.weight"} | ({"head.lm_head.weight"} if head == "untied" else set())

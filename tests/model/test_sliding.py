@@ -13,7 +13,7 @@ from glassformer.lab.contracts import promises as contracts
 from glassformer.model.cache import WindowCache
 from glassformer.model.gpt import GPT
 from glassformer.model.linear import Linear
-from glassformer.model.position import Positions, Scheme
+from glassformer.model.positions import Positions
 
 from .combinations import CHOICES, CONTEXT, SHAPES, VOCAB, Combination, config, model
 
@@ -132,7 +132,7 @@ def test_a_cache_holds_what_can_be_seen_and_no_more(mixer, slots):
 @given(data=st.data(), window=st.integers(1, 8), pinned=st.integers(0, 5))
 def test_a_window_cache_names_the_position_of_every_key(data, window, pinned):
     """Each key and value carries its position; whatever is fed, the last `window` and first `pinned` are there."""
-    cache, lengths, scheme = WindowCache(64, window, pinned), [0, 0], Scheme()
+    cache, lengths = WindowCache(64, window, pinned), [0, 0]
     for _ in range(data.draw(st.integers(1, 8))):
         T = data.draw(st.integers(1, 7))
         counts = data.draw(st.one_of(st.none(), st.lists(st.integers(0, T), min_size=2, max_size=2)))
@@ -140,10 +140,9 @@ def test_a_window_cache_names_the_position_of_every_key(data, window, pinned):
         index = torch.tensor(lengths)[:, None] + torch.arange(T)  # (B, T)
         real = torch.arange(T) < torch.tensor(counts or [T, T])[:, None]
         k = torch.where(real, index, -100.0)[:, None, :, None].float()  # (B, 1, T, 1), -100 for padding
-        positions = Positions(
-            index[0] if together else index, lengths[0] if together else None, int(index.max()) + 1, scheme,
-            counts=None if counts is None else torch.tensor(counts),
-        )  # fmt: skip
+        positions = Positions.of(
+            T, lengths[0] if together else lengths, counts=None if counts is None else torch.tensor(counts)
+        )
         keys, values, k_index = cache.append(k, -k, positions)
         assert torch.equal(keys, -values)
         for row in range(2):

@@ -34,7 +34,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.activation = activation
         self.up_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
-        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels)
+        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels, role="write")
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
@@ -53,7 +53,7 @@ class Gated(nn.Module):
         self.activation = activation
         self.gate_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
         self.up_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
-        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels)
+        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels, role="write")
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""

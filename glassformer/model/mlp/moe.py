@@ -9,7 +9,8 @@ from pydantic import NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
-from glassformer.model.linear import Linear, in_full, narrowed
+from glassformer.kernels.precision import full_precision
+from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mlp import MLP, Gated
 from glassformer.model.shapes import Shapes
 
@@ -53,7 +54,7 @@ class Experts(nn.Module):
         Each expert reads all its tokens at once; a token's output is the sum of its experts' outputs, weighted by share.
         """
         shape, x = x.shape, narrowed(x).flatten(0, -2)  # (N, C)
-        with in_full(x.device.type):  # a choice must not hang on eight bits of a score
+        with full_precision(x.device):  # a choice must not hang on eight bits of a score
             scores = self.kernels.linear(x.to(self.router.weight.dtype), self.router.weight)
             shares, chosen, balance = self.kernels.route(scores, self.n_active)  # (N, k), (N, k), ()
         loss = self.aux_loss_weight * balance

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from glassformer.model.block import Block
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.residual import Residual
 
 
