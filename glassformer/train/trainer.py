@@ -28,6 +28,7 @@ from glassformer.train.doctor import Diverged, causes
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.loss import Loss
 from glassformer.train.memory import peak_memory_gb
+from glassformer.train.optimizer import set_learning_rate
 from glassformer.train.precision import Precision
 from glassformer.train.ranks import ALONE, Ranks
 from glassformer.train.signals import Signals
@@ -66,14 +67,14 @@ class Trainer:
         self.loss, self.sample, self.watch, self.ranks = loss or config.loss, sample, watch, ranks
         self.device = self.inner.device
         self.precision = Precision(precision, self.device)
-        self.optimizer = config.optimizer.build(inner.named_parameters(), inner.kernels, inner.lr_scales())
+        self.optimizer = config.optimizer.build(inner)
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.waited = 0.0  # seconds spent waiting for batches, in this process
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Continue from a checkpoint of this run. The model's weights must already be the checkpoint's."""
-        self.optimizer.load(saved.optimizer_tensors())
+        saved.fill_optimizer(self.optimizer, self.inner)
         scale = self.precision.loss_scale
         scale.value, scale.steps_since_change = saved.state["loss_scale"]
         self.done, self.tokens, self.seconds = saved.step, saved.state["tokens"], saved.state["seconds"]
@@ -118,7 +119,8 @@ class Trainer:
         if not math.isfinite(loss) or not (finite or (scale.can_grow and scale.value > 1)):
             self._diverged(step, loss, norm, lr)
         if finite:
-            self.optimizer.step(step + 1, lr)
+            set_learning_rate(self.optimizer, lr)
+            self.optimizer.step()
         scale.update(finite)
         self.model.zero_grad(set_to_none=True)
         return loss, norm, lr
@@ -182,7 +184,7 @@ class Trainer:
         folder, scale = self.run_folder.folder / "checkpoints", self.precision.loss_scale
         state = {"step": self.done, "tokens": self.tokens, "seconds": self.seconds, "precision": self.precision.name,
                  "loss_scale": [scale.value, scale.steps_since_change]}  # fmt: skip
-        saved = checkpoint.save(folder, self.inner, self.optimizer.tensors(), state, self.recipe_json, self.tokenizer)
+        saved = checkpoint.save(folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer)
         checkpoint.prune(folder, self.config.keep_checkpoints)
         self._log("event", what="checkpoint", detail=saved.name)
 

@@ -156,7 +156,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
     with fake, Recorder(chosen) as recorder:
         model = GPT(recipe.model).train()
         weights = recorder.live
-        optimizer = recipe.train.optimizer.build(model.named_parameters(), model.kernels)
+        optimizer = recipe.train.optimizer.build(model)
         state = recorder.live - weights
         ids = torch.zeros(recipe.train.batch_size, 2 * T, dtype=torch.long)
         batch = recorder.live - weights - state
@@ -178,7 +178,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
         recorder.enter("clip")
         model.kernels.clip(list(model.parameters()), recipe.train.grad_clip)
         recorder.enter("update")
-        optimizer.step(1, recipe.train.learning_rate)
+        optimizer.step()
         model.zero_grad(set_to_none=True)
         recorder.phase = "build"
     return Trace(
