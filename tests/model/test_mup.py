@@ -7,8 +7,7 @@ from torch import Tensor
 from glassformer.data.batches import Batch
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.head import HasAuxiliaryLoss
-from glassformer.train.loss import next_token
-from glassformer.train.optimizer.adamw import AdamW
+from glassformer.train.optimizer import Optimizer, set_learning_rate
 
 from .combinations import SLOTS
 
@@ -31,11 +30,12 @@ def changes(init: dict | str, width: int, **parts) -> list[float]:
     gpt = GPT(GPTConfig.parse({**shape, "init": init, **parts}), seed=1)
     ids = torch.randint(64, (16, 17), generator=torch.Generator().manual_seed(0))
     batch = Batch(ids[:, :-1], ids[:, 1:])
-    updater = AdamW(weight_decay=0).build(gpt.named_parameters(), gpt.kernels, gpt.lr_scales())
+    optimizer = Optimizer.named("adamw", weight_decay=0).build(gpt)
+    set_learning_rate(optimizer, 1e-2)
     before = scores(gpt, batch)
-    for step in range(1, 6):
-        next_token(gpt, batch).mean().backward()
-        updater.step(step, 1e-2)
+    for _ in range(5):
+        gpt(batch.ids, targets=batch.targets).mean().backward()
+        optimizer.step()
         gpt.zero_grad()
     return [(after - first).square().mean().sqrt().item() for after, first in zip(scores(gpt, batch), before)]
 

@@ -177,7 +177,7 @@ def _short(data: Dataset, split: Split) -> list[Finding]:
     places = [_place(data, split, number, f"{n_bytes} bytes") for n_bytes, number in sorted(short)[:MOST_PLACES]]
     what = f"documents of {split.name} are empty or have less than {SHORT} bytes"
     remedy = f"Add the cleaning step length with data.clean.min_characters={SHORT}, or see why the source has them."
-    return [_finding(len(short), split.index.documents, what, remedy, places)]
+    return [_finding(len(short), split.n_documents, what, remedy, places)]
 
 
 def _place(data: Dataset, split: Split, document: int, told: str) -> Place:

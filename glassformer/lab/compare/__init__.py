@@ -26,7 +26,7 @@ from glassformer.lab.compare.statistics import Difference, holm, paired, verdict
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.run import Run
-from glassformer.train.trainer import Diverged
+from glassformer.train.doctor import Diverged
 
 Say = Callable[[str], None]
 

@@ -118,7 +118,7 @@ def lengths(model: GPT, ids: np.ndarray, data: Dataset, recipe: Recipe) -> dict[
     """Bits per byte of `ids` (n,) read in windows of 1, 2 and 4 contexts: the same targets at each length."""
     T, device = recipe.model.context_length, next(model.parameters()).device
     bytes_of, found = byte_lengths(data.tokenizer.token_bytes), {}
-    text = Batch.of(ids[None, :-1], ids[None, 1:].copy())  # one row, (1, n - 1)
+    text = Batch.of(ids[None])  # one row, (1, n - 1)
     for k in LENGTHS:
         found[str(k)] = None
         if k == 1 or reaches(model, k * T):

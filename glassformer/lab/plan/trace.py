@@ -30,7 +30,6 @@ from glassformer.lab.plan.operator import MAPPED, Operator, operator
 from glassformer.model.cost import linear, shallow_depths
 from glassformer.model.gpt import GPT
 from glassformer.recipes.presets import Recipe
-from glassformer.train.loss import next_token
 
 logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and told once
 LOST = 0.074
@@ -157,7 +156,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
     with fake, Recorder(chosen) as recorder:
         model = GPT(recipe.model).train()
         weights = recorder.live
-        optimizer = recipe.train.optimizer.build(model.named_parameters(), model.kernels)
+        optimizer = recipe.train.optimizer.build(model)
         state = recorder.live - weights
         ids = torch.zeros(recipe.train.batch_size, 2 * T, dtype=torch.long)
         batch = recorder.live - weights - state
@@ -169,7 +168,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
             micro = Batch(ids[:rows, :T], ids[:rows, T:])
             recorder.enter("forward")
             with _autocast(precision):
-                loss = next_token(model, micro).sum() / ids.numel()
+                loss = recipe.train.loss.nats(model, micro).sum() / ids.numel()
             if i == 0:
                 activations = recorder.live - weights - state - batch
             recorder.enter("loss")
@@ -179,7 +178,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
         recorder.enter("clip")
         model.kernels.clip(list(model.parameters()), recipe.train.grad_clip)
         recorder.enter("update")
-        optimizer.step(1, recipe.train.learning_rate)
+        optimizer.step()
         model.zero_grad(set_to_none=True)
         recorder.phase = "build"
     return Trace(
