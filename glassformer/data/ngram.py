@@ -122,6 +122,15 @@ class NGram:
         n_bytes = np.array([len(piece) for piece in token_bytes])[tokens[1:]].sum()
         return float(self.nats(tokens)[1:].sum() / np.log(2) / n_bytes)
 
+    def bits_per_byte_of_orders(
+        self, tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, token_bytes: list[bytes]
+    ) -> list[float]:
+        """Bits per byte of the 1-gram model, the 2-gram model ... on windows of `length` targets, as `train.evaluate`
+        counts them for a model. Unlike a model, an n-gram may look back across the start of a window."""
+        ids, places = targets(tokens, starts, length, self.order - 1)
+        n_bytes = max(1, np.array([len(piece) for piece in token_bytes])[ids[places]].sum())
+        return [float(nats[places].sum() / np.log(2) / n_bytes) for nats in self.nats_of_orders(ids)]
+
     def distribution(self, context: list[int]) -> np.ndarray:
         """(V,) float64: the probability of every next token."""
         p, number = np.full(self.vocab_size, 1 / self.vocab_size), 0

@@ -148,6 +148,18 @@ def histogram(
     }
 
 
+def intervals(found: list[tuple[str, float, float, float]]) -> list[dict[str, Any]]:
+    """Where each (label, low, middle, high) lies, from 0 to 100, on one axis that has room for all and 0 in its middle."""
+    reach = max((max(abs(low), abs(high)) for _, low, _, high in found), default=0.0) * 1.1 or 0.01
+
+    def at(value: float) -> float:
+        return 50 + 50 * value / reach
+
+    return [
+        {"label": label, "low": at(low), "middle": at(middle), "high": at(high)} for label, low, middle, high in found
+    ]
+
+
 def _bars(edges: list[float], heights: list[float], x: Axis, axis: Axis) -> str:
     """The SVG path of a histogram's outline, closed along the bottom."""
     parts = ["M0 1000"]

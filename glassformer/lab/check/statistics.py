@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glassformer.data.clean.scripts import SCRIPTS, Classes
-from glassformer.data.ngram import MOST_COUNTED, NGram, evenly, targets
+from glassformer.data.ngram import MOST_COUNTED, NGram, evenly
 from glassformer.data.shards import Dataset, Split
 from glassformer.lab.check.hashes import blocks
 
@@ -52,9 +52,8 @@ def yardsticks(data: Dataset) -> list[float]:
     if not len(starts):
         return []
     n = min(len(starts), MOST_JUDGED // STRETCH)
-    ids, places = targets(data.validation.tokens, starts[np.arange(n) * len(starts) // n].tolist(), STRETCH, ORDER - 1)
-    n_bytes = np.array([len(piece) for piece in data.tokenizer.token_bytes])[ids[places]].sum()
-    return [float(nats[places].sum() / np.log(2) / max(1, n_bytes)) for nats in ngram.nats_of_orders(ids)]
+    starts = starts[np.arange(n) * len(starts) // n].tolist()
+    return ngram.bits_per_byte_of_orders(data.validation.tokens, starts, STRETCH, data.tokenizer.token_bytes)
 
 
 def _scripts(data: Dataset) -> dict[str, float]:
