@@ -1,9 +1,9 @@
 """How good is a trained model? It is measured on held-out text, beside n-grams that counted the same training text and
 beside its own untrained weights.
 
-For any corpus: bits per byte of each. The 1-gram to the 5-gram are the scale on which to read the model's number. For the
-village also four shares: each writer continues the openings of held-out stories, and the village's checker reads the
-stories back.
+For any corpus: bits per byte of each. The 1-gram to the 5-gram are the scale on which to read the model's number. For
+the village also four shares: each writer continues the openings of held-out stories, and the village's checker reads
+the stories back.
 """
 
 from collections.abc import Callable

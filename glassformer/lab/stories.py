@@ -19,7 +19,8 @@ STORY_TOKENS = 400
 
 
 def openings(recipe: Recipe, data: Dataset, n: int) -> list[str]:
-    """The openings of `n` held-out stories; none if the corpus is not the village or the model's context is too short."""
+    """The openings of `n` held-out stories; none if the corpus is not the village or the model's context is too
+    short."""
     if not isinstance(recipe.corpus, Village):
         return []
     found = prompts(n, recipe.corpus.seed)

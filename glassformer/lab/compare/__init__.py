@@ -50,7 +50,8 @@ def compare(
 ) -> tuple[Design, list[Result]]:  # fmt: skip
     """Train and measure every model that is not yet trained and measured in `folder`, which lies below runs/.
 
-    `base` is the named recipe on its source, without the question's settings. Raises SettingError, and Stopped at Ctrl-C.
+    `base` is the named recipe on its source, without the question's settings. Raises SettingError, and Stopped at
+    Ctrl-C.
     """
     session = Session(question, base, folder, say, progress)
     design = session.design()
@@ -93,7 +94,8 @@ class Session:
         self.prepared: dict[str, Dataset] = {}
 
     def design(self) -> Design:
-        """The design that the folder holds, or a new one. Raises SettingError if the folder holds another comparison."""
+        """The design that the folder holds, or a new one. Raises SettingError if the folder holds another
+        comparison."""
         if (self.folder / "compare.json").exists():
             kept = Design.load(self.folder)
             if kept.question != self.question:

@@ -40,8 +40,8 @@ class Cost:
 
 
 def cost(recipe: Recipe, data: Dataset, precision: str) -> Cost:
-    """The cost of a recipe, counted on a step of fake tensors, which compute and allocate nothing. If a part of the model
-    looks at the values of its tensors, a real step is made instead."""
+    """The cost of a recipe, counted on a step of fake tensors, which compute and allocate nothing. If a part of the
+    model looks at the values of its tensors, a real step is made instead."""
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     traces = traced(recipe, precision, may_compute=True)
     tokens = recipe.train.batch_size * recipe.model.context_length
@@ -72,7 +72,8 @@ def unwatched(steps: int, done: int) -> Any:
 def equal_steps(
     budget: Budget, steps: int, baseline: Cost, other: Cost, times: tuple[float, float] | None
 ) -> int:  # fmt: skip
-    """How many steps of `other` cost as much as `steps` of the baseline; `times` are the seconds per step of the two."""
+    """How many steps of `other` cost as much as `steps` of the baseline; `times` are the seconds per step of the
+    two."""
     if budget == "steps":
         share = baseline.tokens_per_step / other.tokens_per_step
     elif budget == "flops":

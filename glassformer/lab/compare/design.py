@@ -99,8 +99,8 @@ class Design:
         return range(self.first_seed, self.first_seed + self.question.seeds)
 
     def settings(self, entry: Entry, seed: int, rate: float | None = None) -> list[str]:
-        """The settings that make a run's recipe out of the named one. The seed comes first, because `glass train` could take
-        another first word for its source (`a=1,b=2` is how a mixture is written)."""
+        """The settings that make a run's recipe out of the named one. The seed comes first, because `glass train` could
+        take another first word for its source (`a=1,b=2` is how a mixture is written)."""
         rate = rate or entry.learning_rate
         tuned = {"train.learning_rate": f"{rate:g}"} if rate else {}
         return [f"{path}={value}" for path, value in ({"train.seed": seed} | entry.settings | tuned).items()]

@@ -1,13 +1,13 @@
 """What is measured of a trained run: bits per byte, texts longer than any in training, stories, speed.
 
-Every model of a comparison is judged on the same held-out documents (`held_out`), in 32 bits, whatever its context length
-and its vocabulary. Windows that depend on these would hold other text for each model, and a paired test would take that
-difference of the texts, which is the same at every seed, for a difference of the models. (The evaluations during training
-do use such windows; they only draw the curves.)
+Every model of a comparison is judged on the same held-out documents (`held_out`), in 32 bits, whatever its context
+length and its vocabulary. Windows that depend on these would hold other text for each model, and a paired test would
+take that difference of the texts, which is the same at every seed, for a difference of the models. (The evaluations
+during training do use such windows; they only draw the curves.)
 
 The same tokens are predicted at every length; in a longer window a token can look further back. So a model that can use
-positions beyond its training context needs fewer bits at 4x, one that ignores them needs as many, and one that is confused
-by them needs more.
+positions beyond its training context needs fewer bits at 4x, one that ignores them needs as many, and one that is
+confused by them needs more.
 """
 
 import copy
@@ -33,7 +33,8 @@ from glassformer.train.precision import Precision
 LENGTHS = (1, 2, 4)
 """Multiples of the training context."""
 MOST_BYTES = 1 << 18
-"""Bytes of held-out text that are read at each length: about as much as the 65,536 tokens of an evaluation in training."""
+"""Bytes of held-out text that are read at each length: about as much as the 65,536 tokens of an evaluation in
+training."""
 LEAST_DOCUMENTS = 16
 """If there are so many documents, none of them gives more than its equal part of the text."""
 STORIES = 8
@@ -94,10 +95,10 @@ def finished(run: Run) -> bool:
 def held_out(data: Dataset) -> np.ndarray:
     """(n,) int64: the ids of the held-out documents on which models are judged; each id but the first is predicted.
 
-    Documents are drawn by their number and counted in bytes, about MOST_BYTES in all, so they are the same text for every
-    tokenizer that decodes to the text it encoded. Of a long document only the beginning is taken, up to the token that
-    reaches the limit; there two tokenizers may differ by less than a token. The documents stand in the corpus's order, one
-    after another as in training.
+    Documents are drawn by their number and counted in bytes, about MOST_BYTES in all, so they are the same text for
+    every tokenizer that decodes to the text it encoded. Of a long document only the beginning is taken, up to the token
+    that reaches the limit; there two tokenizers may differ by less than a token. The documents stand in the corpus's
+    order, one after another as in training.
     """
     split, bytes_of = data.validation, np.array([len(piece) for piece in data.tokenizer.token_bytes])
     bounds, n = split.documents, len(split.documents) - 1
@@ -114,7 +115,8 @@ def held_out(data: Dataset) -> np.ndarray:
 
 
 def lengths(model: GPT, ids: np.ndarray, data: Dataset, recipe: Recipe) -> dict[str, float | None]:
-    """Bits per byte of `ids` (n,), read in windows of 1, 2 and 4 training contexts; the targets are the same each time."""
+    """Bits per byte of `ids` (n,), read in windows of 1, 2 and 4 training contexts; the targets are the same each
+    time."""
     T, device = recipe.model.context_length, next(model.parameters()).device
     bytes_of, found = byte_lengths(data.tokenizer.token_bytes), {}
     text = Batch.of(ids[None, :-1], ids[None, 1:].copy())  # one row, (1, n - 1)

@@ -47,8 +47,8 @@ def differences(results: list[Result]) -> list[dict[str, Any]]:
 def charts(folder: Path, design: Design, results: list[Result]) -> list[dict[str, Any]]:
     """Bits per byte of held-out text and gradient norm: the mean over the seeds at each logged step.
 
-    The training loss is not drawn, because it would compare unlike things: it includes auxiliary losses (load balancing,
-    multi-token prediction), and in another vocabulary a token is another piece of text.
+    The training loss is not drawn, because it would compare unlike things: it includes auxiliary losses (load
+    balancing, multi-token prediction), and in another vocabulary a token is another piece of text.
     """
     last = max(result.entry.steps for result in results)
     wanted = (

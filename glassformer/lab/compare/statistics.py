@@ -1,4 +1,5 @@
-"""Whether one model is better than another, from a few seeds: the paired t-test (Student, 1908), with Holm's correction.
+"""Whether one model is better than another, from a few seeds: the paired t-test (Student, 1908), with Holm's
+correction.
 
 With the same seed both models read the same batches in the same order, so a lucky batch helps both, and the differences
 d_1 .. d_n vary less than the results themselves:
@@ -6,8 +7,8 @@ d_1 .. d_n vary less than the results themselves:
     mean(d) +- t(0.99, n - 1) s / sqrt(n)        s is the standard deviation of the differences
 
 Several variants against one baseline give chance several opportunities. Holm (1979): sort the p-values, compare the
-smallest with 0.02 / k, the next with 0.02 / (k - 1), and stop at the first that fails. Then the probability of any false
-alarm among all k tests is at most 0.02.
+smallest with 0.02 / k, the next with 0.02 / (k - 1), and stop at the first that fails. Then the probability of any
+false alarm among all k tests is at most 0.02.
 """
 
 import math
@@ -16,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ALPHA = 0.02
-"""The probability of calling two equal models different. With the usual 0.05, 200 comparisons of equal models would give
-more than 10 false alarms half of the time."""
+"""The probability of calling two equal models different. With the usual 0.05, 200 comparisons of equal models would
+give more than 10 false alarms half of the time."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def holm(p_values: Sequence[float]) -> list[bool]:
 
 
 def cdf(t: float, freedom: int) -> float:
-    """P(T <= t) for Student's t with `freedom` degrees of freedom, by the finite sums of Abramowitz and Stegun, 26.7.3 and
-    26.7.4."""
+    """P(T <= t) for Student's t with `freedom` degrees of freedom, by the finite sums of Abramowitz and Stegun, 26.7.3
+    and 26.7.4."""
     angle = math.atan2(t, math.sqrt(freedom))
     cosine, even = math.cos(angle), freedom % 2 == 0
     term = 1.0 if even else cosine
@@ -106,7 +107,8 @@ def verdict(name: str, found: Difference, counts: bool, together: int) -> str:
 
 
 def percent(share: float, sign: str = "") -> str:
-    """A share in percent, with one decimal, or with two significant digits if it is small. `sign` "+" also writes a plus.
+    """A share in percent, with one decimal, or with two significant digits if it is small. `sign` "+" also writes a
+    plus.
 
     >>> percent(0.0123), percent(0.000123, "+")
     ('1.2', '+0.012')

@@ -1,7 +1,7 @@
 """The recipes of a comparison: how `--against` becomes the variants, and which settings make each model's recipe.
 
-A comparison is stored as settings rather than as whole recipes, because its report prints a `glass train` command for every
-run: `difference` finds the settings that turn the named recipe into the one that was trained.
+A comparison is stored as settings rather than as whole recipes, because its report prints a `glass train` command for
+every run: `difference` finds the settings that turn the named recipe into the one that was trained.
 """
 
 import json
@@ -30,8 +30,8 @@ FOR_ALL = {
 def variants(base: Recipe, against: tuple[str, ...]) -> list[tuple[str, str, list[str]]]:
     """(name, label, settings) of the baseline and of each variant.
 
-    Raises SettingError for a variant that changes nothing, equals another one, changes the text, or changes a setting that
-    all models must share.
+    Raises SettingError for a variant that changes nothing, equals another one, changes the text, or changes a setting
+    that all models must share.
     """
     found, before = [("baseline", "baseline", [])], list[tuple[str, Recipe]]()
     for text in against:
@@ -58,8 +58,8 @@ def variants(base: Recipe, against: tuple[str, ...]) -> list[tuple[str, str, lis
 def combined(base: Recipe, question: Question, variant: list[str], precision: str, steps: int) -> Recipe:
     """The recipe of one model of the comparison, apart from its seed.
 
-    The question's settings are applied first, and the variant's to the result. Were both applied in one `override`, a part
-    that the variant puts in would receive the settings that the question gave to the part it replaces.
+    The question's settings are applied first, and the variant's to the result. Were both applied in one `override`, a
+    part that the variant puts in would receive the settings that the question gave to the part it replaces.
     """
     recipe = base.override(*pace(steps)).override(*question.settings)
     recipe = recipe.override(f"train.precision={precision}").override(*variant)
@@ -67,7 +67,8 @@ def combined(base: Recipe, question: Question, variant: list[str], precision: st
 
 
 def pace(steps: int) -> list[str]:
-    """Settings that say how often a run of `steps` steps is evaluated, logged and saved, unless the user says otherwise."""
+    """Settings that say how often a run of `steps` steps is evaluated, logged and saved, unless the user says
+    otherwise."""
     every, half = max(1, -(-steps // EVALUATIONS)), max(1, -(-steps // 2))
     return [
         f"train.eval_every={every}", "train.sample_every=0", f"train.checkpoint_every={half}", "train.keep_checkpoints=1",
@@ -93,7 +94,8 @@ def difference(base: Config, wanted: Config, above: str = "") -> dict[str, str]:
 
 
 def contents(recipe: Recipe) -> dict[str, str]:
-    """Checksums of the text and of the files that a recipe names: if one changes, the same words mean another recipe."""
+    """Checksums of the text and of the files that a recipe names: if one changes, the same words mean another
+    recipe."""
     files = [*own_files(recipe), *([recipe.train.vectors] if recipe.train.vectors else [])]
     text = fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)
     return {path: sha256(Path(path)) for path in files if Path(path).is_file()} | {"the text": text}

@@ -22,8 +22,8 @@ from glassformer.recipes.presets import Recipe
 from glassformer.tokenizers import TokenizerRecipe
 
 PROCESS = {"cpu": 0.305e9, "cuda": 0.5e9, "mps": 0.5e9}
-"""Bytes that Python and PyTorch take themselves while training (on a GPU: its context). For a CPU this was measured: 0.25 GB
-after the imports and 0.055 GB more once kernels have run. The others are commonly reported values."""
+"""Bytes that Python and PyTorch take themselves while training (on a GPU: its context). For a CPU this was measured:
+0.25 GB after the imports and 0.055 GB more once kernels have run. The others are commonly reported values."""
 USABLE = 0.92
 """The share of a device's memory that a program can use."""
 BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "bpe": 4.0, "wordpiece": 4.0, "word": 5.0}
@@ -111,7 +111,8 @@ class Plan:
 
     @property
     def uniform_loss(self) -> float:
-        """ln V: the loss, in nats per token, of guessing every token with the same probability. Training starts near it."""
+        """ln V: the loss, in nats per token, of guessing every token with the same probability. Training starts near
+        it."""
         return math.log(self.recipe.model.vocab_size)
 
     @property
@@ -185,8 +186,8 @@ def share(recipe: Recipe, ranks: int) -> Recipe:
 
 
 def as_traced(hardware: Hardware, precision: str) -> str:
-    """The precision to trace with: fp16 in place of a GPU's bf16, because in bf16 a CPU, where the trace runs, keeps the
-    attention patterns of short texts and a GPU does not."""
+    """The precision to trace with: fp16 in place of a GPU's bf16, because in bf16 a CPU, where the trace runs, keeps
+    the attention patterns of short texts and a GPU does not."""
     return precision if hardware.kind == "cpu" or precision == "fp32" else "fp16"
 
 
@@ -197,8 +198,8 @@ def peak_memory(recipe: Recipe, hardware: Hardware, ranks: int, precision: str) 
 
 
 def vocabulary_of(tokenizer: TokenizerRecipe) -> int:
-    """How many ids the tokenizer will have. A character tokenizer's number depends on the text; the plan assumes as many as
-    a byte tokenizer has."""
+    """How many ids the tokenizer will have. A character tokenizer's number depends on the text; the plan assumes as
+    many as a byte tokenizer has."""
     return getattr(tokenizer, "vocab_size", None) or 256 + len(tokenizer.special_from(256))
 
 

@@ -1,5 +1,5 @@
-"""What to change if a run does not fit into memory. Each suggestion is a single change; those that leave the result as it
-is come first.
+"""What to change if a run does not fit into memory. Each suggestion is a single change; those that leave the result as
+it is come first.
 
     micro_batch_size down, grad_accumulation up     the same batch, a little slower
     precision                                       16-bit activations

@@ -1,8 +1,8 @@
 """Machines by name: how fast they multiply, how fast they move bytes, and how much memory they have.
 
-Rates are what the makers state for dense matrices: fp32 without TF32, which is PyTorch's default, and 16 bits with sums in
-fp32. No program reaches them; `plan/clock.py` says what share is reached. The rows "laptop-..." are typical laptops and the
-Apple rows are reported values; take both as right within a factor of two.
+Rates are what the makers state for dense matrices: fp32 without TF32, which is PyTorch's default, and 16 bits with sums
+in fp32. No program reaches them; `plan/clock.py` says what share is reached. The rows "laptop-..." are typical laptops
+and the Apple rows are reported values; take both as right within a factor of two.
 """
 
 import time
@@ -85,7 +85,8 @@ def named(name: str) -> Hardware:
 
 
 def this() -> Hardware:
-    """This machine (its GPU if torch sees one, else its CPU), measured by one product and one copy in under a second."""
+    """This machine (its GPU if torch sees one, else its CPU), measured by one product and one copy in under a
+    second."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     n = 4096 if cuda else 1024

@@ -1,4 +1,5 @@
-"""An operator as the recorder of `trace` saw it: its FLOPs and its bytes. Two operators that cost the same are equal."""
+"""An operator as the recorder of `trace` saw it: its FLOPs and its bytes. Two operators that cost the same are
+equal."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 MAPPED = 32 << 20
-"""Blocks of this size or more get memory pages of their own, which return to the system when freed (glibc, mallopt(3))."""
+"""Blocks of this size or more get memory pages of their own, which return to the system when freed (glibc,
+mallopt(3))."""
 GATHERS = ("embedding", "index", "gather", "index_select", "nll_loss_forward")
 """Operators that read only as much of their first tensor as they write."""
 ATTENTION = {

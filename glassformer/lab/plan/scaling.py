@@ -2,13 +2,14 @@
 
     L(N, D) = E + A / N^alpha + B / D^beta        nats per token, N parameters, D tokens
 
-It was fitted on web text in tokens of a vocabulary of 32,000, with models of 70M to 16B parameters. There are two fits of
-the same runs, the paper's and the correction by Besiroglu et al. (2024); the band spans both. Tokens that are read again
-count less (Muennighoff et al., 2023, eq. 5):
+It was fitted on web text in tokens of a vocabulary of 32,000, with models of 70M to 16B parameters. There are two fits
+of the same runs, the paper's and the correction by Besiroglu et al. (2024); the band spans both. Tokens that are read
+again count less (Muennighoff et al., 2023, eq. 5):
 
     D = U + U R* (1 - exp(-R / R*))               U different tokens, each read R times more, R* = 15.4
 
-The law holds for web text only. Village stories are far easier to predict and code is easier; for these no such law is known.
+The law holds for web text only. Village stories are far easier to predict and code is easier; for these no such law is
+known.
 """
 
 import math
@@ -53,7 +54,8 @@ def effective_tokens(tokens: float, different: float | None) -> float:
 
 
 def band(parameters: float, tokens: float) -> Band | None:
-    """The band for so many parameters and (effective) tokens; None if the law predicts more than a uniform guess costs."""
+    """The band for so many parameters and (effective) tokens; None if the law predicts more than a uniform guess
+    costs."""
     values = [E + A / parameters**a + B / tokens**b for E, A, B, a, b in FITS.values()]
     if min(values) >= math.log(VOCABULARY):
         return None

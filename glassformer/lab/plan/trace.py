@@ -1,12 +1,13 @@
 """One training step that computes nothing: what it would allocate and which operators it would run.
 
-The model, the loss, autograd, the clipping and the optimizer are the real ones; only the tensors are fake (they have shapes,
-dtypes and a device, but no memory). Below autograd every operator passes through `Recorder`, which records two things: the
-bytes alive (each storage, from its allocation to its last reference) and the operators. So the peak includes what autograd
-saves, the logits, the temporaries of every formula and the optimizer's scratch space, whatever parts the model has.
+The model, the loss, autograd, the clipping and the optimizer are the real ones; only the tensors are fake (they have
+shapes, dtypes and a device, but no memory). Below autograd every operator passes through `Recorder`, which records two
+things: the bytes alive (each storage, from its allocation to its last reference) and the operators. So the peak
+includes what autograd saves, the logits, the temporaries of every formula and the optimizer's scratch space, whatever
+parts the model has.
 
-All numbers grow linearly with the depth if each phase of the step is taken by itself. So two steps of shallow models give
-the numbers of any depth (`grown`).
+All numbers grow linearly with the depth if each phase of the step is taken by itself. So two steps of shallow models
+give the numbers of any depth (`grown`).
 """
 
 import contextlib
@@ -34,14 +35,15 @@ from glassformer.train.loss import next_token
 
 logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and said once
 LOST = 0.074
-"""How many bytes of a Linux process's heap are lost in gaps, for each byte that a step allocates in small blocks: gaps that
-the next block did not fit into. They grow with everything that is allocated, not with what is alive at once. Measured
-(bench/plan.py, LOG.md)."""
+"""How many bytes of a Linux process's heap are lost in gaps, for each byte that a step allocates in small blocks: gaps
+that the next block did not fit into. They grow with everything that is allocated, not with what is alive at once.
+Measured (bench/plan.py, LOG.md)."""
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Peak(NamedTuple):
-    """The most bytes alive at once in a phase: in all blocks, in small blocks (the heap), in blocks with their own pages."""
+    """The most bytes alive at once in a phase: in all blocks, in small blocks (the heap), in blocks with their own
+    pages."""
 
     live: float
     small: float
@@ -51,8 +53,8 @@ class Peak(NamedTuple):
 class Recorder(TorchDispatchMode):
     """Records bytes and operators, phase by phase.
 
-    `chosen` is the share of elements that `nonzero` finds. Fake tensors have no values, so a mixture of experts is recorded
-    as if its tokens chose evenly. None: the tensors are real.
+    `chosen` is the share of elements that `nonzero` finds. Fake tensors have no values, so a mixture of experts is
+    recorded as if its tokens chose evenly. None: the tensors are real.
     """
 
     def __init__(self, chosen: float | None) -> None:
@@ -114,7 +116,8 @@ class Recorder(TorchDispatchMode):
 
 @dataclass
 class Trace:
-    """What a step of a model of one depth needs. Sizes are in bytes; each field but `operators` grows linearly with depth."""
+    """What a step of a model of one depth needs. Sizes are in bytes; each field but `operators` grows linearly with
+    depth."""
 
     tokens: int
     """Tokens in a micro-batch."""
@@ -148,10 +151,11 @@ UPDATE = ("clip", "update")
 
 
 def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
-    """One step of `recipe` at its full depth, in "fp32", "bf16" or "fp16", on fake CPU tensors (real ones if `computing`).
+    """One step of `recipe` at its full depth, in "fp32", "bf16" or "fp16", on fake CPU tensors (real ones if
+    `computing`).
 
-    On a GPU the same operators take the same bytes, with one exception: in bf16 a CPU keeps the attention patterns of short
-    texts (kernels/attention.py). To learn what a GPU needs in bf16, trace fp16, whose numbers are as wide.
+    On a GPU the same operators take the same bytes, with one exception: in bf16 a CPU keeps the attention patterns of
+    short texts (kernels/attention.py). To learn what a GPU needs in bf16, trace fp16, whose numbers are as wide.
     """
     rows, T = recipe.train.micro_batch_size, recipe.model.context_length
     fake, chosen = (contextlib.nullcontext(), None) if computing else (FakeTensorMode(), _chosen(recipe))
@@ -205,8 +209,8 @@ def _chosen(recipe: Recipe) -> float:
 
 
 def _mark_blocks(model: GPT, enter: Callable[[str], None]) -> None:
-    """Begin a new phase when the backward pass reaches the last block, the blocks between, and the first block. What comes
-    before the last block belongs to the head."""
+    """Begin a new phase when the backward pass reaches the last block, the blocks between, and the first block. What
+    comes before the last block belongs to the head."""
     last = len(model.blocks) - 1
 
     def mark(i: int) -> Callable[..., None]:
@@ -235,8 +239,8 @@ def _autocast(precision: str) -> Iterator[None]:
 def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[Trace, ...]:
     """The trace of the whole model, or the traces of two shallow models from which `grown` computes those of the whole.
 
-    A part of the user's own that looks at the values of its tensors cannot be traced on fake ones. Then a real step is made
-    if we `may_compute`; else SettingError is raised.
+    A part of the user's own that looks at the values of its tensors cannot be traced on fake ones. Then a real step is
+    made if we `may_compute`; else SettingError is raised.
     """
     depths = shallow_depths(recipe.model) or [recipe.model.n_layer]
 
@@ -251,8 +255,8 @@ def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[T
             raise
         if not may_compute:
             raise SettingError(
-                f"{' or '.join(files)} cannot be planned, because it looks at the values of tensors (.item(), if tensor:) or "
-                f"has a mistake: {words_of(error, files)}; glass check-variant {files[0]} says which of the two it is"
+                f"{' or '.join(files)} cannot be planned, because it looks at the values of tensors (.item(), if tensor:) "
+                f"or has a mistake: {words_of(error, files)}; glass check-variant {files[0]} says which of the two it is"
             ) from error
     with blaming(recipe):
         return each(True)
@@ -272,8 +276,8 @@ def peak(traces: tuple[Trace, ...], recipe: Recipe) -> float:
 
 
 def resident(traces: tuple[Trace, ...], recipe: Recipe) -> float:
-    """The most bytes that a process holds in main memory: its heap, which never shrinks and has gaps (`LOST`), at its largest,
-    and the blocks with pages of their own at their largest, though these may be at another time."""
+    """The most bytes that a process holds in main memory: its heap, which never shrinks and has gaps (`LOST`), at its
+    largest, and the blocks with pages of their own at their largest, though these may be at another time."""
     lost = LOST * grown(traces, recipe, lambda t: t.traffic)
     return _most(traces, recipe, "small") + _most(traces, recipe, "mapped") + lost
 
