@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from rich.console import Console
 
 from glassformer.lab import compare
@@ -29,15 +28,9 @@ SMALL = (
 
 
 @pytest.fixture(autouse=True, scope="module")
-def workshop(tmp_path_factory):
-    """A folder, one thread, and so little text to judge on that it has to be chosen."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("judging"))
-        patch.setattr(measure, "MOST_BYTES", 1 << 15)
-        yield
-    torch.set_num_threads(threads)
+def little_text(workshop):
+    """So little text to judge on that it has to be chosen."""
+    workshop.setattr(measure, "MOST_BYTES", 1 << 15)
 
 
 @contextmanager

@@ -24,20 +24,15 @@ from glassformer.train.trainer import Trainer
 
 
 @pytest.fixture(autouse=True, scope="module")
-def workshop(tmp_path_factory):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("stability"))
-        small = [s for s in lab.SETTINGS if not s.startswith("corpus.megabytes")]
-        patch.setattr(lab, "SETTINGS", (*small, "corpus.megabytes=0.1", "corpus.validation_fraction=0.5"))
-        patch.setattr(lab, "fitting", lambda planned, data, minutes: 10)
-        yield
-    torch.set_num_threads(threads)
+def little_work(workshop):
+    """So little text, and so few steps, that all cases take seconds."""
+    small = [s for s in lab.SETTINGS if not s.startswith("corpus.megabytes")]
+    workshop.setattr(lab, "SETTINGS", (*small, "corpus.megabytes=0.1", "corpus.validation_fraction=0.5"))
+    workshop.setattr(lab, "fitting", lambda planned, data, minutes: 10)
 
 
 @pytest.fixture(scope="module")
-def data(workshop):
+def data(little_work):
     return build.dataset(mini().override(*Case("pre", 2, False).settings(10)), lambda *told: None)
 
 
