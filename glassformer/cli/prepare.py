@@ -20,7 +20,8 @@ def prepare(
 
     Interrupted (Ctrl-C, a power cut, kill -9), the same command continues it.
     """
-    from glassformer.data.terminal import describe, explain_documents
+    from glassformer.data.clean.terminal import explain_documents
+    from glassformer.data.terminal import describe
     from glassformer.recipes.build import dataset
     from glassformer.recipes.words import recipe_of
 
