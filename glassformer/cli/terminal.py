@@ -8,6 +8,10 @@ from typing import Any
 
 import glassformer
 
+LAUNCHER = Path(glassformer.__file__).parents[1] / "glass"
+"""Beside the package in a clone; an installed package has none."""
+WINDOWS = os.name == "nt"
+
 
 def console() -> Any:
     """Where verbs print."""
@@ -27,18 +31,14 @@ def typed(*words: object) -> str:
     >>> typed("generate", "runs/my first")    # in the clone's folder; elsewhere with the path to it
     "./glass generate 'runs/my first'"
 
-    Without words it is the program alone. An installed package has no launcher beside it: there the command is `glass`.
+    Without words it is the program alone. Where there is no launcher, the command is `glass`.
     """
-    launcher = Path(glassformer.__file__).parents[1] / "glass"
-    windows = os.name == "nt"
-    if not launcher.is_file():
-        program = ["glass"]
-    elif launcher.parent == Path.cwd():
-        program = ["python", "glass"] if windows else ["./glass"]
-    else:
-        program = ["python", str(launcher)] if windows else [str(launcher)]
-    command = [*program, *map(str, words)]
-    return subprocess.list2cmdline(command) if windows else shlex.join(command)
+    program = "glass" if WINDOWS else "./glass"
+    if LAUNCHER.parent != Path.cwd():
+        program = str(LAUNCHER)
+    command = ["glass"] if not LAUNCHER.is_file() else ["python", program] if WINDOWS else [program]
+    command += map(str, words)
+    return subprocess.list2cmdline(command) if WINDOWS else shlex.join(command)
 
 
 def suggest(*commands: tuple[str, str]) -> None:
