@@ -259,9 +259,9 @@ def test_the_guide_lists_every_slot_of_the_package():
 
     rows = table(ROOT / "docs/guide.md", "slot")
     listed = {row[0].strip("`"): links(row[2])[0].rstrip("/").removeprefix("../glassformer/") for row in rows}
-    assert set(listed.values()) == slots()
+    assert not slots() - set(listed.values()), "docs/guide.md, Change a part: add a row for each of these"
     chosen = dict(settings_of_slots(Recipe()))
-    assert listed == {setting: chosen.get(setting) for setting in listed}
+    assert not {setting: folder for setting, folder in listed.items() if folder in slots() and chosen.get(setting) != folder}
 
 
 def snippets(path: Path) -> list[str]:
