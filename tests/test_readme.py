@@ -261,7 +261,8 @@ def test_the_guide_lists_every_slot_of_the_package():
     listed = {row[0].strip("`"): links(row[2])[0].rstrip("/").removeprefix("../glassformer/") for row in rows}
     assert not slots() - set(listed.values()), "docs/guide.md, Change a part: add a row for each of these"
     chosen = dict(settings_of_slots(Recipe()))
-    assert not {setting: folder for setting, folder in listed.items() if folder in slots() and chosen.get(setting) != folder}
+    wrong = {s: folder for s, folder in listed.items() if folder in slots() and chosen.get(s) != folder}
+    assert not wrong
 
 
 def snippets(path: Path) -> list[str]:

@@ -26,7 +26,6 @@ from glassformer.system.files import write_atomic
 from glassformer.train.doctor import Diverged
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
-from glassformer.train.trainer import Trainer
 
 from .questions import QUESTION, SMALL, ask
 
