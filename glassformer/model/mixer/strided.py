@@ -15,7 +15,7 @@ from glassformer.kernels import Kernels, strided
 from glassformer.model.mixer import Mixer
 from glassformer.model.mixer.full import Attention
 from glassformer.model.norm import Norm
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 
