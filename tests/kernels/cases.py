@@ -268,7 +268,7 @@ FORMULAS = {
     "selective_scan": selective_scan_case(),
     "gated_delta": gated_delta_case(),
 }
-# in place, random, or (orthogonalise) iterated in bf16: these have tests of their own
+# formulas that work in place, draw random numbers, or (newton_schulz) iterate in bf16 have tests of their own
 IN_PLACE_OR_RANDOM = {"adamw", "clip", "dropout", "newton_schulz"}
 EVERY_FORMULA = pytest.mark.parametrize("name", FORMULAS)
 
