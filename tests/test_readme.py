@@ -261,7 +261,7 @@ def test_the_guide_lists_every_slot_of_the_package():
     listed = {row[0].strip("`"): links(row[2])[0].rstrip("/").removeprefix("../glassformer/") for row in rows}
     assert not slots() - set(listed.values()), "docs/guide.md, Change a part: add a row for each of these"
     chosen = dict(settings_of_slots(Recipe()))
-    assert not {setting: folder for setting, folder in listed.items() if folder in slots() and chosen.get(setting) != folder}
+    assert not {name for name, folder in listed.items() if folder in slots() and chosen.get(name) != folder}
 
 
 def snippets(path: Path) -> list[str]:
