@@ -35,7 +35,7 @@ def check_data(
     with histograms. The exit code is 1 if there are errors.
     """
     from glassformer.lab.check import CheckConfig
-    from glassformer.lab.check.look import check
+    from glassformer.lab.check.terminal import check
 
     if check(console(), folder, CheckConfig().override(*(settings or [])), output):
         raise typer.Exit(1)

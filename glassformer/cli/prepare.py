@@ -27,7 +27,8 @@ def prepare(
 
     Try: [cyan]./glass prepare my_texts --explain[/]
     """
-    from glassformer.data.terminal import describe, explain_documents
+    from glassformer.data.clean.terminal import explain_documents
+    from glassformer.data.terminal import describe
     from glassformer.recipes.build import dataset
     from glassformer.recipes.words import recipe_of
 

@@ -50,7 +50,17 @@ class SplitIndex(Config):
     sources: tuple[Component, ...]
     """What each of `Index.sources` gave; together the three numbers above."""
     sources_sha256: str = ""
-    """Of `train-sources.bin`, which is there if there is more than one source."""
+    """The checksum of `train-sources.bin`, which exists if there is more than one source."""
+
+    @property
+    def bytes_per_token(self) -> float:
+        """UTF-8 bytes of text for each id."""
+        return self.bytes / self.tokens
+
+    @property
+    def tokens_per_document(self) -> float:
+        """The mean length of a document, its separator included."""
+        return self.tokens / self.documents
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

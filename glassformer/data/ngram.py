@@ -71,7 +71,8 @@ class NGram:
 
     @classmethod
     def fit(cls, tokens: np.ndarray, order: int = 5, vocab_size: int | None = None) -> Self:
-        """Count every k-gram of `tokens` (1-D integers, at least one), k up to `order`; takes about 80 bytes a token."""
+        """Count every k-gram of `tokens` (1-D integers, at least one), k up to `order`; takes about 80 bytes a
+        token."""
         vocab_size = int(vocab_size or tokens.max() + 1)
         assert order >= 1 and len(tokens) and tokens.max() < vocab_size
         keys, counts = np.arange(vocab_size), np.bincount(tokens, minlength=vocab_size)
@@ -108,7 +109,8 @@ class NGram:
 
     def _matches(self, tokens: np.ndarray) -> Iterator[tuple[int, Level, np.ndarray, np.ndarray]]:
         """(k, level, contexts, found) for each k: tokens[k - 1 :] have k - 1 tokens before them, which are number
-        `contexts` of the (k-1)-grams, and with them are number `found` of the k-grams; -1 where these were never seen."""
+        `contexts` of the (k-1)-grams, and with them are number `found` of the k-grams; -1 where these were never
+        seen."""
         tokens = np.asarray(tokens, np.int64)
         contexts = np.zeros(len(tokens), np.int64)
         for k, level in enumerate(self.levels, start=1):
@@ -121,6 +123,15 @@ class NGram:
         """Bits per byte of text over all tokens but the first, as `train.evaluate` counts them for a model."""
         n_bytes = np.array([len(piece) for piece in token_bytes])[tokens[1:]].sum()
         return float(self.nats(tokens)[1:].sum() / np.log(2) / n_bytes)
+
+    def bits_per_byte_of_orders(
+        self, tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, token_bytes: list[bytes]
+    ) -> list[float]:
+        """Bits per byte of the 1-gram model, the 2-gram model ... on windows of `length` targets, as `train.evaluate`
+        counts them for a model. Unlike a model, an n-gram may look back across the start of a window."""
+        ids, places = targets(tokens, starts, length, self.order - 1)
+        n_bytes = max(1, np.array([len(piece) for piece in token_bytes])[ids[places]].sum())
+        return [float(nats[places].sum() / np.log(2) / n_bytes) for nats in self.nats_of_orders(ids)]
 
     def distribution(self, context: list[int]) -> np.ndarray:
         """(V,) float64: the probability of every next token."""
@@ -165,8 +176,8 @@ def evenly(tokens: Tokens | np.ndarray, most: int = MOST_COUNTED) -> np.ndarray:
 def targets(tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, before: int) -> tuple[np.ndarray, np.ndarray]:
     """Windows side by side, as evaluation reads them: (ids, places in them of the targets).
 
-    Each window's targets are the `length` tokens after its start, and come with the `before` tokens ahead of each of them.
-    `starts` increase; only what the windows hold is read.
+    Each window's targets are the `length` tokens after its start, and come with the `before` tokens ahead of each of
+    them. `starts` increase; only what the windows hold is read.
     """
     pieces, places, done = [], [], 0
     for start in starts:
@@ -178,8 +189,8 @@ def targets(tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, bef
 
 
 def _numbered(numbers: np.ndarray, following: np.ndarray, vocab_size: int) -> tuple[np.ndarray, ...]:
-    """The k-grams numbered `numbers`, each longer by the token that follows: the sorted distinct keys of these, a place of
-    each, the number of each place's key, and how often each key occurs. (`np.unique` in less memory.)"""
+    """The k-grams numbered `numbers`, each longer by the token that follows: the sorted distinct keys of these, a place
+    of each, the number of each place's key, and how often each key occurs. (`np.unique` in less memory.)"""
     keys = numbers[: len(following)].astype(np.int64)
     keys *= vocab_size
     keys += following

@@ -26,8 +26,12 @@ def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: in
     """
     if isinstance(recipe.corpus, Files) and (Path(recipe.corpus.path) / "train-documents.bin").is_file():
         return Dataset.open(recipe.corpus.path, type(recipe.tokenizer) if recipe.tokenizer.name.endswith(".py") else None)
-    folder = Path("data") / f"{stem(recipe)}-{fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)[:8]}"
-    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh, workers)
+    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, dataset_folder(recipe), progress, fresh, workers)
+
+
+def dataset_folder(recipe: Recipe) -> Path:
+    """Where the dataset that is prepared for a recipe lies: `data/<name>-<hash of all that goes into it>`."""
+    return Path("data") / f"{stem(recipe)}-{fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)[:8]}"
 
 
 def stem(recipe: Recipe) -> str:

@@ -16,7 +16,7 @@ from glassformer.errors import SettingError
 from glassformer.generate.sampling import SamplingConfig
 from glassformer.model.gpt import GPTConfig
 from glassformer.tokenizers import TokenizerRecipe
-from glassformer.train.trainer import TrainConfig
+from glassformer.train.config import TrainConfig
 
 
 class Sample(SamplingConfig):

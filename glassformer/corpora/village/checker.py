@@ -15,7 +15,8 @@ from .discourse import Discourse, Entity
 from .grammar import Grammar
 from .lexicon import CHILDREN, CREATURES, KIN, PETS, PRONOUN, ROLES, THINGS
 from .reading import Sentence, Unit, read
-from .world import GONE, World, each, sentence
+from .whereabouts import GONE, each, sentence
+from .world import World
 
 SPEECH = ("speech", "after", "before")
 

@@ -18,8 +18,9 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import product
 
+from .whereabouts import each
 from .words import WORDS
-from .world import World, each
+from .world import World
 
 TOKEN = re.compile(r"""[A-Za-z]+(?:-[A-Za-z]+)*(?:'(?:t|ll|m|re|ve|d)(?![a-z]))?|'s|[.,!?;:"]|\n+|\S""")
 FORMS = {'"': "speech", "@": "opener", ",": "tail", "^": "after", "%": "before"}
