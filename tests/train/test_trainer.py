@@ -134,17 +134,21 @@ def test_a_complete_run_has_nothing_to_resume(undisturbed, data):
     assert_equal_bits(weights(undisturbed), before)
 
 
-def trainer(recipe, data, folder, wrap=lambda model: model, loss=None, ranks=ALONE, batches=None, **assignments):
-    """A Trainer of the small village without dropout; `batches` replaces those of the recipe's sampler."""
+def trainer(recipe, data, folder, wrap=lambda model: model, loss=None, ranks=ALONE, batches=None, saved=None,
+            watch=lambda line: None, **assignments):  # fmt: skip
+    """A Trainer of the small village without dropout; with `saved`, a checkpoint, it goes on with the run in `folder`."""
     recipe = recipe.override(*(f"train.{name}={value}" for name, value in assignments.items()), "model.dropout=0",
                              f"model.vocab_size={data.index.vocab_size}")  # fmt: skip
-    model = GPT(recipe.model, seed=3).train()
+    model = (saved.model() if saved else GPT(recipe.model, seed=3)).train()
     batches = batches or recipe.train.sampler.build(data.train, recipe.model.context_length, recipe.train.batch_size, 1)
-    made = Run.create(folder, recipe.to_json(), {"command": "test"})
-    return Trainer(
-        wrap(model), data.tokenizer, batches, lambda: iter([batches(0)]), recipe.train, made,
-        recipe_json=recipe.to_json(), precision=assignments.get("precision", "fp32"), loss=loss, ranks=ranks,
+    run = Run.open(folder) if saved else Run.create(folder, recipe.to_json(), {"command": "test"})
+    made = Trainer(
+        wrap(model), data.tokenizer, batches, lambda: iter([batches(0)]), recipe.train, run,
+        recipe_json=recipe.to_json(), precision=assignments.get("precision", "fp32"), loss=loss, ranks=ranks, watch=watch,
     )  # fmt: skip
+    if saved:
+        made.restore(saved)
+    return made
 
 
 def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
