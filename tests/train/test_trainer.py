@@ -14,7 +14,7 @@ from glassformer import kernels
 from glassformer.errors import SettingError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
-from glassformer.recipes import build, launch
+from glassformer.recipes import build, launch, measure
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run, new_run
 from glassformer.train.doctor import Diverged
@@ -224,7 +224,7 @@ def test_a_run_fitted_into_minutes_keeps_the_warmup_asked_for_unless_it_is_most_
     def fitted(warmup):
         said: list[str] = []
         asked = recipe.override(f"train.schedule.warmup_steps={warmup}")
-        cut = launch._fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
+        cut = measure.fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
         return cut.train.steps, cut.train.schedule.warmup_steps, len(said)
 
     assert fitted(2000) == (24, 2, 2) and fitted(12) == (24, 12, 1) and fitted("null") == (24, None, 1)
@@ -273,7 +273,7 @@ class Module(nn.Module):
 
 
 def test_our_own_mistakes_keep_their_traceback(recipe, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "choose", lambda *given: [][0])
+    monkeypatch.setattr(measure, "choose", lambda *given: [][0])
     with pytest.raises(IndexError):
         run(recipe, data, tmp_path / "run")
 
@@ -284,7 +284,7 @@ def test_too_little_memory_is_a_sentence_with_remedies(recipe, data, tmp_path, m
     def fail(*given):
         raise error
 
-    monkeypatch.setattr(launch, "choose", fail)
+    monkeypatch.setattr(measure, "choose", fail)
     with pytest.raises(SettingError, match="lower train.micro_batch_size"):
         run(recipe, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -25,6 +25,7 @@ from glassformer.data.shards import Dataset
 from glassformer.generate.text import complete
 from glassformer.lab.evaluate import STORY_TOKENS
 from glassformer.model.gpt import GPT
+from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
@@ -73,7 +74,7 @@ def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
         result = Measured(None, speed, memory, {str(k): None for k in LENGTHS})
     else:
         saved = checkpoint.load(folder)
-        model = saved.model(device=device)
+        model = build_model(recipe, saved=saved).to(device).eval()
         ids = held_out(data)
         found, told = lengths(model, ids, data, recipe), stories(model, data, recipe)
         n_bytes = int(byte_lengths(data.tokenizer.token_bytes)[ids[1:]].sum())
@@ -85,11 +86,6 @@ def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
 def diverged(run: Run) -> bool:
     """Whether training stopped at a number that is none."""
     return any(event["what"] == "nan" for event in run.metrics("event"))
-
-
-def finished(run: Run) -> bool:
-    """Whether nothing is left to train."""
-    return diverged(run) or any(event["what"] == "done" for event in run.metrics("event"))
 
 
 def held_out(data: Dataset) -> np.ndarray:

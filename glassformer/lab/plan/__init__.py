@@ -11,13 +11,12 @@ from typing import Any
 
 from glassformer.corpora.files import Files
 from glassformer.data.index import Index
-from glassformer.data.prepare import fingerprint
 from glassformer.errors import GlassError, SettingError
 from glassformer.lab.plan import clock, scaling
 from glassformer.lab.plan.hardware import Hardware
 from glassformer.lab.plan.trace import UPDATE, Trace, cache_bytes, grown, peak, resident, traced
 from glassformer.model.cost import linear, parameters_by_part, shallow_depths
-from glassformer.recipes.build import stem
+from glassformer.recipes.build import dataset_folder
 from glassformer.recipes.presets import Recipe
 from glassformer.tokenizers import TokenizerRecipe
 
@@ -173,8 +172,7 @@ def vocabulary_of(tokenizer: TokenizerRecipe) -> int:
 def prepared(recipe: Recipe) -> Index | None:
     """The index of the recipe's dataset if `glass prepare` or `glass train` has made it."""
     try:
-        key = fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)
-        return Index.load(Path("data") / f"{stem(recipe)}-{key[:8]}" / "index.json")
+        return Index.load(dataset_folder(recipe) / "index.json")
     except (GlassError, OSError):
         return None
 
