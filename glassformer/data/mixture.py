@@ -117,18 +117,18 @@ class Units:
         return int(self._before[-1])
 
     def find(self, source: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) and (n,) -> the place of each unit, counted through all sources, and its number there."""
+        """(n,) and (n,) -> the place of each unit, counted through all sources, and the unit's number there."""
         unit = self._base[source] + number
         place = np.searchsorted(self._before, unit, side="right") - 1
         return place, unit - self._before[place]
 
-    def shuffled(self, source: np.ndarray, number: np.ndarray, seed: int) -> np.ndarray:
-        """(n,) and (n,) -> (n,): the unit of a source that comes at `number`, all of them once in every epoch."""
+    def shuffled(self, source: np.ndarray, number: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same of the units that come at `number` when those of each source are shuffled anew in every epoch."""
         units = np.empty_like(number)
         for each in np.unique(source).tolist():
             chosen = source == each
             units[chosen] = shuffled(number[chosen], self.totals[each], seed, stream=each)
-        return units
+        return self.find(source, units)
 
 
 def stretches(split: Split, mixture: Mixture | None) -> list[np.ndarray]:
@@ -167,7 +167,7 @@ def _at(curve: tuple[float, ...], progress: Any) -> Any:
 
 def _too_short(split: Split, mixture: Mixture | None, source: int, needed: str) -> str:
     if mixture is None or len(mixture.names) == 1:
-        return f"the {split.name} split of {split.folder} has {len(split):,} tokens, and {needed}"
+        return f"{split.where} has {len(split):,} tokens, and {needed}"
     return (
-        f"source '{mixture.names[source]}' of the {split.name} split of {split.folder} has no text long enough: {needed}"
+        f"source '{mixture.names[source]}' of {split.where} has no text long enough: {needed}"
     )

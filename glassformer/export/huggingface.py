@@ -51,7 +51,7 @@ def import_gpt2(folder: Path, run: Path) -> Path:
         "model": json.loads(config.to_json()),
     }
     state = {"step": 0, "tokens": 0, "seconds": 0.0, "imported": str(Path(folder).resolve())}
-    return checkpoint.save(Path(run) / "checkpoints", model, {}, state, json.dumps(recipe, indent=2) + "\n", tokenizer)
+    return checkpoint.save(Path(run) / "checkpoints", model, None, state, json.dumps(recipe, indent=2) + "\n", tokenizer)
 
 
 def read_gpt2(folder: Path) -> tuple[GPTConfig, dict[str, Tensor], Tokenizer]:

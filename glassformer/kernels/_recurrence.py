@@ -1,34 +1,12 @@
-"""What the recurrent formulas share: sums kept wide, and a sequence read in chunks with documents kept apart."""
+"""What the recurrent formulas share: a sequence is read in chunks, and packed documents are kept apart."""
 
-import contextlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 CHUNK = 64
 """Within so many tokens all pairs are compared at once; from chunk to chunk a state carries what was."""
-
-
-def wide(t: Tensor) -> Tensor:
-    """The same numbers in float32, or in float64 if that is what they are."""
-    return t if t.dtype == torch.float64 else t.float()
-
-
-def unnarrowed(device: torch.device) -> contextlib.AbstractContextManager:
-    """A block in which autocast leaves matrix products alone ("meta" knows no autocast)."""
-    known = torch.amp.is_autocast_available(device.type)
-    return torch.autocast(device.type, enabled=False) if known else contextlib.nullcontext()
-
-
-def first_tokens(documents: Tensor | None) -> Tensor | None:
-    """documents (B, T) -> (B, T) booleans: where another document starts than the one before."""
-    if documents is None:
-        return None
-    first = torch.zeros_like(documents, dtype=torch.bool)
-    first[:, 1:] = documents[:, 1:] != documents[:, :-1]
-    return first
 
 
 class Chunk(NamedTuple):

@@ -154,7 +154,7 @@ def backward(dy: Array, dh: Array, arrays: list[Array], stride: int, threads: in
     """(u, step, A, b, c, at_start, first), and the gradients of y and the last h -> those of u, step, A, b, c and h."""
     u, step, A, b, c = arrays[:5]
     pieces = _pieces(u.shape, threads)
-    groups = 1 + max(p[0] for p in pieces)  # of channels: each sums b and c over its own
+    groups = 1 + max((p[0] for p in pieces), default=0)  # of channels: each sums b and c over its own
     du, dstep, dh0 = np.empty_like(u), np.empty_like(step), np.empty_like(dh)
     dA = np.empty((len(u), *A.shape), f32)
     db, dc = np.zeros((groups, *b.shape), f32), np.zeros((groups, *c.shape), f32)

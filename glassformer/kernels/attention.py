@@ -8,13 +8,19 @@ s - (S - T) <= t. With a cache that is exactly what a decode step or a chunk of 
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from glassformer.kernels.dropout import plain as dropout_plain
-from glassformer.kernels.softmax import plain as softmax_plain
+from glassformer.kernels import dropout, softmax
+
+Bias = Callable[[Tensor, Tensor], Tensor | None]
+"""A bias of which the sparse forms ask for the pieces that they need: the indices of queries (..., T) and of keys (..., S)
+-> what is added to their scores (..., H, T, S), or None for nothing."""
+SHORT = 512
+"""Up to this length the whole (T, T) pattern is cheaper to keep than to recompute, training in bf16 on a CPU."""
 
 
 def causal(T: int, S: int, device: torch.device) -> Tensor:
@@ -22,60 +28,84 @@ def causal(T: int, S: int, device: torch.device) -> Tensor:
     return torch.ones(T, S, dtype=torch.bool, device=device).tril(S - T)
 
 
-SHORT = 512
-"""Up to this length the whole (T, T) pattern is cheaper to keep than to recompute, training in bf16 on a CPU."""
+def repeats(q: Tensor, k: Tensor) -> int:
+    """H // G, how many query heads read each key head. Raises ValueError for shapes that are not those of attention."""
+    if q.ndim != 4 or k.ndim != 4 or k.shape[1] == 0 or q.shape[1] % k.shape[1]:
+        raise ValueError(
+            f"attention takes q (B, H, T, D) and k, v (B, G, S, D) where G divides H; q is {tuple(q.shape)} and k or v "
+            f"{tuple(k.shape)}. Tensors without a dimension for the heads get one by q[:, None]"
+        )
+    return q.shape[1] // k.shape[1]
 
 
-def plain(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
-) -> Tensor:
-    """q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D); `visible` (booleans) and `bias` broadcast to (B, H, T, S).
-
-    `dropout` is the probability with which a weight is dropped; pass 0 outside training.
+def pattern(
+    q: Tensor, k: Tensor, visible: Tensor | None = None, bias: Tensor | None = None,
+    *, softmax: Callable[..., Tensor] = softmax.plain,
+) -> Tensor:  # fmt: skip
+    """q (B, H, T, D), k (B, G, S, D) -> (B, H, T, S): how much of each key's value a query reads. Each row sums to 1, or
+    is 0 for a query that may see nothing. `visible` (booleans) and `bias` broadcast to (B, H, T, S).
     """
-    (T, D), (G, S) = q.shape[-2:], k.shape[1:3]
-    k, v = (t.repeat_interleave(q.shape[1] // G, dim=1) for t in (k, v))  # (B, H, S, D)
+    k = k.repeat_interleave(repeats(q, k), dim=1)  # (B, H, S, D)
+    (T, D), S = q.shape[2:], k.shape[2]
     scores = q @ k.transpose(-2, -1) / math.sqrt(D)  # (B, H, T, S)
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
     scores = scores.masked_fill(~(causal(T, S, q.device) if visible is None else visible), float("-inf"))
-    pattern = softmax_plain(scores)
-    return dropout_plain(pattern, dropout) @ v
+    return softmax(scores)
+
+
+def plain(
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0,
+    *, softmax: Callable[..., Tensor] = softmax.plain, dropout: Callable[..., Tensor] = dropout.plain,
+) -> Tensor:  # fmt: skip
+    """q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D); `visible` (booleans) and `bias` broadcast to (B, H, T, S).
+
+    `dropout_p` is the probability with which a weight is dropped; pass 0 outside training. A query that may see nothing
+    gets 0. Raises ValueError if there is no dimension for the heads (for one head, pass q[:, None]).
+    """
+    v = v.repeat_interleave(repeats(q, v), dim=1)  # (B, H, S, D)
+    return dropout(pattern(q, k, visible, bias, softmax=softmax), dropout_p) @ v
 
 
 def fused(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0
 ) -> Tensor:
     """The twin of `plain`: one kernel, never more than a tile of the (T, S) scores in memory (Dao et al., 2022).
 
     `short` where that is quicker and rounds scores to the 8 bits of bf16: an error of 1 % where scores reach 9 (LOG.md).
     """
-    T, S = q.shape[-2], k.shape[-2]
+    enable_gqa = repeats(q, k) > 1
+    T, S = q.shape[2], k.shape[2]
     if max(T, S) <= SHORT and q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16:
-        return short(q, k, v, visible, bias, dropout)
+        return short(q, k, v, visible, bias, dropout_p)
     square = visible is None and bias is None and T == S
     mask = None if square else _mask(q, k, visible, bias)
     return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=square, enable_gqa=k.shape[1] != q.shape[1]
+        q, k, v, attn_mask=mask, dropout_p=dropout_p, is_causal=square, enable_gqa=enable_gqa
     )
 
 
 def short(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0
 ) -> Tensor:
     """The same in a few operators that keep the pattern. The CPU kernel's backward in bf16 takes twice as long (LOG.md)."""
-    k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) if t.shape[1] != q.shape[1] else t for t in (k, v))
-    scores, mask = (q / math.sqrt(q.shape[3])) @ k.transpose(-2, -1), _mask(q, k, visible, bias)
+    n, mask = repeats(q, k), _mask(q, k, visible, bias)
+    k, v = (t.repeat_interleave(n, dim=1) if n > 1 else t for t in (k, v))
+    scores, blind = (q / math.sqrt(q.shape[3])) @ k.transpose(-2, -1), None
     if mask is not None:
-        added = q.new_zeros(()).where(mask, float("-inf")) if mask.dtype == torch.bool else mask
+        added = q.new_zeros(()).where(mask, -math.inf) if mask.dtype == torch.bool else mask
+        if visible is not None or bias is not None or q.shape[2] > k.shape[2]:  # else everyone sees at least one key
+            blind = (added == -math.inf).all(-1, keepdim=True)
+            added = added.masked_fill(blind, 0)
         scores = scores + added
     pattern = scores.softmax(-1, dtype=q.dtype)
-    return F.dropout(pattern, dropout) @ v if dropout else pattern @ v
+    y = F.dropout(pattern, dropout_p) @ v if dropout_p else pattern @ v
+    return y if blind is None else y.masked_fill(blind, 0)
 
 
 def _mask(q: Tensor, k: Tensor, visible: Tensor | None, bias: Tensor | None) -> Tensor | None:
     """What a query may see (booleans), or what is added to its scores; None if it sees everything."""
-    T, S = q.shape[-2], k.shape[-2]
+    T, S = q.shape[2], k.shape[2]
     if visible is None and T > 1:
         visible = causal(T, S, q.device)
     if bias is None:

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 
 def plain(x: Tensor, p: float) -> Tensor:
-    """x (...), p in [0, 1) the probability of zeroing -> the same shape. Draws from torch's global generator."""
+    """x (...), p in [0, 1] the probability of zeroing -> the same shape. Draws from torch's global generator."""
     if p == 0:
         return x
     keep = torch.empty_like(x).bernoulli_(1 - p)
-    return x * keep / (1 - p)
+    return x * keep / (1 - p) if p < 1 else x * keep
 
 
 def fused(x: Tensor, p: float) -> Tensor:

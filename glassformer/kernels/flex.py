@@ -25,8 +25,9 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from glassformer.kernels import block_sparse as _blocked
 from glassformer.kernels import sliding_window as _banded
 from glassformer.kernels import strided as _strided
+from glassformer.kernels.attention import Bias
+from glassformer.kernels.documents import starts
 
-Bias = Callable[[Tensor, Tensor], Tensor | None]
 Rule = Callable[..., Tensor]
 BLOCK = 128
 """What PyTorch's own kernels are tuned for. Lengths are rounded up to it."""
@@ -37,32 +38,32 @@ what came then would be computed by a dense form, or refused."""
 
 def sliding_window(
     q: Tensor, k: Tensor, v: Tensor, window: int, bias: Bias | None = None, documents: Tensor | None = None,
-    dropout: float = 0.0,
+    dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
     """See `kernels/sliding_window.py`."""
-    if possible(q, k, bias, dropout):
+    if possible(q, k, bias, dropout_p):
         return attend(q, k, v, _banded.visible, (window,), documents)
-    return _banded.fused(q, k, v, window, bias, documents, dropout)
+    return _banded.fused(q, k, v, window, bias, documents, dropout_p)
 
 
 def block_sparse(
     q: Tensor, k: Tensor, v: Tensor, block: int, before: int = 1, first: int = 1, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
     """See `kernels/block_sparse.py`."""
-    if possible(q, k, bias, dropout):
+    if possible(q, k, bias, dropout_p):
         return attend(q, k, v, _blocked.visible, (block, before, first), documents)
-    return _blocked.fused(q, k, v, block, before, first, bias, documents, dropout)
+    return _blocked.fused(q, k, v, block, before, first, bias, documents, dropout_p)
 
 
 def strided(
     q: Tensor, k: Tensor, v: Tensor, window: int, stride: int, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
     """See `kernels/strided.py`. With a stride below 256 no pair of blocks is empty: all T^2 / 2 pairs are computed."""
-    if possible(q, k, bias, dropout):
+    if possible(q, k, bias, dropout_p):
         return attend(q, k, v, _strided.visible, (window, stride), documents)
-    return _strided.fused(q, k, v, window, stride, bias, documents, dropout)
+    return _strided.fused(q, k, v, window, stride, bias, documents, dropout_p)
 
 
 @cache
@@ -73,13 +74,13 @@ def missing(device: torch.device) -> str | None:
     return None if find_spec("triton") else "triton, which compiles FlexAttention, is not installed"
 
 
-def possible(q: Tensor, k: Tensor, bias: Bias | None, dropout: float) -> bool:
+def possible(q: Tensor, k: Tensor, bias: Bias | None, dropout_p: float) -> bool:
     """Whether a call with these goes through FlexAttention.
 
     It knows no dropout and no heads under 16 wide, and a bias would have to be made for all T x T pairs. Prompts come in
     any length, and to compile for each takes longer than to read it: only training does, where lengths repeat.
     """
-    if missing(q.device) or not (torch.is_grad_enabled() and q.requires_grad) or dropout or q.shape[2] != k.shape[2]:
+    if missing(q.device) or not (torch.is_grad_enabled() and q.requires_grad) or dropout_p or q.shape[2] != k.shape[2]:
         return False
     if q.shape[3] < 16 or q.dtype not in (torch.float32, torch.bfloat16, torch.float16):
         return False
@@ -141,7 +142,7 @@ def packed(rule: Rule, sizes: tuple[int, ...], documents: Tensor) -> BlockMask:
     Packing takes pairs away from the row's own rule; only under `block_sparse` has every document first blocks of its own.
     """
     T, device = documents.shape[1], documents.device
-    start = _blocked.starts(documents).int()  # (B, T), equal within a document only
+    start = starts(documents).int()  # (B, T), equal within a document only
 
     def visible(b: Tensor, h: Tensor, t: Tensor, s: Tensor) -> Tensor:
         begin = start[b, t]

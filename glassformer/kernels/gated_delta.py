@@ -21,7 +21,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from glassformer.kernels._recurrence import CHUNK, Chunk, chunks, first_tokens, unnarrowed, wide
+from glassformer.kernels._recurrence import CHUNK, Chunk, chunks
+from glassformer.kernels.documents import opens
+from glassformer.kernels.precision import full_precision, wide
 
 FAINT = -40.0
 """e^-40 stands for all that is weaker. It is below what float64 resolves, and its products with other numbers stay normal:
@@ -39,8 +41,8 @@ def plain(
     dtype, (B, G, T, D) = v.dtype, k.shape
     q, k, v, beta, log_alpha = (wide(t) for t in (q, k, v, beta, log_alpha))
     S = v.new_zeros(B, G, D, v.shape[-1]) if state is None else wide(state)
-    first, y = first_tokens(documents), []
-    with unnarrowed(v.device):
+    first, y = (None if documents is None else opens(documents)), []
+    with full_precision(v.device):
         for t in range(T):
             if first is not None:
                 S = S * ~first[:, t, None, None, None]
@@ -80,7 +82,7 @@ class _Chunks(torch.autograd.Function):
         (B, G, R, T, _), E = q.shape, v.shape[-1]
         y = v.new_empty(B, T, G, R, E).permute(0, 2, 3, 1, 4)  # a token's heads side by side, for what follows
         states, written = [S], []
-        with unnarrowed(v.device):
+        with full_precision(v.device):
             for chunk, *inputs, yc in _chunked(documents, q, k, v, beta, log_alpha, y):
                 kc, vc, bc, asked, within, before, M = _compare(chunk, *inputs)
                 held = (asked.flatten(2, 3) @ S).unflatten(2, asked.shape[2:4]).mul_(before)
@@ -100,7 +102,7 @@ class _Chunks(torch.autograd.Function):
         q, k, v, beta, log_alpha, documents, *kept = ctx.saved_tensors
         states, written = kept[: len(kept) // 2 + 1], kept[len(kept) // 2 + 1 :]
         slopes = [torch.empty_like(t) for t in (q, k, v, beta, log_alpha)]
-        with unnarrowed(v.device):
+        with full_precision(v.device):
             pieces = list(_chunked(documents, q, k, v, beta, log_alpha, dy, *slopes))
             for i in reversed(range(len(pieces))):
                 chunk, *inputs, dyc, dq, dk, dv, dbeta, dlog_alpha = pieces[i]

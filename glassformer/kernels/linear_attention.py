@@ -14,7 +14,9 @@ Keys and values may have fewer heads than queries, as in attention: query head h
 import torch
 from torch import Tensor
 
-from glassformer.kernels._recurrence import CHUNK, chunks, first_tokens, unnarrowed, wide
+from glassformer.kernels._recurrence import CHUNK, chunks
+from glassformer.kernels.documents import opens
+from glassformer.kernels.precision import full_precision, wide
 
 EPS = 1e-6
 """Added below the line, for features that may all be 0."""
@@ -31,8 +33,8 @@ def plain(
     turned_q, turned_k = q if turned_q is None else turned_q, k if turned_k is None else turned_k
     q, k, v, turned_q, turned_k = (wide(t) for t in (q, k, v, turned_q, turned_k))
     S, Z = map(wide, state or (v.new_zeros(B, G, D, v.shape[-1]), v.new_zeros(B, G, D)))
-    first, y = first_tokens(documents), []
-    with unnarrowed(v.device):
+    first, y = (None if documents is None else opens(documents)), []
+    with full_precision(v.device):
         for t in range(T):
             if first is not None:
                 S, Z = S * ~first[:, t, None, None, None], Z * ~first[:, t, None, None]
@@ -56,7 +58,7 @@ def fused(
     S, Z = map(wide, state or (v.new_zeros(B, G, D, v.shape[-1]), v.new_zeros(B, G, D)))
     S, Z = S[:, :, None], Z[:, :, None, :, None]  # (B, G, 1, D, D'), (B, G, 1, D, 1)
     y = []
-    with unnarrowed(v.device):
+    with full_precision(v.device):
         pieces = (t.split(CHUNK, -2) for t in (q, k, v, turned_q, turned_k))
         for chunk, qc, kc, vc, qt, kt in zip(chunks(T, documents, v), *pieces, strict=True):
             weights = qt @ kt.mT * chunk.pairs  # (B, G, H/G, Q, Q)

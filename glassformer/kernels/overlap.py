@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glassformer.kernels import attention
+
 
 def windows(x: Tensor, size: int, step: int) -> Tensor:
     """x (B, G, S, D) -> (B, N, G, size, D), N = (S - size) // step + 1: each starts `step` after the one before."""
@@ -38,6 +40,26 @@ class Windows(torch.autograd.Function):
             place = total[:, start : start + N * ctx.step].unflatten(1, (N, ctx.step))
             place[:, :, : piece.shape[2]] += piece
         return total[:, : ctx.length].transpose(1, 2), None, None
+
+
+def attend_in_chunks(
+    q: Tensor, k: Tensor, v: Tensor, visible: Tensor, bias: Tensor | None, dropout_p: float
+) -> Tensor:
+    """Attention of n chunks of c queries, each to keys of its own: q (B, H, n c, D), k and v (B, n, G, S, D) -> as q.
+
+    `visible` and `bias` broadcast to (B, n, H, c, S).
+    """
+    B, n = k.shape[:2]
+
+    def flat(x: Tensor) -> Tensor:
+        return x if x.ndim < 4 else x.expand(B, n, -1, -1, -1).flatten(0, 1)
+
+    y = attention.fused(
+        q.unflatten(2, (n, -1)).transpose(1, 2).flatten(0, 1),  # (B n, H, c, D)
+        k.flatten(0, 1), v.flatten(0, 1), visible=flat(visible), bias=None if bias is None else flat(bias),
+        dropout_p=dropout_p,
+    )  # fmt: skip
+    return y.unflatten(0, (B, n)).transpose(1, 2).flatten(2, 3)
 
 
 def beside(documents: Tensor, size: int, step: int) -> Tensor:

@@ -12,10 +12,17 @@ import torch
 from torch import Tensor
 
 
-def angles(positions: Tensor, head_dim: int, base: float) -> Tensor:
-    """positions (...) -> p * theta_i, (..., D/2) in float32."""
-    i = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32)
-    return positions[..., None].float() * base ** (-i / head_dim)
+def frequencies(width: int, base: float, device: torch.device) -> Tensor:
+    """theta_i = 1 / base^(2i/width), (width/2,) in float32: radians per token.
+
+    Written as every reference does: base^(-2i/width) is rounded otherwise, and after 8,000 tokens one turns apart by 1e-3.
+    """
+    return 1.0 / base ** (torch.arange(0, width, 2, device=device).float() / width)
+
+
+def angles(positions: Tensor, width: int, base: float) -> Tensor:
+    """positions (...) -> p * theta_i, (..., width/2) in float32."""
+    return positions[..., None].float() * frequencies(width, base, positions.device)
 
 
 def plain(q: Tensor, k: Tensor, angle: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:

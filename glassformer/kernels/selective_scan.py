@@ -15,7 +15,8 @@ machine code (`_scan_cpu.py`); elsewhere the same steps are tensor operations.
 import torch
 from torch import Tensor
 
-from glassformer.kernels._recurrence import first_tokens, unnarrowed, wide
+from glassformer.kernels.documents import opens
+from glassformer.kernels.precision import full_precision, wide
 
 STEPS = 16
 """Tokens at a time. Of the states only those at the start of each so many are kept for the gradient."""
@@ -34,7 +35,7 @@ def plain(
     dtype = x.dtype
     x, dt, A, B, C, D = (wide(t) for t in (x, dt, A, B, C, D))
     h = x.new_zeros(x.shape[0], *A.shape) if state is None else wide(state)
-    first, y = first_tokens(documents), []
+    first, y = (None if documents is None else opens(documents)), []
     for t in range(x.shape[1]):
         if first is not None:
             h = h * ~first[:, t, None, None]
@@ -48,7 +49,7 @@ def fused(
     state: Tensor | None = None, documents: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The twin of `plain`: one operator for the states and one for their gradient."""
-    dtype, first = x.dtype, first_tokens(documents)
+    dtype, first = x.dtype, (None if documents is None else opens(documents))
     x, dt, A, B, C, D = (wide(t) for t in (x, dt, A, B, C, D))
     h = x.new_zeros(x.shape[0], *A.shape) if state is None else wide(state)
     y, h, _ = _scan(*(t.contiguous() for t in (dt * x, dt, A.T, B, C, h.mT)), first)
@@ -73,7 +74,7 @@ def _scan(
     u, step, b, c = (t.transpose(0, 1) for t in (u, step, b, c))  # time first
     y, at_start = torch.empty_like(u, memory_format=torch.contiguous_format), []
     decay, states = _room(u, A, 0), _room(u, A, 1)
-    with unnarrowed(u.device):
+    with full_precision(u.device):
         for start in range(0, len(u), STEPS):
             now = slice(start, start + STEPS)
             at_start.append(h.clone())
@@ -98,7 +99,7 @@ def _scan_backward(
     dy, u, step, b, c = (t.transpose(0, 1) for t in (dy, u, step, b, c))  # time first
     du, dstep, db, dc = (torch.empty_like(t, memory_format=torch.contiguous_format) for t in (u, step, b, c))
     dA, decay, states, slope = torch.zeros_like(A), _room(u, A, 0), _room(u, A, 1), _room(u, A, 0)
-    with unnarrowed(u.device):
+    with full_precision(u.device):
         for i in reversed(range(len(at_start))):
             now = slice(i * STEPS, (i + 1) * STEPS)
             n = _states(u[now], step[now], A, b[now], at_start[i], None if first is None else first.T[now], decay, states)

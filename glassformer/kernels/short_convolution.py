@@ -1,11 +1,12 @@
 """A causal convolution of a few taps, each channel by itself, then SiLU (as in Gu and Dao, 2023, section 3.4).
 
-    y_t = silu(b + sum_{j=0}^{W-1} w_j x_{t-W+1+j})            silu(a) = a / (1 + exp(-a))
+    y_t = silu(b + sum_{j=0}^{W-1} w_j x_{t-W+1+j})
 
 It lets a recurrent layer see the last W tokens side by side before it decides what to write into its state. What stood
 before the first token is the `tail`, W - 1 inputs; a document packed behind another sees zeros there instead.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,10 +14,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from glassformer.kernels import silu
+
 
 def plain(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, tail: Tensor | None = None, documents: Tensor | None = None
-) -> Tensor:
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, tail: Tensor | None = None, documents: Tensor | None = None,
+    *, silu: Callable[..., Tensor] = silu.plain,
+) -> Tensor:  # fmt: skip
     """x (B, T, E), weight (E, 1, W), bias (E), tail (B, W - 1, E), documents (B, T) -> (B, T, E)."""
     T, W = x.shape[1], weight.shape[-1]
     padded = _behind(tail, x, W)
@@ -26,7 +30,7 @@ def plain(
         if documents is not None:
             tap = tap * _same_document(documents, W - 1 - j)[..., None]
         a = a + weight[:, 0, j] * tap
-    return a * a.sigmoid()
+    return silu(a)
 
 
 def fused(

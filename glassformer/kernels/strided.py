@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from glassformer.kernels import attention
-from glassformer.kernels.dropout import fused as dropout_fused
+from glassformer.kernels import attention, dropout
+from glassformer.kernels.attention import Bias, repeats
+from glassformer.kernels.documents import within
 from glassformer.kernels.overlap import windows
 
-Bias = Callable[[Tensor, Tensor], Tensor | None]
 CHUNK = 128
 """Queries that share their neighbours in `fused`."""
 
@@ -32,30 +32,39 @@ def visible(q_index: Tensor, k_index: Tensor, window: int, stride: int) -> Tenso
 
 def plain(
     q: Tensor, k: Tensor, v: Tensor, window: int, stride: int, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0, *, attention: Callable[..., Tensor] = attention.plain,
 ) -> Tensor:  # fmt: skip
     """q (B, H, T, D), k and v (B, G, T, D) -> (B, H, T, D); documents (B, T) numbers the document of every token.
 
-    A query sees the keys of its own document only. `dropout` is the probability with which a weight is dropped.
+    A query sees the keys of its own document only. `dropout_p` is the probability with which a weight is dropped.
     """
+    seen, added = _scores(q, window, stride, bias, documents)
+    return attention(q, k, v, visible=seen, bias=added, dropout_p=dropout_p)
+
+
+def _scores(
+    q: Tensor, window: int, stride: int, bias: Bias | None, documents: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """The mask and the bias of all pairs, broadcastable to (B, H, T, T)."""
     index = torch.arange(q.shape[2], device=q.device)
-    seen = visible(index[:, None], index, window, stride)
-    if documents is not None:
-        seen = seen & (documents[:, None, :, None] == documents[:, None, None, :])
-    return attention.plain(q, k, v, visible=seen, bias=bias(index, index) if bias else None, dropout=dropout)
+    seen = within(visible(index[:, None], index, window, stride), documents)
+    return seen, bias(index, index) if bias else None
 
 
 def fused(
     q: Tensor, k: Tensor, v: Tensor, window: int, stride: int, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
     """The twin of `plain`. Tokens whose index leaves the same remainder see each other: `stride` short sequences.
 
     Scores with the neighbours and scores within those sequences stand side by side under one softmax.
     """
-    T, repeat = q.shape[2], q.shape[1] // k.shape[1]
-    window, stride = min(window, T), min(stride, T)  # both look no farther than there are tokens
-    k, v = (t.repeat_interleave(repeat, 1) if repeat > 1 else t for t in (k, v))
+    n, T = repeats(q, k), q.shape[2]
+    if window >= T:
+        seen, added = _scores(q, window, stride, bias, documents)
+        return attention.fused(q, k, v, None if documents is None else seen, added, dropout_p)
+    stride = min(stride, T)  # it looks no farther than there are tokens
+    k, v = (t.repeat_interleave(n, 1) if n > 1 else t for t in (k, v))
     q = q / math.sqrt(q.shape[3])
     chunk = min(T, CHUNK, max(32, window))
     near_pad, far_pad = -T % chunk, -T % stride
@@ -63,7 +72,7 @@ def fused(
     near = _near_scores(_padded(q, near_pad), _padded(k, near_pad), chunk, window, bias, documents)
     far = _far_scores(_padded(q, far_pad), _padded(k, far_pad), window, stride, bias, documents)
     scores = torch.cat([near.flatten(2, 3)[:, :, :T], far.transpose(2, 3).flatten(2, 3)[:, :, :T]], 3)
-    pattern = dropout_fused(scores.softmax(3), dropout)
+    pattern = dropout.fused(scores.softmax(3), dropout_p)
     near_pattern, far_pattern = pattern.split([near.shape[4], far.shape[4]], 3)
 
     near_values = _windows(_padded(v, near_pad), chunk, window)

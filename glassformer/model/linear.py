@@ -1,21 +1,32 @@
 """The two leaf modules that hold nothing but a kernel and its numbers: `Linear` and `Dropout`."""
 
-from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
+from glassformer.model.roles import STD, Leaf, fill_normal
 
 
-class Linear(nn.Module):
-    """y = x W^T + b. A projection that writes into the stream is called `o_proj` or `down_proj` by its owner."""
+class Linear(Leaf):
+    """y = x W^T + b. Its role is "write" where y is added to the residual stream, and "head" where y are logits."""
 
-    def __init__(self, n_in: int, n_out: int, bias: bool, kernels: Kernels):
+    def __init__(
+        self, n_in: int, n_out: int, bias: bool, kernels: Kernels, role: Literal["matrix", "write", "head"] = "matrix"
+    ):
         super().__init__()
-        self.kernels = kernels
+        self.kernels, self.n_in, self.n_out = kernels, n_in, n_out
+        self.roles = {"weight": role, "bias": "bias"}
         self.weight = nn.Parameter(torch.empty(n_out, n_in))
-        self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
+        self.bias = nn.Parameter(torch.empty(n_out)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weights from N(0, 0.02^2), biases 0; the `init` of a GPT chooses another standard deviation by role."""
+        fill_normal(self.weight, STD)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., n_in) -> (..., n_out)."""
@@ -27,11 +38,6 @@ def narrowed(x: Tensor) -> Tensor:
     kind = x.device.type
     narrow = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # "meta" knows no autocast
     return x.to(torch.get_autocast_dtype(kind)) if narrow else x
-
-
-def in_full(device_type: str) -> AbstractContextManager:
-    """Where nothing is narrowed by autocast."""
-    return torch.autocast(device_type, enabled=False) if torch.amp.is_autocast_available(device_type) else nullcontext()
 
 
 class Dropout(nn.Module):

@@ -26,7 +26,6 @@ from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.system.machine import git_commit, machine_facts
-from glassformer.train.loss import next_token
 from glassformer.train.precision import Precision, choose
 from glassformer.train.trainer import Trainer
 
@@ -151,7 +150,7 @@ def _trial(model: GPT, batch: Batch, recipe: Recipe) -> Callable[[Precision], No
     def run(precision: Precision) -> None:
         micro = next(batch.parts(recipe.train.grad_accumulation)).to(precision.device)
         with precision.autocast():
-            loss = next_token(model, micro).mean()
+            loss = recipe.train.loss.nats(model, micro).mean()
         loss.backward()
         model.zero_grad(set_to_none=True)
 

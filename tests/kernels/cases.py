@@ -247,7 +247,12 @@ FORMULAS = {
     "layer_norm": layer_norm_case(),
     "rms_norm": rms_norm_case(),
     "relu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
+    "sigmoid": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
+    "softplus": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
+    "elu_plus_one": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
     "gelu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
+    "gelu_exact": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
+    "silu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),
     "relu2": leading(3).map(lambda x: Case([x], lambda f, x: f(x), 60)),
     "softcap": leading(3).map(lambda x: Case([x], lambda f, x: f(x, 30.0), 1, 30)),
     "route": route_case(),
@@ -269,9 +274,14 @@ EVERY_FORMULA = pytest.mark.parametrize("name", FORMULAS)
 
 
 def check_close(actual: list[Tensor], expected: list[Tensor], tolerance: float, size: float, what: str) -> None:
-    """|actual - expected| <= tolerance * the larger of `size` and the largest expected number."""
+    """|actual - expected| <= tolerance * the larger of `size` and the largest finite number expected; infinities agree."""
     for i, (a, e) in enumerate(zip(actual, expected, strict=True)):
         assert a.shape == e.shape, f"{what} {i}: shape {tuple(a.shape)} instead of {tuple(e.shape)}"
-        limit = tolerance * max(size, e.double().abs().max().item())
-        off = (a.double() - e.double()).abs().max().item()
+        finite = e.isfinite()
+        assert torch.equal(a[~finite].double(), e[~finite].double()), f"{what} {i}: infinite or not a number"
+        a, e = a[finite].double(), e[finite].double()
+        if not e.numel():
+            continue
+        limit = tolerance * max(size, e.abs().max().item())
+        off = (a - e).abs().max().item()
         assert off <= limit, f"{what} {i} of shape {tuple(a.shape)}: off by {off:.3g}, allowed {limit:.3g}"

@@ -20,7 +20,8 @@ class RunningMean(nn.Module):
     def __init__(self, n_embd, decay, kernels):
         super().__init__()
         self.decay = decay
-        self.v_proj, self.o_proj = (Linear(n_embd, n_embd, False, kernels) for _ in range(2))
+        self.v_proj = Linear(n_embd, n_embd, False, kernels)
+        self.o_proj = Linear(n_embd, n_embd, False, kernels, role="write")
 
     def forward(self, x, positions, cache=None):
         v = self.v_proj(x)[:, None]  # (B, 1, T, C)
@@ -31,5 +32,5 @@ class RunningMean(nn.Module):
         weight = torch.exp(-self.decay * (positions.queries - k_index).clamp(min=0)) * seen
         return self.o_proj(((weight / weight.sum(-1, keepdim=True)).to(v.dtype) @ v)[:, 0])
 
-    def make_cache(self, batch, length):
-        return KVCache(length)
+    def make_cache(self, rows, length):
+        return KVCache(rows, length)

@@ -11,6 +11,7 @@ from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.recipes.presets import mini
 from glassformer.runs import checkpoint
 from glassformer.tokenizers import TokenizerRecipe
+from glassformer.train.optimizer import Optimizer
 
 CONFIG = GPTConfig(vocab_size=257, n_layer=1, n_embd=16, n_head=2, context_length=8)
 
@@ -26,8 +27,8 @@ def saved(tmp_path, tokenizer):
     model = GPT(CONFIG, seed=5)
     recipe = mini().model_copy(update={"model": CONFIG})
     state = {"step": 7, "tokens": 10, "seconds": 1.5}
-    moments = {"mean.x": torch.randn(3)}
-    return checkpoint.save(tmp_path / "checkpoints", model, moments, state, recipe.to_json(), tokenizer), model
+    optimizer = Optimizer.named("adamw").build(model)
+    return checkpoint.save(tmp_path / "checkpoints", model, optimizer, state, recipe.to_json(), tokenizer), model
 
 
 def test_what_is_saved_comes_back_exactly(saved, tokenizer):
@@ -37,11 +38,15 @@ def test_what_is_saved_comes_back_exactly(saved, tokenizer):
     for name, tensor in back.model().state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name])
     assert back.tokenizer().fingerprint() == tokenizer.fingerprint()
-    assert back.optimizer_tensors().keys() == {"mean.x"}
+    names = {name for name, _ in model.named_parameters()}
+    assert back.optimizer_tensors().keys() == {f"{name}/{key}" for name in names for key in ("mean", "square")}
     assert checkpoint.load(folder.parents[1]).folder == folder  # a run folder means its newest checkpoint
 
 
-FILES = ["model.safetensors", "optimizer.safetensors", "state.json", "recipe.json", "tokenizer.json", "manifest.json"]
+FILES = [
+    "model.safetensors", "optimizer.safetensors", "optimizer.json", "state.json", "recipe.json", "tokenizer.json",
+    "manifest.json",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -73,7 +78,7 @@ def test_weights_of_another_model_are_refused_before_use(saved, tmp_path, tokeni
     for change, word in (({"n_embd": 32}, "shape"), ({"n_layer": 2}, "lacks"), ({"bias": True}, "lacks")):
         other = GPTConfig.parse({**CONFIG.model_dump(), **change})
         recipe = mini().model_copy(update={"model": other}).to_json()
-        folder = checkpoint.save(tmp_path / "other", model, {}, {"step": 1}, recipe, tokenizer)
+        folder = checkpoint.save(tmp_path / "other", model, None, {"step": 1}, recipe, tokenizer)
         with pytest.raises(CheckpointError, match=word):
             checkpoint.load(folder).model()
 
@@ -86,7 +91,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(saved, tmp_path, tokenizer, m
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(GlassError, match="No space left"):
-        checkpoint.save(folder.parent, model, {}, {"step": 8}, "{}", tokenizer)
+        checkpoint.save(folder.parent, model, None, {"step": 8}, "{}", tokenizer)
     assert checkpoint.load(folder.parents[1]).step == 7
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 

@@ -21,7 +21,7 @@ class Sampler(Variant):
 
     @abc.abstractmethod
     def build(
-        self, split: Split, context_length: int, batch_size: int, seed: int, mixture: Mixture | None = None
+        self, split: Split, context_length: int, batch_size: int, seed: int = 0, mixture: Mixture | None = None
     ) -> Batches:
         """The batches of a run: `batch_size` rows of `context_length` tokens over all ranks, or as many tokens.
 

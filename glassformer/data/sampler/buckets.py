@@ -12,12 +12,13 @@ What must be remembered of any corpus is how many pieces of each bucket there ar
 import numpy as np
 from pydantic import PositiveInt
 
-from glassformer.data.batches import IGNORED, Batch, rows_of
+from glassformer.data.batches import Batch, rows_of
 from glassformer.data.mixture import Dealer, Mixture, Units, neighbourhoods
 from glassformer.data.sampler import Sampler
 from glassformer.data.sampler._documents import read
 from glassformer.data.shards import Split
 from glassformer.data.shuffle import shuffled
+from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.system.compiled import kernel
 
 AREA = 1024
@@ -31,7 +32,7 @@ class Buckets(Sampler):
     """Rows are padded to a multiple of this; smaller wastes fewer places, larger gives fewer different shapes."""
 
     def build(
-        self, split: Split, context_length: int, batch_size: int, seed: int, mixture: Mixture | None = None
+        self, split: Split, context_length: int, batch_size: int, seed: int = 0, mixture: Mixture | None = None
     ) -> "BucketBatches":
         """With a mixture, a batch holds documents of one source, and each source has epochs of its own."""
         return BucketBatches(split, context_length, batch_size, seed, mixture, self.multiple)
@@ -64,13 +65,13 @@ class BucketBatches:
         targets = np.full_like(ids, IGNORED)
         for i, (start, stop) in enumerate(mine):
             ids[i, : stop - start], targets[i, : stop - start] = read(self.split, start, stop)
-        return Batch.of(ids, targets)
+        return Batch.from_arrays(ids, targets)
 
     def _pieces_of(self, step: int) -> tuple[list[tuple[int, int]], int]:
         """From and to which token each row of the global batch reaches, and how long the longest may be."""
         sources, numbers = self._deal(step)
         source, epoch = int(sources[0]), int(numbers[0]) // self._batches.totals[sources[0]]
-        place, batch = self._batches.find(sources, self._batches.shuffled(sources, numbers, self.seed))
+        place, batch = self._batches.shuffled(sources, numbers, self.seed)
         bucket = int(place[0]) % len(self.widths)
         n, first = int(self._pieces[source][bucket]), int(batch[0]) * int(self._rows[bucket])
         numbers = epoch * n + np.arange(first, min(n, first + int(self._rows[bucket])))

@@ -184,7 +184,7 @@ def _short(data: Dataset, split: Split) -> list[Finding]:
         f"Find out why the source has them, or drop them: add length to data.clean.steps and set "
         f"data.clean.min_characters={SHORT}."
     )
-    return [_finding(len(short), split.index.documents, what, remedy, places)]
+    return [_finding(len(short), split.n_documents, what, remedy, places)]
 
 
 def _place(data: Dataset, split: Split, document: int, told: str) -> Place:

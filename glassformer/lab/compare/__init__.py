@@ -29,7 +29,7 @@ from glassformer.lab.compare.variants import combined, contents, difference, var
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.run import Run
-from glassformer.train.trainer import Diverged
+from glassformer.train.doctor import Diverged
 
 Say = Callable[[str], None]
 

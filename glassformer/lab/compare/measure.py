@@ -119,7 +119,7 @@ def lengths(model: GPT, ids: np.ndarray, data: Dataset, recipe: Recipe) -> dict[
     time."""
     T, device = recipe.model.context_length, next(model.parameters()).device
     bytes_of, found = byte_lengths(data.tokenizer.token_bytes), {}
-    text = Batch.of(ids[None, :-1], ids[None, 1:].copy())  # one row, (1, n - 1)
+    text = Batch.of(ids[None])  # one row, (1, n - 1)
     for k in LENGTHS:
         found[str(k)] = None
         if k == 1 or reaches(model, k * T):

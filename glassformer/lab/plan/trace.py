@@ -31,7 +31,6 @@ from glassformer.lab.plan.operator import MAPPED, Operator, operator
 from glassformer.model.cost import linear, shallow_depths
 from glassformer.model.gpt import GPT
 from glassformer.recipes.presets import Recipe
-from glassformer.train.loss import next_token
 
 logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and said once
 LOST = 0.074
@@ -162,7 +161,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
     with fake, Recorder(chosen) as recorder:
         model = GPT(recipe.model).train()
         weights = recorder.live
-        optimizer = recipe.train.optimizer.build(model.named_parameters(), model.kernels)
+        optimizer = recipe.train.optimizer.build(model)
         state = recorder.live - weights
         ids = torch.zeros(recipe.train.batch_size, 2 * T, dtype=torch.long)
         batch = recorder.live - weights - state
@@ -174,7 +173,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
             micro = Batch(ids[:rows, :T], ids[:rows, T:])
             recorder.enter("forward")
             with _autocast(precision):
-                loss = next_token(model, micro).sum() / ids.numel()
+                loss = recipe.train.loss.nats(model, micro).sum() / ids.numel()
             if i == 0:
                 activations = recorder.live - weights - state - batch
             recorder.enter("loss")
@@ -184,7 +183,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
         recorder.enter("clip")
         model.kernels.clip(list(model.parameters()), recipe.train.grad_clip)
         recorder.enter("update")
-        optimizer.step(1, recipe.train.learning_rate)
+        optimizer.step()
         model.zero_grad(set_to_none=True)
         recorder.phase = "build"
     return Trace(
@@ -199,7 +198,7 @@ def cache_bytes(recipe: Recipe, n_layer: int) -> int:
     with FakeTensorMode(), Recorder(_chosen(recipe)), torch.no_grad():
         model = GPT(recipe.model.model_copy(update={"n_layer": n_layer})).eval()
         cache = model.make_cache(1, T)
-        model(torch.zeros(1, T, dtype=torch.long), cache)
+        model(torch.zeros(1, T, dtype=torch.long), cache=cache)
         return cache.nbytes
 
 
@@ -219,7 +218,7 @@ def _mark_blocks(model: GPT, enter: Callable[[str], None]) -> None:
 
     def watch(i: int) -> Callable[..., None]:
         def hook(module: Any, given: Any, out: Any) -> None:
-            out.register_hook(mark(i))
+            out[0].register_hook(mark(i))
 
         return hook
 

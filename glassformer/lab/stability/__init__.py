@@ -23,8 +23,7 @@ from glassformer.model.gpt import GPT
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import Recipe, mini
 from glassformer.runs.run import Run
-from glassformer.train.loss import next_token
-from glassformer.train.trainer import Diverged
+from glassformer.train.doctor import Diverged
 
 NORMS = ("pre", "post")
 DEPTHS = (2, 6, 12)
@@ -225,7 +224,7 @@ def first_gradients(recipe: Recipe, data: Dataset) -> list[float]:
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
     model = GPT(recipe.model, seed=recipe.train.seed)
     batch = next(iter(sequential(data.train, recipe.model.context_length, recipe.train.micro_batch_size)))
-    next_token(model, batch).mean().backward()
+    recipe.train.loss.nats(model, batch).mean().backward()
     return [
         math.sqrt(sum(p.grad.pow(2).sum().item() for p in block.parameters() if p.grad is not None))
         for block in model.blocks

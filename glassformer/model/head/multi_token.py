@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
 from glassformer.kernels.cross_entropy import IGNORED
-from glassformer.model.head import Foresight, Head
+from glassformer.model.head import Head
 from glassformer.model.linear import Linear
 from glassformer.model.shapes import Shapes
 
@@ -32,7 +32,7 @@ class Ahead(Head):
         return AheadHead(shapes, self, kernels)
 
 
-class AheadHead(nn.Module, Foresight):
+class AheadHead(nn.Module):
     """Scores by the dot product with the embedding, as a tied head."""
 
     def __init__(self, shapes: Shapes, config: Ahead, kernels: Kernels):
@@ -44,7 +44,7 @@ class AheadHead(nn.Module, Foresight):
         """x (..., C), embedding (V, C) -> (..., V)."""
         return self.kernels.linear(x, embedding)
 
-    def extra_loss(
+    def auxiliary_loss(
         self, x: Tensor, score: Callable[[Tensor], Tensor], targets: Tensor, documents: Tensor | None = None
     ) -> Tensor:
         """`weight` times the mean nats of all farther predictions whose target is counted and of the same document."""

@@ -21,7 +21,7 @@ class UntiedHead(nn.Module):
 
     def __init__(self, shapes: Shapes, kernels: Kernels):
         super().__init__()
-        self.lm_head = Linear(shapes.n_embd, shapes.vocab_size, False, kernels)
+        self.lm_head = Linear(shapes.n_embd, shapes.vocab_size, False, kernels, role="head")
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """x (..., C) -> (..., V); the embedding is not looked at."""

@@ -3,7 +3,7 @@
 The contract of the module that `build` returns, for attention, linear attention and state-space models alike:
 
     forward(x, positions, cache=None) -> x       (B, T, C) -> (B, T, C); the output at t depends on inputs up to t only
-    make_cache(batch, length) -> cache           an empty memory for `length` tokens per row, with a `select(rows)`
+    make_cache(rows, length) -> cache            an empty memory of `rows` slots for `length` tokens each (a LayerCache)
 
 With a cache, a call continues where the last one stopped, and prefill + decode equals one full forward. `positions` says
 where the tokens of the call stand, and two things that every mixer must heed where they are not None:

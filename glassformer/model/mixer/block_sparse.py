@@ -15,7 +15,7 @@ from glassformer.model.cache import LayerCache, WindowCache
 from glassformer.model.mixer import Mixer
 from glassformer.model.mixer.full import Attention
 from glassformer.model.norm import Norm
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 
@@ -56,10 +56,10 @@ class BlockAttention(Attention):
                 return self.masked(q, keys, values, positions, k_index, visible)
         return self.kernels.block_sparse(
             q, k, v, *self.sizes, bias=positions.bias_from(0), documents=positions.documents,
-            dropout=self.pattern_dropout.probability,
+            dropout_p=self.pattern_dropout.probability,
         )  # fmt: skip
 
-    def make_cache(self, batch: int, length: int) -> LayerCache:
+    def make_cache(self, rows: int, length: int) -> LayerCache:
         """Room for the blocks that one token sees."""
         block, before, first = self.sizes
-        return WindowCache(length, (before + 1) * block, first * block)
+        return WindowCache(rows, length, (before + 1) * block, first * block)

@@ -15,7 +15,7 @@ from glassformer.model.cache import KVCache, LayerCache
 from glassformer.model.linear import Dropout, Linear, narrowed
 from glassformer.model.mixer import Mixer
 from glassformer.model.norm import Norm
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 
@@ -41,7 +41,7 @@ class Attention(nn.Module):
         self.q_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
         self.k_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
         self.v_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
-        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
+        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels, role="write")
         head = Shapes(n_embd=shapes.head_dim, n_head=1, bias=shapes.bias)
         self.q_norm, self.k_norm = qk_norm.build(head, kernels), qk_norm.build(head, kernels)
         self.pattern_dropout = Dropout(shapes.dropout, kernels)
@@ -64,9 +64,9 @@ class Attention(nn.Module):
             return self.masked(q, k, v, positions, k_index, None)
         return self.masked(q, k, v, positions, k_index, positions.visible(k_index, self.visible))
 
-    def make_cache(self, batch: int, length: int) -> LayerCache:
-        """Room for `length` keys and values per row."""
-        return KVCache(length)
+    def make_cache(self, rows: int, length: int) -> LayerCache:
+        """Room for `length` keys and values per slot."""
+        return KVCache(rows, length)
 
     def visible(self, q_index: Tensor, k_index: Tensor) -> Tensor:
         """Whether the query at q_index may see the key at k_index, elementwise."""
@@ -77,7 +77,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         """Attention to all the keys, with a mask: exact for any rule, and T x S work."""
         bias, dropout = positions.bias(k_index), self.pattern_dropout.probability
-        return self.kernels.attention(q, k, v, visible=visible, bias=bias, dropout=dropout)
+        return self.kernels.attention(q, k, v, visible=visible, bias=bias, dropout_p=dropout)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, heads, T, D)

@@ -10,6 +10,8 @@ that is `o_norm`, and off: the first answer is beta v (k . q), and where k . q c
 A position that turns queries and keys acts as in attention (turning keeps their length); one that biases scores has none.
 """
 
+from typing import ClassVar
+
 import torch
 from pydantic import NonNegativeInt
 from torch import Tensor, nn
@@ -21,8 +23,9 @@ from glassformer.model.cache import StateCache
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
 from glassformer.model.norm import Norm
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.recurrence import ShortConvolution, inverse_softplus
+from glassformer.model.roles import Leaf, Role
 from glassformer.model.shapes import Shapes
 
 EPS = 1e-6
@@ -41,8 +44,10 @@ class Delta(Mixer):
         return Correcting(self, shapes, kernels)
 
 
-class Correcting(nn.Module):
+class Correcting(Leaf):
     """Ask (q), offer (k), hand over (v), how much (beta), how long (alpha), open (gate), write back (o)."""
+
+    roles: ClassVar[dict[str, Role]] = {"A_log": "other", "dt_bias": "bias"}
 
     def __init__(self, config: Delta, shapes: Shapes, kernels: Kernels):
         super().__init__()
@@ -53,17 +58,23 @@ class Correcting(nn.Module):
         self.conv = ShortConvolution(sum(self.widths), config.conv_width, kernels) if config.conv_width else None
         self.beta_proj = Linear(shapes.n_embd, G, shapes.bias, kernels)
         self.alpha_proj = Linear(shapes.n_embd, G, False, kernels)
-        # At first the heads remember from about a thousand tokens down to one: log alpha is -A softplus(.. + dt_bias).
-        self.A_log = nn.Parameter(torch.linspace(1, 16, G).log())
-        self.dt_bias = nn.Parameter(inverse_softplus(torch.logspace(-3, -1, G)))
+        self.A_log, self.dt_bias = nn.Parameter(torch.empty(G)), nn.Parameter(torch.empty(G))
         self.gate_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
         self.o_norm = config.o_norm.build(Shapes(n_embd=shapes.head_dim, n_head=1, bias=shapes.bias), kernels)
-        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
+        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels, role="write")
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Heads remember from about a thousand tokens down to one: log alpha is -A softplus(.. + dt_bias)."""
+        G = len(self.A_log)
+        self.A_log.copy_(torch.linspace(1, 16, G).log())
+        self.dt_bias.copy_(inverse_softplus(torch.logspace(-3, -1, G)))
 
     def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
         x = narrowed(x)
-        *tail, state = cache.tensors if cache and cache.tensors else (None,)
+        *tail, state = (cache and cache.read(positions, len(x))) or (None,)
         qkv = torch.cat([self.q_proj(x), self.k_proj(x), self.v_proj(x)], -1)
         mixed = self.conv(qkv, tail[0] if tail else None, positions.documents) if self.conv else qkv
         q, k, v = (t.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for t in mixed.split(self.widths, -1))
@@ -72,12 +83,12 @@ class Correcting(nn.Module):
         y, state = self.kernels.gated_delta(q, k, v, beta, log_alpha, state, positions.documents)
         if cache is not None:
             after = [tail_after(qkv, self.conv.width, tail[0] if tail else None, positions.counts)] if self.conv else []
-            cache.store(*after, state)
+            cache.store(positions, *after, state)
         return self.o_proj(self.kernels.swiglu(self.gate_proj(x), narrowed(self.o_norm(y)).transpose(1, 2).flatten(2)))
 
-    def make_cache(self, batch: int, length: int) -> StateCache:
+    def make_cache(self, rows: int, length: int) -> StateCache:
         """The last inputs of the convolution and the memory; `length` does not matter."""
-        return StateCache()
+        return StateCache(rows)
 
     def _gates(self, x: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
         """beta and log alpha, (B, G, T) in float32 or wider. Padding writes nothing and lets nothing fade."""

@@ -18,7 +18,7 @@ from glassformer.kernels import Kernels
 from glassformer.model.cache import StateCache
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 FLOOR = 0.1
@@ -51,7 +51,7 @@ class Summing(nn.Module):
         self.q_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
         self.k_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
         self.v_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
-        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
+        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels, role="write")
 
     def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
@@ -65,12 +65,12 @@ class Summing(nn.Module):
         turned_q, turned_k = positions.rotate(q, k)
         turned = {} if turned_q is q else {"turned_q": turned_q, "turned_k": turned_k}
         y, *state = self.kernels.linear_attention(
-            q, k, v, **turned, state=cache.tensors if cache else None, documents=positions.documents
+            q, k, v, **turned, state=cache.read(positions, len(x)) if cache else None, documents=positions.documents
         )  # (B, H, T, D)
         if cache is not None:
-            cache.store(*state)
+            cache.store(positions, *state)
         return self.o_proj(y.transpose(1, 2).flatten(2))
 
-    def make_cache(self, batch: int, length: int) -> StateCache:
+    def make_cache(self, rows: int, length: int) -> StateCache:
         """The two sums of every head; `length` does not matter."""
-        return StateCache()
+        return StateCache(rows)

@@ -11,6 +11,8 @@ a layer. The scan itself knows order: a `position` that adds to the stream acts,
 finds none here.
 """
 
+from typing import ClassVar
+
 import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
@@ -18,11 +20,11 @@ from torch import Tensor, nn
 from glassformer.kernels import Kernels
 from glassformer.kernels.short_convolution import tail_after
 from glassformer.model.cache import StateCache
-from glassformer.model.init import Drawn
 from glassformer.model.linear import Linear, narrowed
 from glassformer.model.mixer import Mixer
-from glassformer.model.position import Positions
-from glassformer.model.recurrence import ShortConvolution, fill_uniformly, inverse_softplus
+from glassformer.model.positions import Positions
+from glassformer.model.recurrence import ShortConvolution, inverse_softplus
+from glassformer.model.roles import Leaf, Role, fill_uniform
 from glassformer.model.shapes import Shapes
 
 
@@ -43,8 +45,10 @@ class Mamba(Mixer):
         return SelectiveStateSpace(self, shapes, kernels)
 
 
-class SelectiveStateSpace(nn.Module):
+class SelectiveStateSpace(Leaf):
     """Holds the projections, the convolution, and the parameters of the recurrence."""
+
+    roles: ClassVar[dict[str, Role]] = {"A_log": "other", "D": "gain"}
 
     def __init__(self, config: Mamba, shapes: Shapes, kernels: Kernels):
         super().__init__()
@@ -55,14 +59,20 @@ class SelectiveStateSpace(nn.Module):
         self.conv = ShortConvolution(width, config.conv_width, kernels)
         self.x_proj = Linear(width, self.rank + 2 * config.n_state, False, kernels)
         self.dt = StepSize(self.rank, width, kernels)
-        # 1 to N in every channel (S4D-real). One dimension, for optimizers neither decay nor orthogonalise those.
-        self.A_log = nn.Parameter(torch.arange(1, config.n_state + 1.0).log().repeat(width))
-        self.D = nn.Parameter(torch.ones(width))
-        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
+        self.A_log = nn.Parameter(torch.empty(width * config.n_state))  # one dimension: no optimizer may decay it
+        self.D = nn.Parameter(torch.empty(width))
+        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels, role="write")
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """A is 1 to N in every channel (S4D-real), D is 1."""
+        self.A_log.copy_(torch.arange(1, self.n_state + 1.0).log().repeat(len(self.D)))
+        nn.init.ones_(self.D)
 
     def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
-        tail, state = cache.tensors if cache and cache.tensors else (None, None)
+        tail, state = (cache and cache.read(positions, len(x))) or (None, None)
         inner, z = self.in_proj(narrowed(x)).chunk(2, -1)  # (B, T, E)
         u = self.conv(inner, tail, positions.documents)
         r, B, C = self.x_proj(u).split([self.rank, self.n_state, self.n_state], -1)
@@ -72,29 +82,35 @@ class SelectiveStateSpace(nn.Module):
         A = -self.A_log.to(dt.dtype).exp().unflatten(0, (-1, self.n_state))  # (E, N)
         y, state = self.kernels.selective_scan(u, dt, A, B, C, self.D, state, positions.documents)
         if cache is not None:
-            cache.store(tail_after(inner, self.conv.width, tail, positions.counts), state)
+            cache.store(positions, tail_after(inner, self.conv.width, tail, positions.counts), state)
         return self.o_proj(self.kernels.swiglu(z, y))
 
-    def make_cache(self, batch: int, length: int) -> StateCache:
+    def make_cache(self, rows: int, length: int) -> StateCache:
         """The last inputs of the convolution and the state; `length` does not matter."""
-        return StateCache()
+        return StateCache(rows)
 
 
-class StepSize(Drawn):
-    """dt = softplus(W r + b), 0.001 to 0.1 at first: the channels remember from ten tokens to a thousand."""
+class StepSize(Leaf):
+    """dt = softplus(W r + b)."""
+
+    roles: ClassVar[dict[str, Role]] = {"weight": "matrix", "bias": "bias"}
 
     def __init__(self, rank: int, width: int, kernels: Kernels):
         super().__init__()
         self.kernels = kernels
         self.weight = nn.Parameter(torch.empty(width, rank))
-        self.bias = nn.Parameter(inverse_softplus(torch.logspace(-3, -1, width)))
+        self.bias = nn.Parameter(torch.empty(width))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Steps from 0.001 to 0.1, so that channels remember from ten tokens to a thousand; W evenly as in the paper's
+        code, so that no step strays far from its bias."""
+        fill_uniform(self.weight, self.weight.shape[1] ** -0.5)
+        self.bias.copy_(inverse_softplus(torch.logspace(-3, -1, len(self.bias))))
 
     def forward(self, r: Tensor) -> Tensor:
         """r (B, T, rank) -> dt (B, T, E) > 0 in float32 or wider."""
         a = self.kernels.linear(r, self.weight)
         wide = torch.promote_types(a.dtype, torch.float32)
         return nn.functional.softplus(a.to(wide) + self.bias)
-
-    def draw(self, generator: torch.Generator) -> None:
-        """As in the paper's code: uniform, so that no step strays far from its bias at first."""
-        fill_uniformly(self.weight, self.weight.shape[1] ** -0.5, generator)

@@ -15,7 +15,7 @@ from glassformer.model.cache import LayerCache, WindowCache
 from glassformer.model.mixer import Mixer
 from glassformer.model.mixer.full import Attention
 from glassformer.model.norm import Norm
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 
@@ -53,9 +53,9 @@ class SlidingAttention(Attention):
             return self.masked(q, k, v, positions, k_index, positions.visible(k_index, self.visible))
         return self.kernels.sliding_window(
             q, k, v, self.window, bias=positions.bias_from(positions.end - S), documents=positions.documents,
-            dropout=self.pattern_dropout.probability,
+            dropout_p=self.pattern_dropout.probability,
         )  # fmt: skip
 
-    def make_cache(self, batch: int, length: int) -> LayerCache:
-        """Room for `window` keys and values per row."""
-        return WindowCache(length, self.window)
+    def make_cache(self, rows: int, length: int) -> LayerCache:
+        """Room for `window` keys and values per slot."""
+        return WindowCache(rows, length, self.window)

@@ -15,7 +15,7 @@ from glassformer.kernels import Kernels, strided
 from glassformer.model.mixer import Mixer
 from glassformer.model.mixer.full import Attention
 from glassformer.model.norm import Norm
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 
@@ -55,5 +55,5 @@ class StridedAttention(Attention):
                 return self.masked(q, keys, values, positions, k_index, visible)
         return self.kernels.strided(
             q, k, v, *self.sizes, bias=positions.bias_from(0), documents=positions.documents,
-            dropout=self.pattern_dropout.probability,
+            dropout_p=self.pattern_dropout.probability,
         )  # fmt: skip

@@ -13,7 +13,11 @@ from glassformer.model.shapes import Shapes
 
 
 class MLP(Variant):
-    """Builds a module with `forward(x (B, T, C)) -> (B, T, C)`."""
+    """Builds a module with `forward(x (B, T, C)) -> (B, T, C)`.
+
+    An MLP with an auxiliary loss, such as `moe`, returns the pair (y, loss), where the loss is a scalar in nats a token.
+    Training adds it to the nats of every counted token.
+    """
 
     n_hidden: PositiveInt | None = None
     """The width between the two projections; null means the variant's usual multiple of n_embd."""
@@ -30,19 +34,11 @@ class FeedForward(nn.Module):
         super().__init__()
         self.activation = activation
         self.up_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
-        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels)
+        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels, role="write")
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
         return self.down_proj(self.activation(self.up_proj(x)))
-
-
-class Balanced(abc.ABC):
-    """Marks a part that asks for an even use of itself: what it was last asked to do, in training, has a price."""
-
-    @abc.abstractmethod
-    def extra_loss(self) -> Tensor:
-        """The price of the last call, a scalar in nats a token; 0 outside training. Forgotten when read."""
 
 
 class Gated(nn.Module):
@@ -57,7 +53,7 @@ class Gated(nn.Module):
         self.activation = activation
         self.gate_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
         self.up_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
-        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels)
+        self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels, role="write")
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""

@@ -1,11 +1,14 @@
 """LayerNorm (Ba et al., 2016): centre, scale, and a learned weight and bias. GPT-2's choice."""
 
+from typing import ClassVar
+
 import torch
 from pydantic import PositiveFloat
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
 from glassformer.model.norm import Norm
+from glassformer.model.roles import Leaf, Role
 from glassformer.model.shapes import Shapes
 
 
@@ -20,14 +23,23 @@ class LayerNorm(Norm):
         return LayerNormModule(shapes, self.eps, kernels)
 
 
-class LayerNormModule(nn.Module):
+class LayerNormModule(Leaf):
     """Holds the weight and bias of the kernel `layer_norm`."""
+
+    roles: ClassVar[dict[str, Role]] = {"weight": "gain", "bias": "bias"}
 
     def __init__(self, shapes: Shapes, eps: float, kernels: Kernels):
         super().__init__()
         self.kernels, self.eps = kernels, eps
-        self.weight = nn.Parameter(torch.ones(shapes.n_embd))
-        self.bias = nn.Parameter(torch.zeros(shapes.n_embd)) if shapes.bias else None
+        self.weight = nn.Parameter(torch.empty(shapes.n_embd))
+        self.bias = nn.Parameter(torch.empty(shapes.n_embd)) if shapes.bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weights 1, biases 0."""
+        nn.init.ones_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., C) -> the same shape."""

@@ -1,11 +1,14 @@
 """RMSNorm (Zhang and Sennrich, 2019): scale only. Llama's choice; cheaper, and as good."""
 
+from typing import ClassVar
+
 import torch
 from pydantic import PositiveFloat
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels
 from glassformer.model.norm import Norm
+from glassformer.model.roles import Leaf, Role
 from glassformer.model.shapes import Shapes
 
 
@@ -20,13 +23,20 @@ class RMSNorm(Norm):
         return RMSNormModule(shapes, self.eps, kernels)
 
 
-class RMSNormModule(nn.Module):
+class RMSNormModule(Leaf):
     """Holds the weight of the kernel `rms_norm`."""
+
+    roles: ClassVar[dict[str, Role]] = {"weight": "gain"}
 
     def __init__(self, shapes: Shapes, eps: float, kernels: Kernels):
         super().__init__()
         self.kernels, self.eps = kernels, eps
-        self.weight = nn.Parameter(torch.ones(shapes.n_embd))
+        self.weight = nn.Parameter(torch.empty(shapes.n_embd))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weights 1."""
+        nn.init.ones_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., C) -> the same shape."""

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from glassformer.model.block import Block
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.residual import Residual
 
 
@@ -25,8 +25,8 @@ class Post(Residual):
 class PostBlock(Block):
     """Write, then normalise the stream."""
 
-    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
-        """x (B, T, C) -> (B, T, C)."""
+    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
+        """See Block.forward."""
         x = self.mixer_norm(x + self.dropout(self.mixer(x, positions, cache)))
-        x = self.mlp_norm(x + self.dropout(self.mlp(x)))
-        return x
+        y, auxiliary = self.think(x)
+        return self.mlp_norm(x + self.dropout(y)), auxiliary

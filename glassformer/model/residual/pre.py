@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from glassformer.model.block import Block
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.residual import Residual
 
 
@@ -25,8 +25,8 @@ class Pre(Residual):
 class PreBlock(Block):
     """Read through a norm, write to the plain stream."""
 
-    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
-        """x (B, T, C) -> (B, T, C)."""
+    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
+        """See Block.forward."""
         x = x + self.dropout(self.mixer(self.mixer_norm(x), positions, cache))
-        x = x + self.dropout(self.mlp(self.mlp_norm(x)))
-        return x
+        y, auxiliary = self.think(self.mlp_norm(x))
+        return x + self.dropout(y), auxiliary

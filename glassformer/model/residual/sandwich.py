@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from glassformer.model.block import Block
-from glassformer.model.position import Positions
+from glassformer.model.positions import Positions
 from glassformer.model.residual import Residual
 
 
@@ -30,8 +30,8 @@ class SandwichBlock(Block):
         super().__init__(mixer, mlp, norm, dropout)
         self.mixer_out_norm, self.mlp_out_norm = norm(), norm()
 
-    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
-        """x (B, T, C) -> (B, T, C)."""
+    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
+        """See Block.forward."""
         x = x + self.dropout(self.mixer_out_norm(self.mixer(self.mixer_norm(x), positions, cache)))
-        x = x + self.dropout(self.mlp_out_norm(self.mlp(self.mlp_norm(x))))
-        return x
+        y, auxiliary = self.think(self.mlp_norm(x))
+        return x + self.dropout(self.mlp_out_norm(y)), auxiliary

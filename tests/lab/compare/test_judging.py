@@ -108,8 +108,8 @@ class Module(nn.Module):
         shares = self.scores[:T, :T].masked_fill(~torch.ones(T, T, dtype=torch.bool).tril(), -1e9).softmax(-1)
         return self.o_proj(shares @ self.v_proj(x))
 
-    def make_cache(self, batch, length):
-        return KVCache(length)
+    def make_cache(self, rows, length):
+        return KVCache(rows, length)
 '''
 
 
