@@ -98,7 +98,7 @@ def _ngram_bits_per_byte(ngram: NGram, data: Dataset, recipe: Recipe) -> list[fl
 
 def _ngram_stories(ngram: NGram, data: Dataset, openings: list[str], sampling: SamplingConfig) -> list[str]:
     """The 5-gram writes at temperature 1: sharpening it makes it repeat itself."""
-    rng, end = np.random.default_rng(sampling.seed), data.tokenizer.end_of_text
+    rng, end = np.random.default_rng(sampling.seed), data.tokenizer.require_end_of_text()
     stories = []
     for prompt in openings:
         ids = ngram.sample(rng, [end, *data.tokenizer.encode(prompt)], sampling.max_new_tokens)
