@@ -94,10 +94,11 @@ def _group(
         return keep, np.zeros(0), np.zeros(0), np.zeros(0)
     numbers, texts, n_bytes = numbers[keep], [texts[i] for i in keep], n_bytes[keep]
     surprise = np.empty(len(texts))
+    end = data.tokenizer.require_end_of_text()
     for parity in (0, 1):
         judged = np.flatnonzero(numbers % 2 == parity)
         if len(judged):
-            surprise[judged] = _nats(models[1 - parity], [texts[i] for i in judged], data.tokenizer.end_of_text)
+            surprise[judged] = _nats(models[1 - parity], [texts[i] for i in judged], end)
     surprise /= np.log(2) * n_bytes
     return numbers, _byte_entropy(data, texts), surprise, _repetition(data.index.vocab_size, texts)
 
