@@ -306,6 +306,15 @@ def test_the_villages_snippet_is_true():
     assert space["check"](space["story"].text).wholly_right
 
 
+def test_every_part_stands_alone_as_the_page_says():
+    space: dict[str, Any] = {}
+    for text in snippets(ROOT / "docs/parts.md"):
+        exec(text, space)
+    assert space["y"].shape == space["x"].shape == space["stream"].shape and space["auxiliary"] is None
+    assert space["one_more"].shape == (1, 1, 50) and len(space["offsets"]) == len(space["ids"])
+    assert space["tokenizer"].encode("<|user|>", allow_special=["<|user|>"]) == [space["tokenizer"].special["<|user|>"]]
+
+
 def test_nobody_is_told_to_install_what_is_not_published():
     """`pip install glassformer` finds no such package: it is not on an index."""
     files = [*DOCUMENTS, ROOT / "glass", *PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.html")]
