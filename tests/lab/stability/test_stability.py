@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import signal
 from pathlib import Path
 
