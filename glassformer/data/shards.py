@@ -105,7 +105,7 @@ class Split:
         if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 0:
             raise ValueError(f"ids must be one row of integers from 0 up, not {array.dtype} of shape {array.shape}")
         starts = [] if separator is None else np.flatnonzero(array == separator).tolist()
-        documents = np.array(sorted({0, *starts, len(array)}))
+        documents = np.unique(np.array([0, *starts, len(array)], np.int64))
         tokens = Tokens([array], len(array), int(array.max()) + 1, "the array of ids")
         sources = np.broadcast_to(np.uint8(0), len(documents) - 1)
         return cls("the array of ids", tokens, documents, sources, separator)

@@ -30,11 +30,17 @@ class Positions:
     may learn anything of another document. The index counts places of the row all the same: distances are right."""
     counts: Tensor | None = None
     """(B,) int64 where rows are padded on the right: how many tokens of this call are real. None: all of them."""
+    rows: slice | Tensor | None = None
+    """Which slot of the cache each row of the call reads and writes: a slice, or (B,) int64. None: slots 0 to B - 1."""
     bounds: tuple[int, int] | None = None
     """The smallest index and one more than the largest, as Python numbers. Read from `index` if they are not given,
     which makes a GPU wait; `of` knows them."""
 
+    prepared: Tensor = field(init=False)
+    """Scheme.prepare(index), which all layers of the call share."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "prepared", self.scheme.prepare(self.index))
         if self.bounds is None:
             low, high = self.index.aminmax()
             object.__setattr__(self, "bounds", (int(low), int(high) + 1))
@@ -48,19 +54,19 @@ class Positions:
         device: torch.device | str | None = None,
         documents: Tensor | None = None,
         counts: Tensor | None = None,
+        rows: slice | Tensor | None = None,
     ) -> "Positions":
         """T tokens per row from `start` on: one number for all rows, or one for each row (a ragged batch).
 
         >>> Positions.of(3, start=5).index, Positions.of(2, start=[4, 0]).index
         (tensor([5, 6, 7]), tensor([[4, 5], [0, 1]]))
         """
-        steps = torch.arange(T, device=device)
         if isinstance(start, int):
-            index, bounds = steps + start if start else steps, (start, start + T)
+            index, bounds = torch.arange(start, start + T, device=device), (start, start + T)
         else:
-            index = torch.tensor(start, device=device)[:, None] + steps
+            index = torch.tensor(start, device=device)[:, None] + torch.arange(T, device=device)
             bounds = (min(start), max(start) + T)
-        return cls(index, Scheme() if scheme is None else scheme, documents, counts, bounds)
+        return cls(index, Scheme() if scheme is None else scheme, documents, counts, rows, bounds)
 
     @property
     def start(self) -> int | None:
@@ -74,6 +80,10 @@ class Positions:
         assert self.bounds is not None
         return self.bounds[1]
 
+    def slots(self, batch: int) -> slice | Tensor:
+        """`rows` for a call with so many rows."""
+        return slice(0, batch) if self.rows is None else self.rows
+
     @property
     def real(self) -> Tensor | None:
         """(B, T) booleans, false for padding; None where there is none."""
@@ -83,11 +93,11 @@ class Positions:
 
     def rotate(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate."""
-        return self.scheme.rotate(q, k, self.index)
+        return self.scheme.rotate(q, k, self.prepared)
 
     def rotate_for_softmax(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate_for_softmax."""
-        return self.scheme.rotate_for_softmax(q, k, self.index)
+        return self.scheme.rotate_for_softmax(q, k, self.prepared)
 
     @property
     def queries(self) -> Tensor:

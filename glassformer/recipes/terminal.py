@@ -15,7 +15,7 @@ from glassformer.recipes.presets import Recipe, presets
 def list_recipes(console: Console) -> None:
     """One line per preset."""
     table = Table(
-        "recipe", "what it is", title="glass settings RECIPE shows all its settings", box=None, title_justify="left"
+        "recipe", "what it is", title="./glass settings RECIPE lists all its settings", box=None, title_justify="left"
     )
     for name, preset in presets().items():
         table.add_row(f"[cyan]{name}[/]", escape(preset.__doc__ or ""))

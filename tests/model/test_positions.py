@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from glassformer import kernels
 from glassformer.errors import SettingError
+from glassformer.kernels.rope import frequencies
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.position.alibi import slopes
 from glassformer.model.position.relative import bucket
-from glassformer.model.position.rope.scaling import Scaling, unscaled
+from glassformer.model.position.rope.scaling import Scaling
 from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
@@ -87,7 +88,7 @@ def test_every_bucket_that_is_met_learns(mixer):
 
 
 def test_linear_divides_positions():
-    torch.testing.assert_close(theta("linear", factor=4.0), unscaled(10_000.0, 8, CPU) / 4)
+    torch.testing.assert_close(theta("linear", factor=4.0), frequencies(8, 10_000.0, CPU) / 4)
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0, 7.5])
@@ -101,7 +102,7 @@ def test_ntk_is_that_of_transformers(factor):
     expected, _ = utils._compute_dynamic_ntk_parameters(config, CPU, seq_len=int(100 * factor))
     torch.testing.assert_close(theta("ntk", 16, 500.0, factor=factor), expected)
     slowest = theta("ntk", 16, 500.0, factor=factor)[-1] * factor
-    torch.testing.assert_close(slowest, unscaled(500.0, 16, CPU)[-1])
+    torch.testing.assert_close(slowest, frequencies(16, 500.0, CPU)[-1])
 
 
 @pytest.mark.parametrize("name", ["linear", "ntk", "yarn", "llama3"])
@@ -111,14 +112,14 @@ def test_ntk_is_that_of_transformers(factor):
     factor=st.floats(1, 64),
 )  # fmt: skip
 def test_scaling_only_slows_down_and_never_by_more_than_the_factor(name, half, base, context, factor):
-    scaled, plain = theta(name, 2 * half, base, context, factor=factor), unscaled(base, 2 * half, CPU)
+    scaled, plain = theta(name, 2 * half, base, context, factor=factor), frequencies(2 * half, base, CPU)
     assert scaled.isfinite().all()
     assert (scaled <= plain * (1 + 1e-5)).all() and (scaled >= plain / factor * (1 - 1e-4)).all()
     torch.testing.assert_close(theta(name, 2 * half, base, context, factor=1.0), plain)
 
 
 def test_yarn_keeps_fast_pairs_slows_slow_ones_and_warms_scores():
-    plain, scaled = unscaled(10_000.0, 64, CPU), theta("yarn", 64, context=4096, factor=4.0)
+    plain, scaled = frequencies(64, 10_000.0, CPU), theta("yarn", 64, context=4096, factor=4.0)
     turns = 1024 * plain / (2 * math.pi)
     torch.testing.assert_close(scaled[turns > 40], plain[turns > 40])
     torch.testing.assert_close(scaled[turns < 0.7], plain[turns < 0.7] / 4)

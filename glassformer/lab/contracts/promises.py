@@ -100,31 +100,36 @@ def chunked_prefill_equals_whole(c: Combination) -> None:
 
 
 def ragged_row_equals_the_row_alone(c: Combination) -> None:
-    """Prefill, a further chunk, decode, `select` with a repeated row, decode: each row against itself uncached."""
+    """Rows join, share, move and leave a cache while others are written: each row against itself uncached."""
     gpt = model(c)
-    cache = gpt.make_cache(3, CONTEXT)
-    rows: list[list[int]] = [[], [], []]
+    cache = gpt.make_cache(4, CONTEXT)
+    rows: list[list[int]] = [[], [], [], []]
     generator = random.Random(0)
 
-    def feed(counts: list[int]) -> None:
+    def feed(slots: list[int], counts: list[int]) -> None:
         width = max(counts)
         batch = torch.tensor([[generator.randrange(VOCAB) for _ in range(width)] for _ in counts])  # pads are any ids
-        logits = gpt(batch, cache=cache, counts=counts)
-        for r, n in enumerate(counts):
-            rows[r] += batch[r, :n].tolist()
+        logits = gpt(batch, cache=cache.at(slots), counts=counts)
+        for i, (slot, n) in enumerate(zip(slots, counts, strict=True)):
+            rows[slot] += batch[i, :n].tolist()
             if n:
-                alone = gpt(torch.tensor([rows[r]]))[0, -n:]
-                what = f"row {r}, {n} tokens ending at position {len(rows[r]) - 1} of a batch with {counts}"
-                check(logits[r, :n], alone, f"{what} (position, token)")
+                alone = gpt(torch.tensor([rows[slot]]))[0, -n:]
+                what = f"row {i}, {n} tokens ending at position {len(rows[slot]) - 1} of a batch with {counts}"
+                check(logits[i, :n], alone, f"{what} in the slots {slots} of a cache (position, token)")
         assert cache.lengths == [len(row) for row in rows], f"the cache counts {cache.lengths}"
 
     for counts in ([5, 1, 3], [1, 4, 2], [1, 1, 1], [1, 1, 1]):
-        feed(counts)
-    order = [2, 0, 0]
-    cache.select(order)
-    rows = [list(rows[r]) for r in order]
-    for counts in ([1, 1, 1], [2, 1, 0], [1, 1, 1]):
-        feed(counts)
+        feed([0, 1, 2], counts)
+    cache.copy(0, 3)
+    rows[3] = [*rows[0]]
+    cache.clear(1)
+    rows[1] = []
+    for slots, counts in (([3, 0], [1, 1]), ([1], [3]), ([2, 3, 1], [2, 1, 0])):
+        feed(slots, counts)
+    cache.move(3, 0)
+    rows[0], rows[3] = rows[3], []
+    for slots, counts in (([0, 1, 2], [1, 1, 1]), ([3], [2]), ([0, 1, 2, 3], [1, 1, 1, 1])):
+        feed(slots, counts)
 
 
 def packed_documents_are_read_alone(c: Combination) -> None:
