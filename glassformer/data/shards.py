@@ -104,7 +104,7 @@ class Split:
         if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 0:
             raise ValueError(f"ids must be one row of integers from 0 up, not {array.dtype} of shape {array.shape}")
         starts = np.arange(1) if separator is None else np.flatnonzero(array == separator)
-        documents = np.unique([0, *starts, len(array)]).astype(np.int64)
+        documents = np.unique(np.array([0, *starts.tolist(), len(array)], np.int64))
         tokens = Tokens([array], len(array), int(array.max()) + 1, "the array of ids")
         sources = np.broadcast_to(np.uint8(0), len(documents) - 1)
         return cls(tokens, documents, sources, "the array of ids", separator)

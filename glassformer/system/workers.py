@@ -5,11 +5,11 @@ batch takes longer than sending it to and fro. So small corpora, and quick steps
 started (a script without `if __name__ == "__main__":`) or one dies, its batches are done here.
 """
 
+import _thread
 import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -83,7 +83,7 @@ def _begin(work: Callable[[Any], Any]) -> None:
     global _work
     _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _thread.start_new_thread(_end_with_parent, ())  # `threading` would wait for it, for ever if memory is short
 
 
 def _end_with_parent() -> None:

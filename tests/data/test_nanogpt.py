@@ -111,7 +111,7 @@ def test_another_tokenizer_and_other_things_are_refused(made, tmp_path):
     for call in (lambda: export_bin(made, tmp_path / "full"), lambda: import_bin(folder, BYTE, tmp_path / "full")):
         (folder / "meta.json").unlink(missing_ok=True)
         assert "thesis.txt" in refusal(call)
-    assert "holds other things" in refusal(lambda: export_bin(made, tmp_path / "full" / "thesis.txt"))
+    assert "holds other files" in refusal(lambda: export_bin(made, tmp_path / "full" / "thesis.txt"))
     assert (tmp_path / "full" / "thesis.txt").read_text() == "years of work"
 
 

@@ -87,7 +87,7 @@ def test_what_is_not_a_model_is_refused(tmp_path, trained):
     whole = trained[0].read_bytes()
     for data in (b"", b"{}", whole[:1000], whole[: len(whole) // 2], whole.replace(b"quality 1", b"quality 9")):
         (tmp_path / "model").write_bytes(data)
-        with pytest.raises(DatasetError, match="is not a quality model.*train it again"):
+        with pytest.raises(DatasetError, match="is not a quality model.*train one with"):
             Quality.load(tmp_path / "model")
     config = CleanConfig(steps=("quality",), quality_model=str(tmp_path / "none"))
     for ask in (config.files, lambda: Cleaner(config)("text")):

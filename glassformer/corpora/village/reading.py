@@ -1,10 +1,12 @@
-"""From text to units: which kinds of sentence a text is made of, by the grammar alone, before anybody asks if it is true.
+"""From text to units: which kinds of sentences a text consists of, by the grammar alone. Whether they are true comes
+later.
 
     sentence  = [opener] body "."  |  speech
     body      = clause { ("and" | ", then" | "but" ...) verb phrase | (", and" | ", so" | ", but") clause } [", " tail]
     speech    = '"' said+ '"' [after-tag {and verb phrase}]  |  before-tag ',' '"' said+ '"'
 
-The trie is walked with backtracking under a fixed budget of steps per sentence, so reading any text takes linear time.
+The tries of the grammar are walked with backtracking, with a fixed budget of steps per sentence, so reading takes time
+linear in the length of any text. `references` reads the slots: names, pronouns, things and places.
 """
 
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from .grammar import AN, BOUND, CLASS, PHRASES, TOKEN, WHAT, WHITHER, WHO, Gramm
 from .lexicon import article
 from .references import References
 
-BUDGET = 6000  # steps of the walk per sentence; generated sentences need under 600
+BUDGET = 6000  # steps per sentence; the teller's sentences need under 600
 JOINERS = [  # words, what follows: the subject's next verb phrase or a clause of its own
     (("and",), "verb"), (("and", "then"), "verb"), ((",", "then"), "verb"), (("but",), "verb"), ((",", "but"), "verb"),
     ((",", "and"), "clause"), ((",", "so"), "clause"), ((",", "but"), "clause"), ((",", "for"), "clause"),
@@ -23,7 +25,7 @@ SUBORDINATORS = {"when": ("when",), "as": ("as", "soon", "as"), "because": ("bec
 
 
 class Unit(NamedTuple):
-    """A wording found in the text, with what stands in its slots as written (nothing resolved yet)."""
+    """A wording found in the text, with what is written in its slots; whom they mean is not yet known."""
 
     template: Template
     slots: tuple  # (variable, case, reference)
@@ -37,7 +39,7 @@ class Sentence(NamedTuple):
 
 
 def read(text: str, grammar: Grammar) -> Iterator[Sentence]:
-    """The sentences of `text`, each understood or not. Never raises; linear time."""
+    """The sentences of `text`, each with its units if it was understood. Never raises; takes linear time."""
     spans = [(m.group(), m.start(), m.end()) for m in TOKEN.finditer(text)]
     tokens = [s[0] for s in spans]
     i, fresh = 0, True
@@ -53,7 +55,7 @@ def read(text: str, grammar: Grammar) -> Iterator[Sentence]:
 
 
 def _boundary(tokens: list[str], i: int) -> int:
-    """Where a sentence that was not understood ends."""
+    """The end of a sentence that was not understood."""
     quoted = False
     n = len(tokens)
     while i < n and tokens[i][0] != "\n":
@@ -117,7 +119,7 @@ class Walk(References):
                     yield [unit, *units], k
 
     def _rest(self, i: int, joins: int):
-        """What may follow a clause: the end, a tail, or more."""
+        """What may follow a clause: the full stop, a tail, or another clause."""
         word = self.word(i)
         if word == ".":
             yield [], i + 1
@@ -153,7 +155,7 @@ class Walk(References):
                 yield said, j
 
     def _quotation(self, i: int):
-        """Utterances between quotation marks; j is behind the closing one."""
+        """What is said between quotation marks; j is the token after the closing one."""
         yield from self._said(i + 1, 4)
 
     def _said(self, i: int, more: int):

@@ -57,7 +57,7 @@ class References:
         self.start = -1  # the capitalised first word of a sentence, which is read in lower case
 
     def word(self, i: int) -> str:
-        """Token i, in lower case where a sentence starts with it; "" past the end."""
+        """Token i, in lower case if a sentence starts with it; "" past the end."""
         if i >= self.n:
             return ""
         t = self.t[i]
