@@ -19,6 +19,8 @@ from glassformer.tokenizers import LARGEST_VOCABULARY
 
 FORMAT = "glassformer dataset 2"
 LARGEST_INDEX = 64 << 20  # bytes
+FILES = ("index.json", "tokenizer.json", "train-", "validation-")
+"""What the names of a dataset's files begin with."""
 
 
 class Shard(Config):
@@ -92,7 +94,7 @@ class Index(Config):
     """The share of training that each source should get. The dataset holds all documents; samplers keep to the
     shares."""
     split_rule: str
-    """How documents were divided into train and validation, in words."""
+    """What is held out for validation, in words: "10% of the documents, chosen by a hash of their text"."""
     tokenizer: str
     """The tokenizer's fingerprint."""
     tokenizer_text: str
@@ -150,3 +152,12 @@ def checksum(tree: Any) -> str:
 def damaged(what: str) -> DatasetError:
     """The error for a dataset that is no longer as it was written."""
     return DatasetError(f"{what}; prepare it again from its source with `glass prepare SOURCE --fresh`")
+
+
+def refuse_other_files(folder: Path, ours: tuple[str, ...] = FILES) -> None:
+    """Raises DatasetError if `folder` is a file, or holds anything whose name does not begin with one of `ours`: a
+    folder that is replaced must not take other files with it."""
+    others = [path.name for path in folder.iterdir() if not path.name.startswith(ours)] if folder.is_dir() else []
+    if others or folder.is_file():
+        there = f"has other files in it ({others[0]})" if others else "is a file"
+        raise DatasetError(f"{folder} {there}, so nothing is written there; give another folder")

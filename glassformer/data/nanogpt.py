@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from glassformer.data import DataConfig
-from glassformer.data.index import FORMAT, Index, SplitIndex, checksum
+from glassformer.data.index import FORMAT, Index, SplitIndex, checksum, refuse_other_files
 from glassformer.data.prepare.writer import SplitWriter
 from glassformer.data.shards import Dataset, Split
 from glassformer.errors import DatasetError, TokenizerError
@@ -23,7 +23,7 @@ from glassformer.system.folders import all_or_nothing, one_at_a_time
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
 
 FILES = {"train": "train.bin", "validation": "val.bin"}
-OURS = {*FILES.values(), "meta.json", "tokenizer.json"}
+OURS = (*FILES.values(), "meta.json", "tokenizer.json")
 LONGEST = 1 << 22
 """Documents are cut after this many ids without an `<|endoftext|>`."""
 _CHUNK = 1 << 20
@@ -41,7 +41,7 @@ def export_bin(dataset: Dataset, folder: str | Path) -> Path:
             f"{dataset.folder} has a vocabulary of {dataset.index.vocab_size:,} ids, but nanoGPT's files can only hold ids "
             "below 65,536; prepare it with a smaller tokenizer.vocab_size"
         )
-    _refuse_to_replace(folder, OURS)
+    refuse_other_files(folder, OURS)
     with one_at_a_time(folder), all_or_nothing(folder) as growing:
         for split in (dataset.train, dataset.validation):
             _write(split, growing / FILES[split.name])
@@ -74,7 +74,7 @@ def import_bin(
     tokenizer = tokenizer or _own_tokenizer(folder, recipe)
     _refuse_another_tokenizer(folder, tokenizer)
     ids = {name: _map(folder / file) for name, file in FILES.items()}
-    _refuse_to_replace(target, {"index.json", "tokenizer.json"}, ("train-", "validation-"))
+    refuse_other_files(target)
     with one_at_a_time(target), all_or_nothing(target) as growing:
         tokenizer.save(growing / "tokenizer.json")
         splits = {name: _read(ids[name], folder / FILES[name], name, tokenizer, growing) for name in FILES}
@@ -84,7 +84,7 @@ def import_bin(
             source={"name": "nanogpt", "path": str(folder)},
             sources=(f"nanogpt:{folder.resolve().name}",),
             weights=(1.0,),
-            split_rule="given: train.bin is for training and val.bin for validation",
+            split_rule="the ids of val.bin",
             tokenizer=tokenizer.fingerprint(),
             tokenizer_text="trained before",
             vocab_size=tokenizer.vocab_size,
@@ -186,14 +186,4 @@ def _refuse_another_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     if expected != tokenizer.fingerprint():
         raise DatasetError(
             f"{path} says that the ids were made with another tokenizer; give the tokenizer.json in that folder"
-        )
-
-
-def _refuse_to_replace(folder: Path, names: set[str], beginnings: tuple[str, ...] = ()) -> None:
-    """Raises DatasetError if `folder` holds anything else than the files of an earlier export or import."""
-    there = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name] if folder.exists() else []
-    others = [name for name in there if folder.is_file() or not (name in names or name.startswith(beginnings or "/"))]
-    if others:
-        raise DatasetError(
-            f"{folder} holds other files ({others[0]}), so nothing is written there; give another folder"
         )

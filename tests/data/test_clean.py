@@ -185,7 +185,7 @@ def test_long_runs_of_one_character_take_no_time(step):
     "override, words",
     [
         ('steps=["newline"]', "did you mean 'newlines'"),
-        ('steps=["unicode", "unicode"]', "there twice"),
+        ('steps=["unicode", "unicode"]', "named twice"),
         ("min_characters=5", "has no effect without the step 'length'; add 'length' to steps"),
         ("quality_threshold=0.7", "has no effect without the step 'quality'"),
         ('steps=["length"]', "set min_characters or max_characters"),

@@ -37,7 +37,7 @@ def test_nothing_is_lost_and_the_counts_say_so(tmp_path):
     assert counts["blank_documents"].changed == counts["repeated_documents"].changed == 2
     last = prepared.index.cleaning[-1]
     assert (last.documents_after, last.characters_after) == (300, sum(map(len, texts)))
-    assert prepared.index.split_rule.startswith("hash: for validation are 10% of")
+    assert prepared.index.split_rule.startswith("10% of the documents")
 
 
 def test_a_document_stays_on_its_side_when_others_come(tmp_path):
@@ -50,7 +50,7 @@ def test_the_corpus_may_say_the_split(tmp_path):
     given = Written(pairs=(("one", "train"), ("two", "validation"), ("three", "train")))
     prepared = prepare(given, BYTE, DataConfig(), tmp_path / "set")
     assert both(prepared) == (["one", "three"], ["two"])
-    assert prepared.index.split_rule.startswith("given:")
+    assert prepared.index.split_rule.startswith("the documents that the corpus chooses")
     some = Written(pairs=(*given.pairs, *((text, "") for text in sentences(100))))
     prepared = prepare(some, BYTE, DataConfig(), tmp_path / "set")
     train, validation = both(prepared)
@@ -62,7 +62,7 @@ def test_the_corpus_may_say_the_split(tmp_path):
 def test_of_few_documents_and_of_those_all_on_one_side_the_tails_are_held_out(tmp_path, split):
     prepared = prepare(written("a" * 99 + "b", "c" * 50, split=split), BYTE, DataConfig(), tmp_path / "set")
     assert both(prepared) == (["a" * 90, "c" * 45], ["a" * 9 + "b", "c" * 5])
-    assert prepared.index.split_rule.startswith("tail: the last 10%")
+    assert prepared.index.split_rule.startswith("the last 10%")
 
 
 def test_tinyshakespeare_is_cut_as_nanogpt_cuts_it(tmp_path):

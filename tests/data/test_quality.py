@@ -80,7 +80,7 @@ def test_features_are_hashed_words_and_pairs():
 
 def test_what_is_not_a_model_is_refused(tmp_path, trained):
     good, bad = stories(12), ["spam " * i for i in range(1, 8)]
-    with pytest.raises(DatasetError, match="7 different examples of bad text.*needs 10"):
+    with pytest.raises(DatasetError, match="7 different examples of bad text.*needs at least 10"):
         train_quality(good, bad + bad, tmp_path / "model")
     with pytest.raises(DatasetError, match="glass data quality"):
         Quality.load(tmp_path / "model")
