@@ -63,7 +63,7 @@ def test_a_mixer_without_a_place_in_the_pattern_is_refused(written):
 
 @pytest.mark.parametrize("before", [[], ["model.mixers=sliding,full"], ['model.mixers=["sliding", "full"]']])
 def test_a_place_of_the_pattern_has_no_path_and_what_to_write_instead_is_said(before):
-    with pytest.raises(SettingError, match="a list is written whole") as caught:
+    with pytest.raises(SettingError, match="write the whole list as JSON") as caught:
         mini().override(*before, "model.mixers.0.window=8")
     message = str(caught.value)
     assert message.startswith("'model.mixers.0.window' does not exist")
