@@ -105,11 +105,12 @@ def _write(split: Split, path: Path) -> None:
 
 
 def _read(ids: np.ndarray, path: Path, name: str, tokenizer: Tokenizer, folder: Path) -> SplitIndex:
-    """Write one split of the dataset that grows in `folder`."""
-    writer = SplitWriter(folder, name, tokenizer.dtype, tokenizer.end_of_text, DataConfig().shard_tokens)
+    """Write one split of the dataset in `folder`."""
+    end = tokenizer.require_end_of_text()
+    writer = SplitWriter(folder, name, tokenizer.dtype, end, DataConfig().shard_tokens)
     n_bytes = np.array([len(piece) for piece in tokenizer.token_bytes])  # (V,)
     n_documents = 0
-    for document in _documents(_checked(ids, path, tokenizer), ids, tokenizer.end_of_text):
+    for document in _documents(_checked(ids, path, tokenizer), ids, end):
         writer.append(document, int(n_bytes[document].sum()))
         n_documents += 1
     if not n_documents:

@@ -79,14 +79,15 @@ class Split:
     """
 
     def __init__(
-        self, tokens: Tokens, documents: np.ndarray, sources: np.ndarray, where: str, separator: int | None = None
+        self, name: str, tokens: Tokens, documents: np.ndarray, sources: np.ndarray, separator: int | None = None,
+        where: str = "",
     ) -> None:  # fmt: skip
-        self.tokens = tokens
+        self.name, self.tokens = name, tokens
         self.documents = documents
         """(n_documents + 1,) int64: document i is `tokens[documents[i] : documents[i + 1]]`."""
         self.sources = sources
         """(n_documents,) uint8: which of a mixture's sources each document is from."""
-        self.where = where
+        self.where = where or name
         """What error messages call it."""
         self._separator = separator
 
@@ -103,11 +104,11 @@ class Split:
         array = np.asarray(ids)
         if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 0:
             raise ValueError(f"ids must be one row of integers from 0 up, not {array.dtype} of shape {array.shape}")
-        starts = np.arange(1) if separator is None else np.flatnonzero(array == separator)
-        documents = np.unique([0, *starts, len(array)]).astype(np.int64)
+        starts = [] if separator is None else np.flatnonzero(array == separator).tolist()
+        documents = np.unique(np.array([0, *starts, len(array)], np.int64))
         tokens = Tokens([array], len(array), int(array.max()) + 1, "the array of ids")
         sources = np.broadcast_to(np.uint8(0), len(documents) - 1)
-        return cls(tokens, documents, sources, "the array of ids", separator)
+        return cls("the array of ids", tokens, documents, sources, separator)
 
     def __len__(self) -> int:
         """Number of tokens."""
@@ -126,7 +127,7 @@ class DatasetSplit(Split):
     """The train or validation part of a dataset folder. Every document begins with the separator."""
 
     def __init__(self, folder: Path, name: str, index: Index) -> None:
-        self.folder, self.name = folder, name
+        self.folder = folder
         self.index: SplitIndex = getattr(index, name)
         shards = [
             _map(shard_file(folder, name, i), index.dtype, shard.tokens) for i, shard in enumerate(self.index.shards)
@@ -135,10 +136,11 @@ class DatasetSplit(Split):
         if [len(shard) for shard in shards[:-1]] != full or sum(map(len, shards)) != self.index.tokens:
             raise damaged(f"{folder}: the shards of the {name} split do not add up")
         super().__init__(
+            name,
             Tokens(shards, index.shard_tokens, index.vocab_size, f"{folder} ({name})"),
             _map(documents_file(folder, name), "<i8", self.index.documents + 1),
             _sources(folder, name, self.index),
-            f"the {name} split of {folder}",
+            where=f"the {name} split of {folder}",
         )
 
     @property

@@ -1,4 +1,8 @@
-"""What the recurrent formulas share: a sequence is read in chunks, and packed documents are kept apart."""
+"""What `linear_attention` and `gated_delta` share: they read a sequence in chunks and keep packed documents apart.
+
+Inside a chunk all pairs of tokens are compared at once by matrix products. From one chunk to the next a state carries
+everything that was read before.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,24 +10,24 @@ from typing import NamedTuple
 from torch import Tensor
 
 CHUNK = 64
-"""Within so many tokens all pairs are compared at once; from chunk to chunk a state carries what was."""
+"""Tokens in a chunk."""
 
 
 class Chunk(NamedTuple):
-    """Of Q tokens: factors of 1 and 0 that broadcast to (B, G, H/G, ...): who may learn from whom."""
+    """Which tokens of a chunk of Q may read what: factors of 1 and 0 that broadcast to (B, G, H/G, ...)."""
 
     pairs: Tensor
-    """(Q, Q), or (B, 1, 1, Q, Q) with documents: a later token reads an earlier one, and itself."""
+    """(Q, Q), or (B, 1, 1, Q, Q) with documents: 1 where a token reads an earlier one of its document, or itself."""
     entering: Tensor | float
-    """(B, 1, 1, Q, 1): the token reads the state from before the chunk."""
+    """(B, 1, 1, Q, 1): 1 where the token reads the state from before the chunk."""
     leaving: Tensor | float
-    """(B, 1, 1, Q, 1): the token is in the state after the chunk."""
+    """(B, 1, 1, Q, 1): 1 where the state after the chunk contains the token."""
     kept: Tensor | float
-    """(B, 1, 1, 1, 1): the state from before the chunk is in the state after it."""
+    """(B, 1, 1, 1, 1): 1 where the state after the chunk contains the state from before it."""
 
 
 def chunks(T: int, documents: Tensor | None, like: Tensor) -> Iterator[Chunk]:
-    """T tokens in steps of CHUNK; documents (B, T) never fall along a row; factors get the dtype of `like`."""
+    """The chunks of T tokens; documents (B, T) never falls along a row. The factors have the dtype and device of `like`."""
     triangle = like.new_ones(min(T, CHUNK), min(T, CHUNK)).tril()
     for start in range(0, T, CHUNK):
         Q = min(CHUNK, T - start)

@@ -1,10 +1,11 @@
 """Scaled dot-product attention (Vaswani et al., 2017, eq. 1), causal, with grouped key heads (Ainslie et al., 2023).
 
-    y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys s that t may see
+    y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys s that query t may see
 
 Keys and values may have fewer heads than queries: G divides H, and query head h reads key head h // (H/G).
-`visible=None` is the causal rule with the last query standing at the last key: query t of T sees key s of S when
-s - (S - T) <= t. With a cache that is exactly what a decode step or a chunk of a prompt needs.
+
+`visible=None` means causal attention in which the last query stands at the last key: query t of T sees key s of S when
+s - (S - T) <= t. A decoding step with a KV cache needs exactly that, and so does one chunk of a prompt.
 """
 
 import math
@@ -17,14 +18,14 @@ from torch.nn import functional as F
 from glassformer.kernels import dropout, softmax
 
 Bias = Callable[[Tensor, Tensor], Tensor | None]
-"""A bias of which the sparse forms ask for the pieces that they need: the indices of queries (..., T) and of keys (..., S)
--> what is added to their scores (..., H, T, S), or None for nothing."""
+"""A function from the indices of queries (..., T) and keys (..., S) to what is added to their scores (..., H, T, S), or to
+None for nothing. Sparse attention calls it for the pairs that it computes, so the bias of all pairs never exists."""
 SHORT = 512
-"""Up to this length the whole (T, T) pattern is cheaper to keep than to recompute, training in bf16 on a CPU."""
+"""When training in bf16 on a CPU, up to this length it is faster to keep the (T, T) pattern than to recompute it."""
 
 
 def causal(T: int, S: int, device: torch.device) -> Tensor:
-    """The rule that `visible=None` stands for: (T, S) booleans."""
+    """The mask that `visible=None` stands for: (T, S) booleans."""
     return torch.ones(T, S, dtype=torch.bool, device=device).tril(S - T)
 
 
@@ -50,7 +51,7 @@ def pattern(
     scores = q @ k.transpose(-2, -1) / math.sqrt(D)  # (B, H, T, S)
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
-    scores = scores.masked_fill(~(causal(T, S, q.device) if visible is None else visible), float("-inf"))
+    scores = scores.masked_fill(~(causal(T, S, q.device) if visible is None else visible), -math.inf)
     return softmax(scores)
 
 
@@ -70,9 +71,10 @@ def plain(
 def fused(
     q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0
 ) -> Tensor:
-    """The twin of `plain`: one kernel, never more than a tile of the (T, S) scores in memory (Dao et al., 2022).
+    """The twin of `plain`: one kernel that never holds more than a tile of the (T, S) scores (Dao et al., 2022).
 
-    `short` where that is quicker and rounds scores to the 8 bits of bf16: an error of 1 % where scores reach 9 (LOG.md).
+    Short sequences in bf16 on a CPU are trained by `short`, which is faster there. It rounds the scores to the 8 bits of
+    bf16, which is an error of 1 % where scores reach 9 (LOG.md).
     """
     enable_gqa = repeats(q, k) > 1
     T, S = q.shape[2], k.shape[2]
@@ -88,14 +90,17 @@ def fused(
 def short(
     q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0
 ) -> Tensor:
-    """The same in a few operators that keep the pattern. The CPU kernel's backward in bf16 takes twice as long (LOG.md)."""
+    """The same in a few operators, which keep the pattern for the gradient.
+
+    PyTorch's CPU kernel computes the pattern again, and its backward pass in bf16 takes twice as long (LOG.md).
+    """
     n, mask = repeats(q, k), _mask(q, k, visible, bias)
     k, v = (t.repeat_interleave(n, dim=1) if n > 1 else t for t in (k, v))
     scores, blind = (q / math.sqrt(q.shape[3])) @ k.transpose(-2, -1), None
     if mask is not None:
         added = q.new_zeros(()).where(mask, -math.inf) if mask.dtype == torch.bool else mask
-        if visible is not None or bias is not None or q.shape[2] > k.shape[2]:  # else everyone sees at least one key
-            blind = (added == -math.inf).all(-1, keepdim=True)
+        if visible is not None or bias is not None or scores.shape[2] > scores.shape[3]:
+            blind = (added == -math.inf).all(-1, keepdim=True)  # queries that see nothing
             added = added.masked_fill(blind, 0)
         scores = scores + added
     pattern = scores.softmax(-1, dtype=q.dtype)
@@ -104,11 +109,11 @@ def short(
 
 
 def _mask(q: Tensor, k: Tensor, visible: Tensor | None, bias: Tensor | None) -> Tensor | None:
-    """What a query may see (booleans), or what is added to its scores; None if it sees everything."""
+    """The mask for PyTorch's kernel: booleans, or numbers that are added to the scores; None if all keys are visible."""
     T, S = q.shape[2], k.shape[2]
     if visible is None and T > 1:
         visible = causal(T, S, q.device)
     if bias is None:
         return visible
     bias = bias.to(q.dtype)
-    return bias if visible is None else bias.masked_fill(~visible, float("-inf"))
+    return bias if visible is None else bias.masked_fill(~visible, -math.inf)

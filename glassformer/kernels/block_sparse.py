@@ -1,11 +1,11 @@
-"""Block attention with global blocks, causal (Longformer: Beltagy et al., 2020; BigBird: Zaheer et al., 2020).
+"""Block-sparse causal attention with global blocks (Longformer: Beltagy et al., 2020; BigBird: Zaheer et al., 2020).
 
     y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys s <= t with
-          floor(t / block) - floor(s / block) <= before             those of its own block and of `before` blocks before
-          or floor(s / block) < first                               and those of the first blocks, seen by all
+          floor(t / block) - floor(s / block) <= before             its own block and the `before` blocks before it
+          or floor(s / block) < first                               and the first blocks, which every token sees
 
-The beginning stays in sight at any distance, which is also what keeps long streams stable (Xiao et al., 2023). t and s
-count from the start of the document. `bias(q_index, k_index)`: (..., T) and (..., S) -> (..., H, T, S).
+Every token sees the beginning of the document, which also keeps attention stable on long streams (Xiao et al., 2023). t and
+s count from the start of the document. `bias(q_index, k_index)`: (..., T) and (..., S) -> (..., H, T, S).
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from glassformer.kernels.overlap import attend_in_chunks, windows
 
 
 def visible(q_index: Tensor, k_index: Tensor, block: int, before: int, first: int) -> Tensor:
-    """Elementwise, by the rule above."""
+    """Whether the rule above lets a query see a key, elementwise."""
     near = q_index // block - k_index // block <= before
     return (k_index <= q_index) & (near | (k_index < first * block))
 
@@ -32,7 +32,7 @@ def plain(
 ) -> Tensor:  # fmt: skip
     """q (B, H, T, D), k and v (B, G, T, D) -> (B, H, T, D); documents (B, T) numbers the document of every token.
 
-    A document is read as if it were alone. `dropout_p` is the probability with which a weight is dropped.
+    Each document is read as if it were alone. `dropout_p` is the probability with which a weight is dropped.
     """
     seen, added = _scores(q, block, before, first, bias, documents)
     return attention(q, k, v, visible=seen, bias=added, dropout_p=dropout_p)
@@ -52,7 +52,9 @@ def fused(
     q: Tensor, k: Tensor, v: Tensor, block: int, before: int = 1, first: int = 1, bias: Bias | None = None,
     documents: Tensor | None = None, dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """The twin of `plain`: each block of queries meets first + before + 1 blocks of keys, so T x block in all."""
+    """The twin of `plain`: each block of queries is compared with first + before + 1 blocks of keys, so the work grows
+    with T x block.
+    """
     T = q.shape[2]
     if block * (first + before + 1) >= T:
         seen, added = _scores(q, block, before, first, bias, documents)
@@ -69,9 +71,10 @@ def fused(
 
 
 def _seats(documents: Tensor, block: int) -> tuple[Tensor, Tensor]:
-    """Where each token goes, (B, T), when every document is to begin a new block; which block its document begins in.
+    """Spread the tokens so that every document begins a new block.
 
-    The second is (B, n) for the n blocks that the fullest row takes; the blocks left over in others are their own.
+    Returns the new place of each token (B, T), and for each of the n blocks that the longest row then has, the first
+    block of its document (B, n). Blocks that a shorter row leaves empty are documents of their own.
     """
     which = opens(documents).long().cumsum(1)  # 0, 1, 2 ... along the row
     length = torch.zeros_like(documents).scatter_add_(1, which, torch.ones_like(documents))
@@ -84,7 +87,7 @@ def _seats(documents: Tensor, block: int) -> tuple[Tensor, Tensor]:
 
 
 def _seated(x: Tensor, seat: Tensor, length: int) -> Tensor:
-    """x (B, heads, T, D) -> (B, heads, length, D) with token t at seat[t] and zeros elsewhere."""
+    """x (B, heads, T, D) -> (B, heads, length, D) with token t at place seat[t], and zeros elsewhere."""
     index = seat[:, None, :, None].expand(x.shape)
     return x.new_zeros(*x.shape[:2], length, x.shape[3]).scatter(2, index, x)
 
@@ -96,7 +99,7 @@ def _blocks(
     """q (B, H, n block, D) -> the same shape. opening (B, n): the first block of each block's document; None: 0."""
     n = q.shape[2] // block
     number = torch.arange(n, device=q.device)[None] - (0 if opening is None else opening)  # within the document
-    earliest = (number - before)[..., None] * block  # (B or 1, n, 1): a negative place is not of this document
+    earliest = (number - before)[..., None] * block  # (B or 1, n, 1): a negative place is outside the document
     start, near = torch.arange(first * block, device=q.device), torch.arange((before + 1) * block, device=q.device)
     q_place = number[..., None] * block + near[:block]  # (B or 1, n, block)
     k_place = torch.cat([start.expand(*number.shape, -1), earliest + near], -1)  # (B or 1, n, first blocks and near)
@@ -108,7 +111,7 @@ def _blocks(
 
 
 def _keys(x: Tensor, opening: Tensor | None, block: int, before: int, first: int) -> Tensor:
-    """x (B, G, n block, D) -> (B, n, G, (first + before + 1) block, D): what each block of queries meets."""
+    """x (B, G, n block, D) -> (B, n, G, (first + before + 1) block, D): the keys that each block of queries sees."""
     near = windows(F.pad(x, (0, 0, before * block, 0)), (before + 1) * block, block)  # (B, n, G, ..., D)
     B, n, G, _, D = near.shape
     if opening is None:  # all share the beginning

@@ -2,7 +2,7 @@
 
     g = g * min(1, limit / |g|),   |g| = sqrt(sum over all tensors of g^2)
 
-One bad batch may point anywhere, but it cannot throw the weights far.
+One bad batch may have a huge gradient in a wrong direction. Clipping limits how far it can move the weights.
 """
 
 import torch
@@ -14,7 +14,10 @@ from glassformer.kernels.precision import wide
 
 @torch.no_grad()
 def plain(weights: list[Tensor], limit: float) -> Tensor:
-    """Scale the `.grad` of `weights` in place; returns the norm before clipping, a scalar."""
+    """Scale the `.grad` of `weights` in place. Returns the norm before clipping, a scalar, 0 if there are no gradients.
+
+    The norm is computed in float32 or wider, for gradients of any dtype.
+    """
     gradients = [w.grad for w in weights if w.grad is not None]
     norm = sum(((g * g).sum() for g in map(wide, gradients)), start=torch.zeros(())).sqrt()
     for g in gradients:

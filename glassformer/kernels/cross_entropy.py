@@ -1,4 +1,4 @@
-"""Cross-entropy: how surprised the model is by what came, in nats.
+"""Cross-entropy: how surprised the model is by the token that came, in nats (natural logarithms).
 
     loss_n = -log softmax(z_n)[y_n] = log sum_v exp(z_nv) - z_n[y_n]
 
@@ -18,7 +18,7 @@ IGNORED = -100
 def plain(logits: Tensor, targets: Tensor) -> Tensor:
     """logits (..., V), targets (...) ids or -100 -> (...) nats in float32 or wider."""
     z = wide(logits)
-    z = z - z.amax(-1, keepdim=True)  # changes nothing in exact arithmetic; exp cannot overflow, log_sum stays small
+    z = z - z.amax(-1, keepdim=True)  # the same in exact arithmetic, but exp cannot overflow
     log_sum = z.exp().sum(-1).log()
     counted = targets != IGNORED
     z_target = z.gather(-1, targets.where(counted, 0).unsqueeze(-1)).squeeze(-1)

@@ -1,8 +1,8 @@
 """Dropout (Srivastava et al., 2014), in the inverted form.
 
-    y = x * keep / (1 - p),   keep ~ Bernoulli(1 - p), one draw per number
+    y = x * keep / (1 - p),   keep ~ Bernoulli(1 - p), drawn for each number
 
-Dividing by 1-p while training means that nothing needs to change afterwards.
+Dividing by 1 - p keeps the mean of x, so evaluation uses x as it is, without dropout and without a correction.
 """
 
 import torch

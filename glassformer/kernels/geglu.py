@@ -1,6 +1,8 @@
-"""GEGLU, GELU as a gate (Shazeer, 2020, eq. 6), in GELU's tanh form; Gemma's choice.
+"""GEGLU, the gated unit with GELU (Shazeer, 2020, eq. 6), in GELU's tanh form. Gemma uses it.
 
     y = gelu(gate) * up
+
+One projection of the input opens or closes the other, number by number.
 """
 
 from collections.abc import Callable

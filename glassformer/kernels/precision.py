@@ -1,4 +1,4 @@
-"""Where a formula needs more digits than the numbers that it is given: sums, normalisers and states are kept wide."""
+"""Precision: sums, normalisers and states are computed in more digits than the numbers that a formula is given."""
 
 import contextlib
 

@@ -2,7 +2,7 @@
 
     y = max(x, 0)^2
 
-The bend of a ReLU with a growing slope: cheap, and at the same cost a little better than GELU on language.
+It is as cheap as ReLU, and a little better than GELU on language at the same cost.
 """
 
 from collections.abc import Callable

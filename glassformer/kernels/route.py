@@ -17,11 +17,10 @@ from glassformer.kernels import softmax
 from glassformer.kernels.precision import wide
 
 
-def plain(
-    scores: Tensor, k: int, *, softmax: Callable[..., Tensor] = softmax.plain
-) -> tuple[Tensor, Tensor, Tensor]:
-    """scores (N, E) -> the weights (N, k) and the chosen experts (N, k) int64 in falling order, and the loss, a scalar in
-    float32 or wider.
+def plain(scores: Tensor, k: int, *, softmax: Callable[..., Tensor] = softmax.plain) -> tuple[Tensor, Tensor, Tensor]:
+    """scores (N, E) -> the weights (N, k) and the chosen experts (N, k) int64 in falling order, and the loss, a scalar.
+
+    The loss is in float32 or wider. Without tokens it is 0.
     """
     N, E = scores.shape
     p = softmax(scores)

@@ -2,7 +2,7 @@
 
     y = 1 / (1 + exp(-x))
 
-It is how a network says "how much of it" or "with what probability", and the gate inside SiLU.
+A network uses it wherever it needs a share or a probability. It is also the gate inside SiLU.
 """
 
 import torch

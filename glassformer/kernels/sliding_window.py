@@ -2,9 +2,9 @@
 
     y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys with t - window < s <= t
 
-`attention` with another mask, and less work: `fused` costs T x window where a mask over all keys costs T x T. The last
-query stands at the last key, so that T queries may come with the S >= T keys of a cache. `bias(q_index, k_index)` is
-asked for the pieces that are needed, (..., T) and (..., S) -> (..., H, T, S); index s is that of key s.
+It is `attention` with another mask, and with less work: `fused` costs T x window, where a mask over all keys costs T x T.
+The last query stands at the last key, so T queries can be given with the S >= T keys of a KV cache.
+`bias(q_index, k_index)`: (..., T) and (..., S) -> (..., H, T, S), where index s is that of key s.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,12 @@ from glassformer.kernels.documents import within
 from glassformer.kernels.overlap import attend_in_chunks, beside, windows
 
 CHUNK = 128
-"""Queries that share their keys in `fused`. More would look at more keys in vain, fewer leave the processor idle."""
+"""Queries that share their keys in `fused`. With more, each computes scores of keys that it may not see; with fewer, the
+matrices are too small to keep the processor busy."""
 
 
 def visible(q_index: Tensor, k_index: Tensor, window: int) -> Tensor:
-    """Elementwise: not later, and fewer than `window` steps back."""
+    """Whether a query may see a key, elementwise: the key is not later, and fewer than `window` steps back."""
     return (k_index <= q_index) & (k_index > q_index - window)
 
 
@@ -53,10 +54,10 @@ def fused(
     q: Tensor, k: Tensor, v: Tensor, window: int, bias: Bias | None = None, documents: Tensor | None = None,
     dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """The twin of `plain`: each chunk of queries meets the `window` keys before it and its own."""
+    """The twin of `plain`: each chunk of queries is compared with its own keys and the `window` keys before it."""
     T, S = q.shape[2], k.shape[2]
     chunk = min(CHUNK, max(32, window))
-    head = T % chunk  # these and the first chunks have fewer keys before them
+    head = T % chunk  # these, and the first chunks, have fewer than `window` keys before them
     head += max(0, -(-(window - head - (S - T)) // chunk)) * chunk
     n = (T - head) // chunk
     if n < 2:
@@ -76,7 +77,7 @@ def _body(
     q: Tensor, k: Tensor, v: Tensor, n: int, start: int, window: int, bias: Bias | None, documents: Tensor | None,
     dropout_p: float,
 ) -> Tensor:  # fmt: skip
-    """q (B, H, n chunk, D) after `window` keys of k, the first of which has the index `start`."""
+    """The n chunks of q (B, H, n chunk, D) that have `window` keys before them. The first key of k has index `start`."""
     chunk = q.shape[2] // n
     size = window + chunk
     k_index = torch.arange(size, device=q.device)

@@ -1,10 +1,10 @@
 """Strided attention (Sparse Transformer: Child, Gray, Radford and Sutskever, 2019, section 4.2), both patterns in one head.
 
     y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys s <= t with
-          t - s < window                                            the neighbours
-          or (t - s) mod stride = 0                                 every stride-th before
+          t - s < window                                            its neighbours
+          or (t - s) mod stride = 0                                 and every stride-th token before it
 
-Two steps connect any two tokens when window >= stride; T (window + T/stride) pairs where full attention has T^2 / 2.
+If window >= stride, two layers connect any two tokens. The work is T (window + T/stride) pairs instead of T^2 / 2.
 `bias(q_index, k_index)`: (..., T) and (..., S) -> (..., H, T, S).
 """
 
@@ -25,7 +25,7 @@ CHUNK = 128
 
 
 def visible(q_index: Tensor, k_index: Tensor, window: int, stride: int) -> Tensor:
-    """Elementwise, by the rule above."""
+    """Whether the rule above lets a query see a key, elementwise."""
     back = q_index - k_index
     return (back >= 0) & ((back < window) | (back % stride == 0))
 
@@ -55,9 +55,8 @@ def fused(
     q: Tensor, k: Tensor, v: Tensor, window: int, stride: int, bias: Bias | None = None,
     documents: Tensor | None = None, dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """The twin of `plain`. Tokens whose index leaves the same remainder see each other: `stride` short sequences.
-
-    Scores with the neighbours and scores within those sequences stand side by side under one softmax.
+    """The twin of `plain`. The tokens whose indices have the same remainder modulo `stride` see each other, which makes
+    `stride` short sequences. One softmax is taken over the scores with the neighbours and the scores within them.
     """
     n, T = repeats(q, k), q.shape[2]
     if window >= T:
@@ -95,7 +94,7 @@ def _windows(x: Tensor, chunk: int, window: int) -> Tensor:
 def _near_scores(
     q: Tensor, k: Tensor, chunk: int, window: int, bias: Bias | None, documents: Tensor | None
 ) -> Tensor:
-    """q, k (B, H, N chunk, D) -> (B, H, N, chunk, window + chunk): with the neighbours, -inf where they are none."""
+    """q, k (B, H, N chunk, D) -> (B, H, N, chunk, window + chunk): the scores with the neighbours, -inf for other keys."""
     T, device = q.shape[2], q.device
     scores = q.unflatten(2, (-1, chunk)) @ _windows(k, chunk, window).transpose(3, 4)
     q_index = torch.arange(T, device=device).view(-1, chunk)  # (N, chunk)
@@ -112,7 +111,9 @@ def _near_scores(
 def _far_scores(
     q: Tensor, k: Tensor, window: int, stride: int, bias: Bias | None, documents: Tensor | None
 ) -> Tensor:
-    """q, k (B, H, M stride, D) -> (B, H, stride, M, M): with every stride-th token, -inf where it is later or near."""
+    """q, k (B, H, M stride, D) -> (B, H, stride, M, M): the scores with every stride-th token, -inf where the key is later
+    than the query or one of its neighbours.
+    """
     T, device = q.shape[2], q.device
     q, k = (t.unflatten(2, (-1, stride)).transpose(2, 3) for t in (q, k))  # (B, H, stride, M, D)
     index = torch.arange(T, device=device).view(-1, stride).T  # (stride, M)

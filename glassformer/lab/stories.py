@@ -36,7 +36,7 @@ def by_model(model: GPT, data: Dataset, recipe: Recipe, openings: list[str]) -> 
 
 def by_ngram(ngram: NGram, data: Dataset, recipe: Recipe, openings: list[str]) -> list[str]:
     """Whole stories by an n-gram model, sampled at temperature 1: at a lower one it repeats itself."""
-    rng, end = np.random.default_rng(recipe.sample.seed), data.tokenizer.end_of_text
+    rng, end = np.random.default_rng(recipe.sample.seed), data.tokenizer.require_end_of_text()
     stories = []
     for opening in openings:
         ids = ngram.sample(rng, [end, *data.tokenizer.encode(opening)], STORY_TOKENS)

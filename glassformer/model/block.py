@@ -3,7 +3,6 @@
 A `residual/` variant decides where the norms stand: it is a subclass whose `forward` is two lines.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,13 +11,13 @@ from glassformer.model.positions import Positions
 
 
 class Block(nn.Module):
-    """Holds the parts of one block. `norm()` makes a new norm; a subclass says in which order the parts act."""
+    """Holds the parts of one block. A subclass says in which order they act."""
 
-    def __init__(self, mixer: nn.Module, mlp: nn.Module, norm: Callable[[], nn.Module], dropout: nn.Module):
+    def __init__(self, mixer_norm: nn.Module, mixer: nn.Module, mlp_norm: nn.Module, mlp: nn.Module, dropout: nn.Module):
         super().__init__()
-        self.mixer_norm = norm()
+        self.mixer_norm = mixer_norm
         self.mixer = mixer
-        self.mlp_norm = norm()
+        self.mlp_norm = mlp_norm
         self.mlp = mlp
         self.dropout = dropout
 

@@ -1,4 +1,4 @@
-"""A table of learned vectors, one row per id. Tokens have one; learned positions have one."""
+"""A table of learned vectors, one row per id, for tokens, learned positions and relative biases."""
 
 from typing import ClassVar
 
@@ -27,3 +27,7 @@ class Embedding(Leaf):
     def forward(self, ids: Tensor) -> Tensor:
         """ids (...) -> (..., C)."""
         return self.kernels.embedding(ids, self.weight)
+
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return "{}, {}".format(*self.weight.shape)

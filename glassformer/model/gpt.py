@@ -17,6 +17,7 @@ from glassformer.config import slot
 from glassformer.kernels import Kernels, fused
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.kernels.documents import places
+from glassformer.model.block import Block
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed
 from glassformer.model.head import HasAuxiliaryLoss, Head
@@ -78,6 +79,16 @@ class GPTConfig(Shapes):
         """The mixer of a layer, counted from 0."""
         return self.mixers[layer % len(self.mixers)] if self.mixers else self.mixer
 
+    def block(self, layer: int = 0, kernels: Kernels | None = None) -> Block:
+        """One block by itself, with its own weights: `block(x, Positions.of(T))` returns (y, auxiliary loss or None)."""
+        kernels = kernels or fused()
+        return self.residual.build(
+            mixer=self.mixer_of(layer).build(self, kernels),
+            mlp=self.mlp.build(self, kernels),
+            norm=lambda: self.norm.build(self, kernels),
+            dropout=Dropout(self.dropout, kernels),
+        )
+
 
 class GPT(nn.Module):
     """A decoder-only transformer. Single-device code; wrap it from outside to parallelise, adapt or inspect it."""
@@ -92,22 +103,11 @@ class GPT(nn.Module):
         config.init.fill(self, config, seed)
 
     def _build(self, config: GPTConfig, kernels: Kernels) -> None:
-        def norm() -> nn.Module:
-            return config.norm.build(config, kernels)
-
         self.embed = config.embed.build(config, kernels)
         self.position = config.position.build(config, kernels)
         self.embed_dropout = Dropout(config.dropout, kernels)
-        self.blocks = nn.ModuleList(
-            config.residual.build(
-                mixer=config.mixer_of(layer).build(config, kernels),
-                mlp=config.mlp.build(config, kernels),
-                norm=norm,
-                dropout=Dropout(config.dropout, kernels),
-            )
-            for layer in range(config.n_layer)
-        )
-        self.final_norm = config.residual.final(norm)
+        self.blocks = nn.ModuleList(config.block(layer, kernels) for layer in range(config.n_layer))
+        self.final_norm = config.residual.final(lambda: config.norm.build(config, kernels))
         self.head = config.head.build(config, kernels)
 
     def forward(

@@ -1,5 +1,9 @@
-"""The two leaf modules that hold nothing but a kernel and its numbers: `Linear` and `Dropout`."""
+"""`Linear` and `Dropout`, the two modules that almost every part uses, and the conversion for autocast.
 
+Under autocast a matrix product runs in 16 bits, so its input is converted first. That happens here and nowhere else.
+"""
+
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -32,16 +36,21 @@ class Linear(Leaf):
         """x (..., n_in) -> (..., n_out)."""
         return self.kernels.linear(x, self.weight, self.bias)
 
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f"{self.n_in}, {self.n_out}" + ("" if self.bias is None else ", bias")
 
-def narrowed(x: Tensor) -> Tensor:
-    """x as autocast would hand it to a matrix product. Projections of the same x then share one conversion."""
+
+def project(x: Tensor, *projections: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """Each projection of the same x (..., n_in). Under autocast x is converted once for all of them."""
     kind = x.device.type
-    narrow = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # "meta" knows no autocast
-    return x.to(torch.get_autocast_dtype(kind)) if narrow else x
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):  # "meta" has no autocast
+        x = x.to(torch.get_autocast_dtype(kind))
+    return [projection(x) for projection in projections]
 
 
 class Dropout(nn.Module):
-    """Drops numbers while training, does nothing otherwise."""
+    """Sets numbers to 0 at random while training; does nothing otherwise."""
 
     def __init__(self, p: float, kernels: Kernels):
         super().__init__()
@@ -49,9 +58,13 @@ class Dropout(nn.Module):
 
     @property
     def probability(self) -> float:
-        """The probability in force now: p while training, 0 in evaluation."""
+        """The probability that acts now: p while training, 0 in evaluation."""
         return self.p if self.training else 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         """x (...) -> the same shape."""
         return self.kernels.dropout(x, self.probability)
+
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f"p={self.p:g}"

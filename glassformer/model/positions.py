@@ -36,7 +36,11 @@ class Positions:
     """The smallest index and one more than the largest, as Python numbers. Read from `index` if they are not given,
     which makes a GPU wait; `of` knows them."""
 
+    prepared: Tensor = field(init=False)
+    """Scheme.prepare(index), which all layers of the call share."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "prepared", self.scheme.prepare(self.index))
         if self.bounds is None:
             low, high = self.index.aminmax()
             object.__setattr__(self, "bounds", (int(low), int(high) + 1))
@@ -89,11 +93,11 @@ class Positions:
 
     def rotate(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate."""
-        return self.scheme.rotate(q, k, self.index)
+        return self.scheme.rotate(q, k, self.prepared)
 
     def rotate_for_softmax(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate_for_softmax."""
-        return self.scheme.rotate_for_softmax(q, k, self.index)
+        return self.scheme.rotate_for_softmax(q, k, self.prepared)
 
     @property
     def queries(self) -> Tensor:

@@ -27,7 +27,7 @@ class Sample(SamplingConfig):
 
 
 class Recipe(Config):
-    """Text, tokens, batches, model, training and samples of one run. Saved with the weights."""
+    """All settings of one run: text, tokenizer, model, training and samples. They are saved with the weights."""
 
     corpus: Corpus = slot("village")
     """Where the text comes from."""
@@ -36,9 +36,9 @@ class Recipe(Config):
     tokenizer: TokenizerRecipe = slot("bpe")
     """How text becomes ids."""
     model: GPTConfig = GPTConfig()
-    """The transformer."""
+    """The transformer: its shape, and the variant in each slot."""
     train: TrainConfig = TrainConfig()
-    """How it is trained."""
+    """How the model is trained."""
     sample: Sample = Sample()
     """How it writes, in samples during training and later."""
 

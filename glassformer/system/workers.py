@@ -5,11 +5,11 @@ longer than sending it back and forth. So small corpora and quick steps have no 
 (in a script without `if __name__ == "__main__":`), or if one dies, this process does their batches.
 """
 
+import _thread
 import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -87,7 +87,7 @@ def _begin(work: Callable[[Any], Any]) -> None:
     global _work
     _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _thread.start_new_thread(_end_with_parent, ())  # `threading` would wait for it, for ever if memory is short
 
 
 def _end_with_parent() -> None:

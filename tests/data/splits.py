@@ -15,4 +15,4 @@ def split_of(lengths: list[int], sources: list[int] | None = None, shard_tokens:
     shards = [ids[i : i + shard_tokens] for i in range(0, len(ids), shard_tokens)]
     tokens = Tokens(shards, shard_tokens, len(ids) + 1, "a test")
     owners = np.array(sources or [0] * len(lengths), np.uint8)
-    return Split(tokens, documents, owners, "the train split of written", SEPARATOR)
+    return Split("train", tokens, documents, owners, SEPARATOR)

@@ -170,6 +170,16 @@ def test_an_import_is_a_checkpoint_that_generates_as_transformers_does(folder, t
     assert [token.id for token in tokens] == expected[0, len(prompt) :].tolist()
 
 
+def test_a_model_whose_text_ends_with_another_token(folder, tmp_path):
+    names = {("</s>" if name == "<|endoftext|>" else name): id for name, id in vocabulary().items()}
+    (folder / "vocab.json").write_text(json.dumps(names), encoding="utf-8")
+    assert read_gpt2(folder)[2].end_of_text is None
+    (folder / "tokenizer_config.json").write_text('{"eos_token": "</s>"}')
+    import_gpt2(folder, tmp_path / "run")
+    tokenizer = checkpoint.load(tmp_path / "run").tokenizer()
+    assert tokenizer.end == "</s>" and tokenizer.end_of_text == 262 and tokenizer.encode("</s>", True) == [262]
+
+
 def edit_config(**settings):
     def edit(folder: Path) -> None:
         tree = json.loads((folder / "config.json").read_text())

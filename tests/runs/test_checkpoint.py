@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from torch import nn
 
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.model.gpt import GPT, GPTConfig
@@ -114,3 +115,65 @@ def test_nothing_there_is_one_sentence(tmp_path):
 def test_settings_are_in_the_checkpoint(saved):
     folder, _ = saved
     assert json.loads((folder / "recipe.json").read_text())["model"]["n_embd"] == 16
+
+
+def test_what_was_frozen_is_frozen_again(tmp_path, tokenizer):
+    model = GPT(CONFIG, seed=5)
+    model.embed.requires_grad_(False)
+    recipe = mini().model_copy(update={"model": CONFIG}).to_json()
+    folder = checkpoint.save(tmp_path / "checkpoints", model, None, {"step": 1}, recipe, tokenizer)
+    assert json.loads((folder / "state.json").read_text())["frozen"] == ["embed.weight"]
+    back = checkpoint.load(folder).model()
+    assert [name for name, p in back.named_parameters() if not p.requires_grad] == ["embed.weight"]
+
+
+# the weights of any module
+
+
+class Mine(nn.Module):
+    """Tied weights, a buffer, and a module that is used twice."""
+
+    def __init__(self, width=4):
+        super().__init__()
+        self.table, self.out = nn.Embedding(6, width), nn.Linear(width, 6)
+        self.out.weight = self.table.weight
+        self.norm = self.again = nn.BatchNorm1d(width)
+
+
+@pytest.mark.parametrize("make", [lambda: GPT(CONFIG).blocks[0].mixer, Mine, lambda: GPT(CONFIG), lambda: nn.Linear(3, 3)])
+def test_any_module_is_saved_and_loaded_alone(tmp_path, make):
+    torch.manual_seed(1)
+    module, other = make(), make()
+    with torch.no_grad():
+        for tensor in [*module.parameters(), *module.buffers()]:
+            tensor.copy_(torch.randn(tensor.shape) * 9)
+    path = checkpoint.save_weights(module, tmp_path / "new folder" / "weights.safetensors")
+    assert checkpoint.load_weights(other, str(path)) is other
+    for (name, value), back in zip(module.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(value, back), name
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_weights_of_another_module_and_broken_files_are_refused(tmp_path):
+    path, before = checkpoint.save_weights(Mine(), tmp_path / "w.safetensors"), nn.Linear(3, 3)
+    weight = before.weight.detach().clone()
+    part = nn.ModuleDict({"table": nn.Embedding(6, 4)})
+    for module, word in ((Mine(8), "has shape"), (before, "lacks weight"), (part, "holds")):
+        with pytest.raises(CheckpointError, match=word):
+            checkpoint.load_weights(module, path)
+    assert torch.equal(before.weight, weight)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        checkpoint.load_weights(Mine(), path)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        checkpoint.load_weights(Mine(), tmp_path / "nowhere")
+
+
+def test_a_module_that_keeps_other_things_than_tensors_is_refused(tmp_path):
+    class Talking(nn.Linear):
+        def get_extra_state(self):
+            return {"word": "hello"}
+
+    with pytest.raises(GlassError, match="_extra_state of Talking is not a tensor"):
+        checkpoint.save_weights(Talking(2, 2), tmp_path / "w.safetensors")
+    assert not (tmp_path / "w.safetensors").exists()

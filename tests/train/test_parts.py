@@ -100,4 +100,4 @@ def test_auto_precision_takes_what_was_faster_and_says_so():
     waits = {"fp32": 0.02, "bf16": 0.0}
     name, why = choose("auto", CPU, lambda precision: __import__("time").sleep(waits[precision.name]))
     assert name == "bf16" and "measured" in why and "fp32 takes" in why
-    assert choose("fp32", CPU, lambda precision: None) == ("fp32", "as the recipe says")
+    assert choose("fp32", CPU, lambda precision: None) == ("fp32", "set by train.precision")

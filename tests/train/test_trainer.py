@@ -14,7 +14,7 @@ from glassformer import kernels
 from glassformer.errors import SettingError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
-from glassformer.recipes import build, launch
+from glassformer.recipes import build, launch, measure
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run, new_run
 from glassformer.train.doctor import Diverged
@@ -134,17 +134,21 @@ def test_a_complete_run_has_nothing_to_resume(undisturbed, data):
     assert_equal_bits(weights(undisturbed), before)
 
 
-def trainer(recipe, data, folder, wrap=lambda model: model, loss=None, ranks=ALONE, batches=None, **assignments):
-    """A Trainer of the small village without dropout; `batches` replaces those of the recipe's sampler."""
+def trainer(recipe, data, folder, wrap=lambda model: model, loss=None, ranks=ALONE, batches=None, saved=None,
+            watch=lambda line: None, **assignments):  # fmt: skip
+    """A Trainer of the small village without dropout; with `saved`, a checkpoint, it goes on with the run in `folder`."""
     recipe = recipe.override(*(f"train.{name}={value}" for name, value in assignments.items()), "model.dropout=0",
                              f"model.vocab_size={data.index.vocab_size}")  # fmt: skip
-    model = GPT(recipe.model, seed=3).train()
+    model = (saved.model() if saved else GPT(recipe.model, seed=3)).train()
     batches = batches or recipe.train.sampler.build(data.train, recipe.model.context_length, recipe.train.batch_size, 1)
-    made = Run.create(folder, recipe.to_json(), {"command": "test"})
-    return Trainer(
-        wrap(model), data.tokenizer, batches, lambda: iter([batches(0)]), recipe.train, made,
-        recipe_json=recipe.to_json(), precision=assignments.get("precision", "fp32"), loss=loss, ranks=ranks,
+    run = Run.open(folder) if saved else Run.create(folder, recipe.to_json(), {"command": "test"})
+    made = Trainer(
+        wrap(model), data.tokenizer, batches, lambda: iter([batches(0)]), recipe.train, run,
+        recipe_json=recipe.to_json(), precision=assignments.get("precision", "fp32"), loss=loss, ranks=ranks, watch=watch,
     )  # fmt: skip
+    if saved:
+        made.restore(saved)
+    return made
 
 
 def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
@@ -220,7 +224,7 @@ def test_a_run_fitted_into_minutes_keeps_the_warmup_asked_for_unless_it_is_most_
     def fitted(warmup):
         said: list[str] = []
         asked = recipe.override(f"train.schedule.warmup_steps={warmup}")
-        cut = launch._fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
+        cut = measure.fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
         return cut.train.steps, cut.train.schedule.warmup_steps, len(said)
 
     assert fitted(2000) == (24, 2, 2) and fitted(12) == (24, 12, 1) and fitted("null") == (24, None, 1)
@@ -269,7 +273,7 @@ class Module(nn.Module):
 
 
 def test_our_own_mistakes_keep_their_traceback(recipe, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "choose", lambda *given: [][0])
+    monkeypatch.setattr(measure, "choose", lambda *given: [][0])
     with pytest.raises(IndexError):
         run(recipe, data, tmp_path / "run")
 
@@ -280,7 +284,7 @@ def test_too_little_memory_is_a_sentence_with_remedies(recipe, data, tmp_path, m
     def fail(*given):
         raise error
 
-    monkeypatch.setattr(launch, "choose", fail)
+    monkeypatch.setattr(measure, "choose", fail)
     with pytest.raises(SettingError, match="lower train.micro_batch_size"):
         run(recipe, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()

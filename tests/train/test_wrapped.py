@@ -1,10 +1,15 @@
 """Training calls the model and nothing beside it: a compiled model is compiled, and two processes are one."""
 
+import os
+import signal
+
 import pytest
 import torch
 from torch import nn
 
 from glassformer.kernels.cross_entropy import IGNORED
+from glassformer.runs import checkpoint
+from glassformer.runs.run import Run
 from glassformer.train.ranks import Ranks
 from glassformer.train.wrapped import unwrapped
 
@@ -106,7 +111,15 @@ def process(rank, ranks, folder, recipe, data, steps):
         found.append((loss, {name: p.grad.clone() for name, p in made.inner.named_parameters()}))
         made.inner.zero_grad()
         found.append((made.update(step)[:2], {name: p.detach().clone() for name, p in made.inner.named_parameters()}))
-    torch.save((found, made.tokens), folder / f"{ranks}-{rank}.pt")
+    tokens = made.tokens
+
+    def interrupting(step):
+        if step == 1 and rank == ranks - 1:  # the last rank is asked to stop, and all stop after this step
+            os.kill(os.getpid(), signal.SIGTERM)
+        return batches(step, rank, ranks)
+
+    run = trainer(recipe, data, folder / f"whole-{ranks}-{rank}", wrap=wrap, ranks=Ranks(rank, ranks), batches=interrupting)
+    torch.save((found, tokens, run.train(), run.done), folder / f"{ranks}-{rank}.pt")
     if not alone:
         torch.distributed.destroy_process_group()
 
@@ -116,10 +129,17 @@ def test_two_processes_are_one(recipe, data, tmp_path):
     recipe = recipe.override("train.optimizer=adamw")
     process(0, 1, tmp_path, recipe, data, 2)
     torch.multiprocessing.spawn(process, (2, tmp_path, recipe, data, 2), nprocs=2)
-    (alone, tokens), *both = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
-    for found, counted in both:
+    (alone, tokens, *_), *both = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
+    for found, counted, outcome, done in both:
+        assert (outcome, done) == ("interrupted", 2)
         assert counted == tokens == 4 * sum(1 + 4 * i for i in range(8))
         for (loss, tensors), (expected_loss, expected) in zip(found, alone, strict=True):
             assert loss == pytest.approx(expected_loss, rel=1e-12)
             for name in expected:
                 torch.testing.assert_close(tensors[name], expected[name], rtol=1e-9, atol=1e-12)
+    lines = [Run.open(tmp_path / name).metrics("train") for name in ("whole-1-0", "whole-2-0")]
+    assert [line["step"] for line in lines[0]] == [line["step"] for line in lines[1]] == [1, 2]
+    for line, other in zip(*lines):
+        assert (line["tokens"], line["loss"]) == (other["tokens"], pytest.approx(other["loss"], rel=1e-12))
+    assert not (tmp_path / "whole-2-1" / "metrics.jsonl").exists()  # one process writes
+    assert checkpoint.load(tmp_path / "whole-2-0").step == 2

@@ -29,9 +29,9 @@ from glassformer.data.shards import Dataset
 from glassformer.errors import GlassError
 from glassformer.system.files import sha256
 from glassformer.system.folders import one_at_a_time, unless_interrupted
+from glassformer.system.threads import cores
 from glassformer.system.workers import refuse_to_be_imported_by_a_worker
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
-from glassformer.tokenizers.bpe.fast import cores
 
 __all__ = ["Progress", "evenly", "fingerprint", "prepare"]
 
@@ -56,6 +56,8 @@ def prepare(
     it) and GlassError (disk full).
     """
     refuse_to_be_imported_by_a_worker()
+    if isinstance(tokenizer, Tokenizer):
+        tokenizer.require_end_of_text()
     folder, stage = Path(folder), Stage(progress)
     recipe = type(tokenizer) if isinstance(tokenizer, TokenizerRecipe) else None
     key = fingerprint(corpus, tokenizer, config)

@@ -62,7 +62,7 @@ def encode(
     stage_name, tokenizer = f"encoding {name}", encoding.tokenizer
     facts = journal.last(stage_name) or {"next": 0, "done": 0, "writer": None}
     writer = SplitWriter(
-        folder, name, tokenizer.dtype, tokenizer.end_of_text, config.shard_tokens, n_sources, facts["writer"]
+        folder, name, tokenizer.dtype, tokenizer.require_end_of_text(), config.shard_tokens, n_sources, facts["writer"]
     )
     done = facts["done"]
     stage.begin(stage_name, done, held_out.n_bytes(name))

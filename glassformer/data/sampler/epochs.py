@@ -1,7 +1,7 @@
-"""Epochs: the text cut into windows that lie side by side, read in a shuffled order, a new one every epoch.
+"""Epochs: the text is cut into windows that lie side by side and are read in a shuffled order, a new one every epoch.
 
-Each token is a target exactly once an epoch (but the very first, which nothing precedes). The shuffle is computed
-(data/shuffle.py), not stored, so any corpus has one.
+Each token is a target exactly once per epoch, except the first, which has none before it. The shuffle is computed
+(data/shuffle.py), not stored, so it works for a corpus of any size.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from glassformer.kernels.cross_entropy import IGNORED
 
 
 class Epochs(Sampler):
-    """Every token once, then all again in another order."""
+    """Every token once, then all of them again in another order."""
 
     def build(
         self, split: Split, context_length: int, batch_size: int, seed: int = 0, mixture: Mixture | None = None

@@ -1,14 +1,14 @@
 """Packed: whole documents side by side in one row, none of which sees another ("masked packing").
 
-Random windows begin and end inside documents and teach a model to look back at texts that have nothing to do with the
-one it reads. Here every row holds documents from their beginning, numbered for the model's mask and for the loss: the
-last token of a document predicts the separator that ends it, and nothing predicts across.
+Random windows begin and end inside documents, and a model learns to look back at texts that have nothing to do with the
+one it reads. Here every row holds documents from their beginning. They are numbered, and the model's attention mask and
+the loss go by these numbers: the last token of a document predicts the separator after it, not the next document.
 
-Rows are filled by best fit, the longest first (Johnson, 1973; for language models: Ding et al., 2024, "Fewer truncations
-improve language modeling"): each document goes into the fullest row that still has room for it. Only documents that are
-stored near each other (LOOKAHEAD of them) share rows, so a row is found by filling its neighbourhood again, and what
-must be remembered of any corpus is how many rows each neighbourhood makes. A document longer than a row is cut: whole
-rows first, and the rest is packed like a document.
+Rows are filled by best fit, the longest document first (Johnson, 1973; for language models: Ding et al., 2024, "Fewer
+truncations improve language modeling"): each document goes into the fullest row that still has room for it. Only
+documents of one neighbourhood, LOOKAHEAD documents that are stored side by side, share rows. To find a row, its
+neighbourhood is filled again; so all that is stored is the number of rows of each neighbourhood. A document longer than
+a row is cut into whole rows, and the rest is packed like a document.
 """
 
 import numpy as np
@@ -23,11 +23,11 @@ from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.system.compiled import kernel
 
 LOOKAHEAD = 1024
-"""Documents that may share rows: more fill rows a little better, and each row takes longer to find."""
+"""Documents in a neighbourhood: with more of them rows are a little fuller, and each row takes longer to find."""
 
 
 class Packed(Sampler):
-    """Every document once an epoch, whole where it fits, with nothing but itself to look at."""
+    """Every document once per epoch, whole if it fits into a row; it sees no other document."""
 
     def build(
         self, split: Split, context_length: int, batch_size: int, seed: int = 0, mixture: Mixture | None = None

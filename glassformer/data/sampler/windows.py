@@ -1,4 +1,4 @@
-"""Random windows: each starts anywhere in the text, with equal chance, and may span documents."""
+"""Random windows: each starts anywhere in the text, all starts equally likely, and may span documents."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from glassformer.data.shards import Split
 
 
 class Windows(Sampler):
-    """No order and no epochs: a token may come twice before another comes once."""
+    """There are no epochs: a token may come twice before another comes once."""
 
     def build(
         self, split: Split, context_length: int, batch_size: int, seed: int = 0, mixture: Mixture | None = None

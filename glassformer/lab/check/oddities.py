@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glassformer.data.ngram import NGram
-from glassformer.data.shards import Dataset, Split
+from glassformer.data.shards import Dataset, DatasetSplit
 from glassformer.lab.check import EXCERPT, MOST_PLACES, CheckConfig, Finding, Place, excerpt
 from glassformer.lab.check.hashes import documents, ngram_hashes, values
 
@@ -59,7 +59,7 @@ FLOORS = {"bytes": 0.05, "surprise": 0.1, "repetition": 0.02}
 """The smallest spread assumed for each measure: if all documents are alike, a small difference is not odd."""
 
 
-def measure(data: Dataset, split: Split) -> Measures:
+def measure(data: Dataset, split: DatasetSplit) -> Measures:
     """Measure all documents of at least SHORTEST bytes."""
     lengths = np.array([len(piece) for piece in data.tokenizer.token_bytes])
     models = [_bigrams(data, split, parity) for parity in (0, 1)]
@@ -70,7 +70,7 @@ def measure(data: Dataset, split: Split) -> Measures:
     return Measures(numbers, entropy, surprise, repetition, judged)
 
 
-def _groups(split: Split) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+def _groups(split: DatasetSplit) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
     """(numbers, ids) of groups of documents: about GROUP tokens and at most a few thousand documents each."""
     numbers, texts, total = [], [], 0
     for number, ids in documents(split):
@@ -94,15 +94,16 @@ def _group(
         return keep, np.zeros(0), np.zeros(0), np.zeros(0)
     numbers, texts, n_bytes = numbers[keep], [texts[i] for i in keep], n_bytes[keep]
     surprise = np.empty(len(texts))
+    end = data.tokenizer.require_end_of_text()
     for parity in (0, 1):
         judged = np.flatnonzero(numbers % 2 == parity)
         if len(judged):
-            surprise[judged] = _nats(models[1 - parity], [texts[i] for i in judged], data.tokenizer.end_of_text)
+            surprise[judged] = _nats(models[1 - parity], [texts[i] for i in judged], end)
     surprise /= np.log(2) * n_bytes
     return numbers, _byte_entropy(data, texts), surprise, _repetition(data.index.vocab_size, texts)
 
 
-def _bigrams(data: Dataset, split: Split, parity: int) -> NGram:
+def _bigrams(data: Dataset, split: DatasetSplit, parity: int) -> NGram:
     """A bigram model of the documents with even (0) or odd (1) numbers, of at most about MOST_COUNTED tokens of
     them."""
     starts, stops = np.asarray(split.documents[:-1])[parity::2], np.asarray(split.documents[1:])[parity::2]
@@ -155,7 +156,7 @@ def robust_z(values: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
     return (values - median) / spread, median
 
 
-def findings(data: Dataset, split: Split, measures: Measures, config: CheckConfig) -> list[Finding]:
+def findings(data: Dataset, split: DatasetSplit, measures: Measures, config: CheckConfig) -> list[Finding]:
     """The outliers of each measure, and the documents that are empty or nearly empty."""
     found = _short(data, split)
     for source, among in measures.judged.items():
@@ -172,7 +173,7 @@ def findings(data: Dataset, split: Split, measures: Measures, config: CheckConfi
     return found
 
 
-def _short(data: Dataset, split: Split) -> list[Finding]:
+def _short(data: Dataset, split: DatasetSplit) -> list[Finding]:
     lengths = np.array([len(piece) for piece in data.tokenizer.token_bytes])
     short = [(int(lengths[ids].sum()), number) for number, ids in documents(split) if len(ids) < SHORT
              and lengths[ids].sum() < SHORT]  # fmt: skip
@@ -187,7 +188,7 @@ def _short(data: Dataset, split: Split) -> list[Finding]:
     return [_finding(len(short), split.n_documents, what, remedy, places)]
 
 
-def _place(data: Dataset, split: Split, document: int, told: str) -> Place:
+def _place(data: Dataset, split: DatasetSplit, document: int, told: str) -> Place:
     start, stop = split.documents[document : document + 2].tolist()
     return Place(f"{split.name} document {document:,}: {told}", excerpt(data, split, start, min(stop, start + EXCERPT)))
 

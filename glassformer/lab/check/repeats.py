@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glassformer.data.prepare.duplicates import jaccard, near_duplicates, signatures
-from glassformer.data.shards import Dataset, Split
+from glassformer.data.shards import Dataset, DatasetSplit
 from glassformer.lab.check import MOST_PLACES, CheckConfig, Finding, Place, counted, excerpt
 from glassformer.lab.check.hashes import blocks, document_of, ngram_hashes, same_ids, values
 
@@ -49,7 +49,7 @@ class Repeats(NamedTuple):
     """One of this many n-grams was counted."""
 
 
-def equal_documents(split: Split, hashes: np.ndarray) -> list[np.ndarray]:
+def equal_documents(split: DatasetSplit, hashes: np.ndarray) -> list[np.ndarray]:
     """Groups of documents with the same ids, by number, the largest first. `hashes` are those of `document_hashes`."""
     order = np.argsort(hashes, kind="stable")
     cuts = np.flatnonzero(np.diff(hashes[order])) + 1
@@ -58,13 +58,13 @@ def equal_documents(split: Split, hashes: np.ndarray) -> list[np.ndarray]:
                   key=len, reverse=True)  # fmt: skip
 
 
-def _truly_equal(split: Split, group: np.ndarray) -> np.ndarray:
+def _truly_equal(split: DatasetSplit, group: np.ndarray) -> np.ndarray:
     """The documents of a group that have the same ids as its first one."""
     first, *others = (split.tokens[int(split.documents[i]) : int(split.documents[i + 1])] for i in group.tolist())
     return group[[True, *(np.array_equal(first, other) for other in others)]]
 
 
-def spans(data: Dataset, split: Split, config: CheckConfig) -> tuple[list[Span], int]:
+def spans(data: Dataset, split: DatasetSplit, config: CheckConfig) -> tuple[list[Span], int]:
     """(passages of at least `config.span` tokens that occur at least `config.times` times, k: one of k n-grams was
     counted)."""
     n, value_of = config.span, values(data.index.vocab_size)
@@ -104,7 +104,7 @@ def _joined(firsts: np.ndarray, times: np.ndarray, n: int, kept: int) -> list[tu
     return [(int(firsts[group[0]]), int(firsts[group[-1]]) + n, int(group[np.argmax(times[group])])) for group in groups]
 
 
-def _confirmed(split: Split, start: int, stop: int, positions: np.ndarray, n: int) -> Span:
+def _confirmed(split: DatasetSplit, start: int, stop: int, positions: np.ndarray, n: int) -> Span:
     """The passage tokens[start:stop], whose most frequent n-gram has its hash at `positions`. Only those positions
     count that have the same ids as the first one."""
     same = positions[same_ids(split, positions, split, np.full(len(positions), positions[0]), n)]
@@ -112,7 +112,7 @@ def _confirmed(split: Split, start: int, stop: int, positions: np.ndarray, n: in
     return Span(start, stop, times, len(np.unique(document_of(split, same))))
 
 
-def near_documents(data: Dataset, split: Split, equal: list[np.ndarray], config: CheckConfig) -> tuple[list, int]:
+def near_documents(data: Dataset, split: DatasetSplit, equal: list[np.ndarray], config: CheckConfig) -> tuple[list, int]:
     """(pairs (document, the earlier one that it nearly repeats), how many documents were compared). Of many documents,
     an even selection is compared; of `equal` groups, only the first."""
     bounds = split.documents
@@ -131,14 +131,14 @@ def near_documents(data: Dataset, split: Split, equal: list[np.ndarray], config:
     return [(int(numbers[i]), int(numbers[earlier[i]])) for i in np.flatnonzero(earlier >= 0)], len(numbers)
 
 
-def look(data: Dataset, split: Split, hashes: np.ndarray, config: CheckConfig) -> Repeats:
+def look(data: Dataset, split: DatasetSplit, hashes: np.ndarray, config: CheckConfig) -> Repeats:
     """All repetitions within a split. `hashes` are those of `document_hashes`."""
     groups = equal_documents(split, hashes)
     near, compared = near_documents(data, split, groups, config)
     return Repeats(groups, near, compared, *spans(data, split, config))
 
 
-def findings(data: Dataset, split: Split, repeats: Repeats, config: CheckConfig) -> list[Finding]:
+def findings(data: Dataset, split: DatasetSplit, repeats: Repeats, config: CheckConfig) -> list[Finding]:
     """What the repetitions mean: a warning if they make 1 % of the documents (or tokens) or more, a note if less."""
     found, bounds = [], split.documents
 

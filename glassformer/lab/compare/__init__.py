@@ -29,7 +29,6 @@ from glassformer.lab.compare.variants import combined, contents, difference, var
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.run import Run
-from glassformer.train.doctor import Diverged
 
 Say = Callable[[str], None]
 
@@ -169,29 +168,20 @@ class Session:
     def train(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> None:
         """Train one run to its end, unless that is done already. Raises Stopped at Ctrl-C."""
         folder = self.folder / name
-        begun = (folder / "run.json").exists()
-        if begun and measure.finished(Run.open(folder)):
+        if launch.ended(folder):
             return
         self.check_contents(design, entry)
         recipe = design.recipe(self.base, entry, seed, rate)
         words = design.words(entry, seed, f"{self.folder.relative_to('runs').as_posix()}/{name}", rate)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        try:
-            if begun:
-                outcome = launch.resume(
-                    folder, say=lambda line: None, progress=self.progress, watching=budget.unwatched
-                )
-            else:
-                outcome = launch.train(
-                    recipe, self.data(recipe), folder, say=lambda line: None, watching=budget.unwatched, argv=words
-                )
-        except Diverged as error:
-            self.say(f"{name}: {error}")
-            return
+        outcome = launch.train_or_resume(
+            recipe, self.data(recipe), folder, say=self.say, progress=self.progress, watching=budget.unwatched, argv=words
+        )
         if outcome == "interrupted":
             raise Stopped
-        self.say(f"{name}: {Run.open(folder).metrics('eval')[-1]['bpb']:.4f} bits per byte")
+        if outcome == "done":
+            self.say(f"{name}: {Run.open(folder).metrics('eval')[-1]['bpb']:.4f} bits per byte")
 
     def measure(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> Measured:
         """The measurements of a trained run."""

@@ -17,6 +17,7 @@ from glassformer.lab.compare.design import Budget
 from glassformer.lab.plan.trace import grown, peak, traced
 from glassformer.model.cost import parameters_by_part
 from glassformer.recipes import launch
+from glassformer.recipes.build import sized
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.run import Run
 
@@ -42,7 +43,7 @@ class Cost:
 def cost(recipe: Recipe, data: Dataset, precision: str) -> Cost:
     """The cost of a recipe, counted on a step of fake tensors, which compute and allocate nothing. If a part of the
     model looks at the values of its tensors, a real step is made instead."""
-    recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
+    recipe = sized(recipe, data)
     traces = traced(recipe, precision, may_compute=True)
     tokens = recipe.train.batch_size * recipe.model.context_length
     flops = grown(traces, recipe, lambda t: t.flops / t.tokens) * tokens + grown(traces, recipe, lambda t: t.update_flops)

@@ -24,6 +24,7 @@ from glassformer.data.batches import Batch, uniform
 from glassformer.data.shards import Dataset
 from glassformer.lab import stories
 from glassformer.model.gpt import GPT
+from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
@@ -73,7 +74,7 @@ def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
         result = Measured(None, speed, memory, {str(k): None for k in LENGTHS})
     else:
         saved = checkpoint.load(folder)
-        model = saved.model(device=device)
+        model = build_model(recipe, saved=saved).to(device).eval()
         ids = held_out(data)
         found, told = lengths(model, ids, data, recipe), story_shares(model, data, recipe)
         n_bytes = int(byte_lengths(data.tokenizer.token_bytes)[ids[1:]].sum())
@@ -85,11 +86,6 @@ def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
 def diverged(run: Run) -> bool:
     """Whether training stopped because a value was not a finite number."""
     return any(event["what"] == "nan" for event in run.metrics("event"))
-
-
-def finished(run: Run) -> bool:
-    """Whether training has ended, by its last step or because it diverged."""
-    return diverged(run) or any(event["what"] == "done" for event in run.metrics("event"))
 
 
 def held_out(data: Dataset) -> np.ndarray:

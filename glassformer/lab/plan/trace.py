@@ -30,6 +30,7 @@ from glassformer.errors import SettingError
 from glassformer.lab.plan.operator import MAPPED, Operator, operator
 from glassformer.model.cost import linear, shallow_depths
 from glassformer.model.gpt import GPT
+from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
 
 logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and said once
@@ -159,7 +160,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
     rows, T = recipe.train.micro_batch_size, recipe.model.context_length
     fake, chosen = (contextlib.nullcontext(), None) if computing else (FakeTensorMode(), _chosen(recipe))
     with fake, Recorder(chosen) as recorder:
-        model = GPT(recipe.model).train()
+        model = build_model(recipe).train()
         weights = recorder.live
         optimizer = recipe.train.optimizer.build(model)
         state = recorder.live - weights
@@ -196,7 +197,7 @@ def cache_bytes(recipe: Recipe, n_layer: int) -> int:
     """Bytes of the cache of a model with `n_layer` layers that has read context_length tokens of one text, in fp32."""
     T = recipe.model.context_length
     with FakeTensorMode(), Recorder(_chosen(recipe)), torch.no_grad():
-        model = GPT(recipe.model.model_copy(update={"n_layer": n_layer})).eval()
+        model = build_model(recipe.override(f"model.n_layer={n_layer}")).eval()
         cache = model.make_cache(1, T)
         model(torch.zeros(1, T, dtype=torch.long), cache=cache)
         return cache.nbytes

@@ -19,11 +19,9 @@ from glassformer.data.shards import Dataset
 from glassformer.lab.compare import Stopped
 from glassformer.lab.compare.budget import probe, unwatched
 from glassformer.lab.compare.design import command
-from glassformer.model.gpt import GPT
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import Recipe, mini
 from glassformer.runs.run import Run
-from glassformer.train.doctor import Diverged
 
 NORMS = ("pre", "post")
 DEPTHS = (2, 6, 12)
@@ -180,24 +178,12 @@ def losses(
     Raises Stopped at Ctrl-C.
     """
     run = folder / case.name
-    if not _complete(run):
-        try:
-            if (run / "run.json").exists():
-                outcome = launch.resume(run, say=lambda line: None, progress=progress, watching=unwatched)
-            else:
-                recipe, argv = mini().override(*case.settings(steps)), words(case, steps, folder)
-                outcome = launch.train(recipe, data, run, say=lambda line: None, watching=unwatched, argv=argv)
-            if outcome == "interrupted":
-                raise Stopped
-        except Diverged as error:
-            say(f"{case.name}: {error}")
+    recipe, argv = mini().override(*case.settings(steps)), words(case, steps, folder)
+    outcome = launch.train_or_resume(recipe, data, run, say=say, progress=progress, watching=unwatched, argv=argv)
+    if outcome == "interrupted":
+        raise Stopped
     values = [line["loss"] for line in Run.open(run).metrics("train")]
     return [*values, math.nan] if any(e["what"] == "nan" for e in Run.open(run).metrics("event")) else values
-
-
-def _complete(run: Path) -> bool:
-    """Whether the run has ended, by its last step or because it diverged."""
-    return (run / "run.json").exists() and any(e["what"] in ("done", "nan") for e in Run.open(run).metrics("event"))
 
 
 def fitting(planned: list[Case], data: Dataset, minutes: float) -> int:
@@ -220,9 +206,9 @@ def counting_loss(data: Dataset) -> float:
 
 
 def first_gradients(recipe: Recipe, data: Dataset) -> list[float]:
-    """The gradient norm of each block's parameters on the first batch of training text, before any step."""
-    recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
-    model = GPT(recipe.model, seed=recipe.train.seed)
+    """The norm of the gradient of each block's parameters on the first batch of training text, before any step."""
+    recipe = build.sized(recipe, data)
+    model = build.build_model(recipe)
     batch = next(iter(sequential(data.train, recipe.model.context_length, recipe.train.micro_batch_size)))
     recipe.train.loss.nats(model, batch).mean().backward()
     return [

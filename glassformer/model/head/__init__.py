@@ -15,8 +15,8 @@ class Head(Variant):
     """Builds a module with `forward(x (..., C), embedding (V, C)) -> logits (..., V)`."""
 
     @abc.abstractmethod
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
-        """The module for a model of these shapes."""
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
+        """The module for a model of these shapes; without `kernels` it uses `fused()`."""
 
 
 @runtime_checkable

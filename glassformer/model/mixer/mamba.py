@@ -6,9 +6,9 @@
     y = scan(x, dt, A, B, C) + D x                  kernels/selective_scan.py
     stream += W_o (y silu(z))
 
-No two tokens are compared, so a token costs the same wherever it stands, and writing needs E (N + W - 1) numbers of memory
-a layer. The scan itself knows order: a `position` that adds to the stream acts, one that turns queries or biases scores
-finds none here.
+No two tokens are compared, so a token costs the same wherever it is, and generation needs E (N + W - 1) numbers of memory
+per layer. The scan itself knows the order: a `position` that adds to the stream acts here, and one that rotates queries or
+biases scores does not.
 """
 
 from typing import ClassVar
@@ -17,10 +17,11 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused
+from glassformer.kernels.precision import wide
 from glassformer.kernels.short_convolution import tail_after
 from glassformer.model.cache import StateCache
-from glassformer.model.linear import Linear, narrowed
+from glassformer.model.linear import Linear
 from glassformer.model.mixer import Mixer
 from glassformer.model.positions import Positions
 from glassformer.model.recurrence import ShortConvolution, inverse_softplus
@@ -28,29 +29,29 @@ from glassformer.model.roles import Leaf, Role, fill_uniform
 from glassformer.model.shapes import Shapes
 
 
-class Mamba(Mixer):
+class Config(Mixer):
     """A recurrence trained in parallel. About 6 C^2 parameters with the defaults, where full attention has 4 C^2."""
 
     n_state: PositiveInt = 16
-    """N, how many numbers of memory each channel has."""
+    """N, the size of each channel's state."""
     expand: PositiveInt = 2
-    """Channels per number of the stream: E = expand C."""
+    """The number of channels per dimension of the stream: E = expand C."""
     conv_width: PositiveInt = 4
     """How many tokens the convolution sees, the token itself included."""
     dt_rank: PositiveInt | None = None
     """Numbers from which all channels' step sizes are computed; null means C / 16, rounded up."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """The module for a model of these shapes; heads do not matter."""
-        return SelectiveStateSpace(self, shapes, kernels)
+        return Mamba(shapes, self, kernels or fused())
 
 
-class SelectiveStateSpace(Leaf):
+class Mamba(Leaf):
     """Holds the projections, the convolution, and the parameters of the recurrence."""
 
     roles: ClassVar[dict[str, Role]] = {"A_log": "other", "D": "gain"}
 
-    def __init__(self, config: Mamba, shapes: Shapes, kernels: Kernels):
+    def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()
         self.kernels, self.n_state = kernels, config.n_state
         self.rank = config.dt_rank or -(-shapes.n_embd // 16)
@@ -73,7 +74,7 @@ class SelectiveStateSpace(Leaf):
     def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
         tail, state = (cache and cache.read(positions, len(x))) or (None, None)
-        inner, z = self.in_proj(narrowed(x)).chunk(2, -1)  # (B, T, E)
+        inner, z = self.in_proj(x).chunk(2, -1)  # (B, T, E)
         u = self.conv(inner, tail, positions.documents)
         r, B, C = self.x_proj(u).split([self.rank, self.n_state, self.n_state], -1)
         dt = self.dt(r)
@@ -112,5 +113,4 @@ class StepSize(Leaf):
     def forward(self, r: Tensor) -> Tensor:
         """r (B, T, rank) -> dt (B, T, E) > 0 in float32 or wider."""
         a = self.kernels.linear(r, self.weight)
-        wide = torch.promote_types(a.dtype, torch.float32)
-        return nn.functional.softplus(a.to(wide) + self.bias)
+        return self.kernels.softplus(wide(a) + self.bias)

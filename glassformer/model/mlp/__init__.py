@@ -1,4 +1,4 @@
-"""MLP: what each token does by itself, between the mixings. Widen, bend, narrow."""
+"""MLP: what each token computes by itself between the mixers: widen, apply an activation, narrow again."""
 
 import abc
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from glassformer.config import Variant
 from glassformer.kernels import Kernels
-from glassformer.model.linear import Linear, narrowed
+from glassformer.model.linear import Linear, project
 from glassformer.model.shapes import Shapes
 
 
@@ -23,15 +23,17 @@ class MLP(Variant):
     """The width between the two projections; null means the variant's usual multiple of n_embd."""
 
     @abc.abstractmethod
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
-        """The module for a model of these shapes."""
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
+        """The module for a model of these shapes; without `kernels` it uses `fused()`."""
 
 
 class FeedForward(nn.Module):
-    """y = W_down activation(W_up x), the MLP of the 2017 transformer with the activation left open."""
+    """y = W_down activation(W_up x), the MLP of the 2017 transformer. A subclass chooses the activation."""
 
-    def __init__(self, shapes: Shapes, n_hidden: int, activation: Callable[[Tensor], Tensor], kernels: Kernels):
+    def __init__(self, shapes: Shapes, n_hidden: int | None, activation: Callable[[Tensor], Tensor], kernels: Kernels):
+        """`n_hidden` is 4 n_embd if it is None."""
         super().__init__()
+        n_hidden = n_hidden or 4 * shapes.n_embd
         self.activation = activation
         self.up_proj = Linear(shapes.n_embd, n_hidden, shapes.bias, kernels)
         self.down_proj = Linear(n_hidden, shapes.n_embd, shapes.bias, kernels, role="write")
@@ -41,13 +43,13 @@ class FeedForward(nn.Module):
         return self.down_proj(self.activation(self.up_proj(x)))
 
 
-class Gated(nn.Module):
-    """y = W_down activation(W_gate x, W_up x): one projection opens or closes the other (Shazeer, 2020)."""
+class GatedMLP(nn.Module):
+    """y = W_down activation(W_gate x, W_up x): one projection scales the other, number by number (Shazeer, 2020)."""
 
     def __init__(
         self, shapes: Shapes, n_hidden: int | None, activation: Callable[[Tensor, Tensor], Tensor], kernels: Kernels
     ):
-        """Without `n_hidden` 8/3 n_embd, rounded up to a multiple of 32: three projections for the cost of two."""
+        """`n_hidden` is 8/3 n_embd, rounded up to a multiple of 32, if it is None: three projections cost as two did."""
         super().__init__()
         n_hidden = n_hidden or -(-8 * shapes.n_embd // 3 // 32) * 32
         self.activation = activation
@@ -57,5 +59,5 @@ class Gated(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
-        x = narrowed(x)
-        return self.down_proj(self.activation(self.gate_proj(x), self.up_proj(x)))
+        gate, up = project(x, self.gate_proj, self.up_proj)
+        return self.down_proj(self.activation(gate, up))

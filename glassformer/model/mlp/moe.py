@@ -4,18 +4,20 @@ A router scores the experts, and a token passes through the `n_active` with the 
 many choose the same expert; a load-balancing loss (kernels/route.py) keeps all experts in use.
 """
 
+from typing import Self
+
 import torch
 from pydantic import NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused
 from glassformer.kernels.precision import full_precision
-from glassformer.model.linear import Linear, narrowed
-from glassformer.model.mlp import MLP, Gated
+from glassformer.model.linear import Linear
+from glassformer.model.mlp import MLP, GatedMLP
 from glassformer.model.shapes import Shapes
 
 
-class MoE(MLP):
+class Config(MLP):
     """SwiGLU experts; `n_hidden` is the width of one of them."""
 
     n_expert: PositiveInt = 4
@@ -26,26 +28,26 @@ class MoE(MLP):
     """The weight of the load-balancing loss, which is 1 when all experts are used alike (Switch Transformer: 0.01)."""
 
     @model_validator(mode="after")
-    def _enough(self) -> "MoE":
+    def _enough(self) -> Self:
         if self.n_active > self.n_expert:
             raise ValueError(f"n_active={self.n_active} is more than n_expert={self.n_expert}; lower it")
         return self
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """E experts and a router of E C parameters; without `n_hidden` the k active ones cost one SwiGLU's 8 C^2."""
         n_hidden = self.n_hidden or -(-8 * shapes.n_embd // 3 // self.n_active // 32) * 32
-        return Experts(shapes, self.model_copy(update={"n_hidden": n_hidden}), kernels)
+        return MoE(shapes, self.model_copy(update={"n_hidden": n_hidden}), kernels or fused())
 
 
-class Experts(nn.Module):
+class MoE(nn.Module):
     """The router and its experts."""
 
-    def __init__(self, shapes: Shapes, config: MoE, kernels: Kernels):
+    def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()
         self.kernels, self.n_active, self.aux_loss_weight = kernels, config.n_active, config.aux_loss_weight
         self.router = Linear(shapes.n_embd, config.n_expert, False, kernels)
         self.experts = nn.ModuleList(
-            Gated(shapes, config.n_hidden, kernels.swiglu, kernels) for _ in range(config.n_expert)
+            GatedMLP(shapes, config.n_hidden, kernels.swiglu, kernels) for _ in range(config.n_expert)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,9 +55,9 @@ class Experts(nn.Module):
 
         Each expert reads all its tokens at once; a token's output is the sum of its experts' outputs, weighted by share.
         """
-        shape, x = x.shape, narrowed(x).flatten(0, -2)  # (N, C)
-        with full_precision(x.device):  # a choice must not hang on eight bits of a score
-            scores = self.kernels.linear(x.to(self.router.weight.dtype), self.router.weight)
+        shape, x = x.shape, x.flatten(0, -2)  # (N, C)
+        with full_precision(x.device):  # rounding a score to 16 bits would change the choice
+            scores = self.router(x.to(self.router.weight.dtype))
             shares, chosen, balance = self.kernels.route(scores, self.n_active)  # (N, k), (N, k), ()
         loss = self.aux_loss_weight * balance
         if x.is_meta:

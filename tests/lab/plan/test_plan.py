@@ -98,15 +98,15 @@ def test_a_step_that_computes_takes_what_one_that_does_not_says(recipe):
 
 
 PEEKING = """
-from glassformer.model.mixer.linear import LinearAttention, Summing
+from glassformer.model.mixer import linear
 
 
-class Peeking(LinearAttention):
-    def build(self, shapes, kernels):
-        return Module(shapes, lambda x: x.relu(), kernels)
+class Config(linear.Config):
+    def build(self, shapes, kernels=None):
+        return Peeking(shapes, linear.Config(feature="relu"), kernels)
 
 
-class Module(Summing):
+class Peeking(linear.LinearAttention):
     def forward(self, x, positions, cache=None):
         return super().forward(x / 2 if x.abs().max() > 100 else x, positions, cache)
 """

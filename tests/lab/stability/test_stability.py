@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import signal
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_a_stopped_experiment_goes_on_and_ends_as_if_it_had_not_been(data, monke
         if step == 0:
             trained.append(trainer.run_folder.folder.name)
         if step == 3 and len(trained) == 3:
-            trainer.stop_signal = signal.SIGINT
+            os.kill(os.getpid(), signal.SIGINT)
         return real(trainer, step)
 
     monkeypatch.setattr(Trainer, "update", stopping)
