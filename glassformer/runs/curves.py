@@ -36,8 +36,8 @@ def curves(train: list[Row], evals: list[Row], events: list[Row], scores: dict[s
             "The same surprise per byte of text instead of per token, so that models with different tokenizers can be "
             "compared."
             + (
-                " Dashed lines: the untrained model and n-grams, which only count. A model that has learned something falls "
-                "below all of them."
+                " Dashed lines: the untrained model and n-grams, which only count. A model that has learned something "
+                "falls below all of them."
                 if bpb
                 else ""
             ),
