@@ -59,7 +59,7 @@ class _Keys:
 
     def _allocated(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         if self.k is None or self.v is None:
-            self.k, self.v = (t.new_zeros(self.rows, t.shape[1], self.places, t.shape[3]) for t in (k, v))
+            self.k, self.v = (_zeros(t, self.rows, t.shape[1], self.places, t.shape[3]) for t in (k, v))
         return self.k, self.v
 
     def clear(self, slot: int, written: int) -> None:
@@ -104,6 +104,12 @@ class KVCache(_Keys):
     def remembers(self, written: int) -> bool:
         """Always: nothing is overwritten."""
         return True
+
+
+@torch.inference_mode(False)
+def _zeros(like: Tensor, *shape: int) -> Tensor:
+    """Memory that can be written to in torch.inference_mode and outside of it, wherever it is made."""
+    return like.new_zeros(shape)
 
 
 def _put(slots: Tensor, new: Tensor, positions: Positions, rows: slice | Tensor) -> None:
@@ -217,7 +223,7 @@ class StateCache:
     def store(self, positions: Positions, *tensors: Tensor) -> None:
         """Remember these tensors (B, ...) instead of the last ones."""
         if not self.tensors:
-            self.tensors = tuple(t.new_zeros(self.rows, *t.shape[1:]) for t in tensors)
+            self.tensors = tuple(_zeros(t, self.rows, *t.shape[1:]) for t in tensors)
         for slots, new in zip(self.tensors, tensors, strict=True):
             slots[positions.slots(new.shape[0])] = new.detach()
 
@@ -297,7 +303,7 @@ class Cache:
         self.clear(target)
         for layer in self.layers:
             layer.copy(source, target, length)
-        self.lengths[target], self._written[target] = length, written if length == held else length
+        self.lengths[target], self._written[target] = length, written
 
     def move(self, source: int, target: int) -> None:
         """Put the text of one slot into another and leave the first as new."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from glassformer import kernels
 from glassformer.kernels import Kernels, replace
 from glassformer.kernels import attention as attention_file
+from glassformer.model.gpt import GPT, GPTConfig
 
 NAMESPACES = pytest.mark.parametrize(
     "maths", [kernels.plain(), kernels.fused(), kernels.flexible()], ids=["plain", "fused", "flexible"]
@@ -54,6 +55,16 @@ def test_another_softmax_reaches_all_attention(maths, name):
     wrong = attend(replace(maths, softmax=uniform), name)
     assert (wrong - attend(maths, name)).abs().max() > 0.1
     assert torch.equal(wrong, attend(replace(kernels.plain(), softmax=uniform), name))
+
+
+@NAMESPACES
+@pytest.mark.parametrize("mixer", ["full", "sliding", "block_sparse", "strided"])
+def test_a_model_thinks_with_the_softmax_that_it_is_given(maths, mixer):
+    config, ids = GPTConfig(vocab_size=11, n_layer=1, n_embd=8, n_head=2, mixer=mixer), torch.arange(10)[None]
+    ours, wrong = (GPT(config, k, seed=1).eval() for k in (maths, replace(maths, softmax=uniform)))
+    difference = (wrong(ids) - ours(ids)).abs().amax((0, 2))
+    assert difference[0] == 0 and difference[1:].min() > 0, "only the first token has nothing to choose"
+    assert torch.equal(copy.deepcopy(wrong)(ids), wrong(ids))
 
 
 @NAMESPACES
