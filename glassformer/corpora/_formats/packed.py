@@ -61,14 +61,14 @@ def _unpack(file: BinaryIO, knobs: Knobs, start: Callable[[], Any], step: int) -
                 try:
                     chunk = unpacker.decompress(data)
                 except (zlib.error, zstandard.ZstdError) as error:
-                    raise Unreadable("is damaged", f" ({error}); fetch or pack it again") from None
+                    raise Unreadable("is damaged", f" ({error}); download or pack it again") from None
                 made += len(chunk)
                 refuse_bomb(made, taken, knobs)
                 if chunk:
                     yield chunk
                 data = unpacker.unused_data if unpacker.eof else b""
     if taken and not unpacker.eof:
-        raise Unreadable("is cut short", "; fetch or pack it again")
+        raise Unreadable("is cut short", "; download or pack it again")
 
 
 def _declared(head: bytes) -> int:
