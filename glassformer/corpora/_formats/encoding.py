@@ -1,9 +1,10 @@
-"""Bytes of any encoding as UTF-8: byte order marks, valid UTF-8, a declaration, and only then a guess.
+"""Bytes of any encoding as UTF-8. The encoding is found by byte order marks, by validity as UTF-8, by a declaration in
+the file, and only then by a guess.
 
-The guess (charset-normalizer, on the lines that are not ASCII) is told in the note of every document it made, since a
-guess may be wrong. Bytes that are invalid in a file that is otherwise UTF-8 are damage, not another encoding: they pass
-through, and the reader of the format reports the line that holds them and keeps the others. Bytes that another encoding
-does not allow become 0xFF, which UTF-8 never contains, and so are reported in the same way.
+A guess (by charset-normalizer, on the lines that are not ASCII) may be wrong, so each document that rests on one has a
+note. Invalid bytes in a file that is otherwise UTF-8 are damage, not another encoding: they are passed on, and the
+reader of the format reports the line that holds them and keeps the other lines. Bytes that are invalid in another
+encoding become 0xFF, which UTF-8 never contains, and so are reported in the same way.
 """
 
 import codecs
@@ -19,7 +20,7 @@ from glassformer.corpora._formats.alphabets import ALPHABETS, latin
 from glassformer.corpora._formats.stream import Unreadable, stream
 
 HEAD = 1 << 23
-"""Bytes at the start of a file that decide what it is."""
+"""How many bytes at the start of a file decide its encoding."""
 MARKS = {
     codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
@@ -55,7 +56,7 @@ class Utf8(NamedTuple):
 
 
 def utf8(file: BinaryIO, wanted: str) -> Utf8:
-    """`file` in UTF-8. `wanted` is a codec's name, or "auto". Raises Unreadable for what is not text."""
+    """`file` as UTF-8. `wanted` is the name of a codec, or "auto". Raises Unreadable if it is not text."""
     head, rest = _head(file)
     encoding = detect(head) if wanted == "auto" else codecs.lookup(wanted).name
     if encoding in ("utf-8", "utf-8-sig"):
@@ -89,7 +90,7 @@ def _raising(error: Unreadable) -> Iterator[bytes]:
 
 
 def detect(head: bytes) -> str:
-    """The encoding of a file that begins with `head`. Raises Unreadable when no text begins so."""
+    """The encoding of a file that begins with `head`. Raises Unreadable if it is not text."""
     for mark, encoding in MARKS.items():
         if head.startswith(mark):
             return encoding
@@ -127,7 +128,7 @@ def _guess(head: bytes) -> str:
 
 
 def _unmarked_utf16(head: bytes) -> str:
-    """UTF-16 without a byte order mark: mostly Western, every other byte is zero."""
+    """Which UTF-16 a file without a byte order mark is: in Western text every other byte is zero. Raises Unreadable."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
     for encoding, many, few in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
         if many > len(head) // 5 and few <= len(head) // 100 and _decodes(head, encoding):
@@ -136,7 +137,7 @@ def _unmarked_utf16(head: bytes) -> str:
 
 
 def _refuse_binary(data: bytes) -> None:
-    """Text has no NUL and few control characters."""
+    """Raises Unreadable for data with NUL bytes or many control characters, which text does not have."""
     head = data[: 1 << 16]
     n_control = len(head) - len(head.translate(None, _CONTROL))
     if b"\0" in head or n_control > len(head) // 50:
@@ -148,7 +149,7 @@ def _binary() -> Unreadable:
 
 
 def _decodes(head: bytes, encoding: str) -> bool:
-    """Whether these first bytes are valid; the last character may be cut."""
+    """Whether these first bytes are valid in the encoding; the last character may be cut."""
     try:
         codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeError:
@@ -157,7 +158,7 @@ def _decodes(head: bytes, encoding: str) -> bool:
 
 
 def text_codec(name: str) -> str:
-    """The codec's own name; nothing when there is none that makes text of bytes."""
+    """The official name of a codec; "" if there is no codec of this name that turns bytes into text."""
     try:
         "a".encode(name)
         codecs.getincrementaldecoder(name)
@@ -178,7 +179,7 @@ def _convert(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _mark(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What cannot be decoded becomes a lone surrogate, and that becomes 0xFF."""
+    """Error handler: bytes that cannot be decoded become a lone surrogate, and that is encoded as 0xFF."""
     assert isinstance(error, UnicodeDecodeError | UnicodeEncodeError)
     return (b"\xff" if isinstance(error, UnicodeEncodeError) else "\udcff"), error.end
 

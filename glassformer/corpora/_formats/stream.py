@@ -1,4 +1,4 @@
-"""Chunks of bytes as a file: what decompression and decoding produce, readers read, a little at a time."""
+"""Chunks of bytes as a file, which is how readers get what decompression and decoding produce."""
 
 import io
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import BinaryIO, NamedTuple
 
 
 class Unreadable(Exception):
-    """Why (the rest of) a file cannot be read; the door turns it into a `Skipped`."""
+    """Says why a file, or the rest of it, cannot be read. `_formats.read` turns it into a `Skipped`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason + detail)
@@ -14,11 +14,11 @@ class Unreadable(Exception):
 
 
 class Member(NamedTuple):
-    """What unpacking yields: a file inside a file."""
+    """A file inside a compressed file or an archive."""
 
     file: BinaryIO
     name: str
-    """Its suffix says its format: `talk.jsonl` for what `talk.jsonl.gz` holds."""
+    """Its name, whose suffix says its format: `talk.jsonl` for the content of `talk.jsonl.gz`."""
     origin: str
 
 

@@ -1,4 +1,4 @@
-"""Steps that mend characters, one by one."""
+"""Steps that change single characters."""
 
 import re
 import unicodedata
@@ -29,12 +29,13 @@ def control_characters(text: str) -> str:
 
 
 def unicode(text: str) -> str:
-    """One spelling for each letter: é is one character, not e and an accent (Unicode's normal form NFC)."""
+    """Write each letter in one way: é is one character, not e and an accent (Unicode's normal form NFC)."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def white_space(text: str) -> str:
-    """No-break, thin and wide spaces become spaces, invisible ones go, and after a word a run becomes one space."""
+    """Turn no-break, thin and wide spaces into spaces, remove invisible ones, and reduce several after a word to
+    one."""
     if not text.isascii() and _SPACE.search(text):
         text = text.translate(_SPACES)
     return _RUN.sub(" ", text) if "  " in text or "\t" in text else text
