@@ -56,7 +56,7 @@ class Utf8(NamedTuple):
 
 
 def utf8(file: BinaryIO, wanted: str) -> Utf8:
-    """`file` as UTF-8. `wanted` is the name of a codec, or "auto". Raises Unreadable if it is not text."""
+    """`file` in UTF-8. `wanted` is a codec's name, or "auto". Raises Unreadable for what is not text."""
     head, rest = _head(file)
     encoding = detect(head) if wanted == "auto" else codecs.lookup(wanted).name
     if encoding in ("utf-8", "utf-8-sig"):

@@ -1,4 +1,4 @@
-"""Parquet: each row of the text column is a document; a few rows are read at a time, by pyarrow."""
+"""Parquet: a document in each row's text column, read a few rows at a time (pyarrow, loaded when it is needed)."""
 
 from collections.abc import Iterator
 from tempfile import TemporaryFile
@@ -13,14 +13,13 @@ from glassformer.corpora._formats.limits import refuse_bomb
 from glassformer.corpora._formats.stream import Unreadable
 
 ROWS = 256
-"""How many rows are decoded at a time."""
+"""Rows decoded at a time."""
 
 
 def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
-    """One document or `Skipped` for each row; long texts are cut. Origins name the row, counted from 1:
-    `x.parquet:1024`.
+    """One document or `Skipped` for each row, cut where it is long. Origins count rows from 1: `x.parquet:1024`.
 
-    Raises CorpusError if pyarrow is not installed.
+    Raises CorpusError when pyarrow is not installed.
     """
     if file.seekable():
         yield from _rows(file, origin, knobs)
@@ -71,7 +70,7 @@ def _text_column(schema: Any, types: Any, text_field: str) -> str:
 
 
 def _refuse_bombs(metadata: Any, name: str, knobs: Knobs) -> None:
-    """Raises Unreadable if the text of a row group would unpack to far more than its size."""
+    """Raises Unreadable when a row group says that its text unpacks to far more than it takes."""
     for group in range(metadata.num_row_groups):
         columns = metadata.row_group(group)
         for i in range(columns.num_columns):

@@ -1,4 +1,4 @@
-"""Long texts are cut into pieces, where a reader would pause, so that memory stays small."""
+"""Long texts in pieces, cut where a reader would pause, so that memory stays small."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,7 @@ PIECE_BYTES = 8_000_000
 
 
 def paragraphs(data: bytes) -> int:
-    """Where to cut within the first PIECE_BYTES bytes: after a blank line, else after a line, a space, or a
-    character."""
+    """How many of the first PIECE_BYTES bytes end at a blank line; else at a line; else at a character."""
     for end in (b"\n\n", b"\n\r\n", b"\n", b" "):
         cut = data.rfind(end, PIECE_BYTES // 2, PIECE_BYTES)
         if cut >= 0:
@@ -22,7 +21,7 @@ def paragraphs(data: bytes) -> int:
 
 
 def documents(text: str, origin: str, note: str = "") -> Iterator[Document]:
-    """The text as documents of at most PIECE_BYTES each, without blank ones."""
+    """The text as documents of at most PIECE_BYTES that join to it; nothing for a blank one."""
     if len(text) <= PIECE_BYTES // 4:  # a character takes at most four bytes
         if text.strip():
             yield Document(text, origin, note=note)
