@@ -65,7 +65,7 @@ def _check_fit(name: str, present: dict[str, Any], saved: dict[str, Any]) -> Non
             )
 
 
-def _params(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+def _params(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
