@@ -34,7 +34,9 @@ class Files(Corpus):
     path: str
     """A file, or a folder that is read to the bottom (names that begin with a dot are skipped)."""
     text_field: str = "text"
-    """The field or column that holds the text; without it, the only one that can be it is taken."""
+    """The field or column that holds the text, by name or, in a table, by number (from 1).
+
+    In a file without it, the only one that holds text is taken."""
     encoding: str = "auto"
     """What text is encoded in, if it should not be found out: utf-8, latin-1, utf-16, shift_jis ..."""
     bad: Literal["skip", "refuse"] = "skip"
@@ -72,7 +74,7 @@ class Files(Corpus):
         return (f"files:{Path(self.path).expanduser().resolve().name}",)
 
     def fingerprint(self) -> str:
-        knobs = f"files 2 {self.text_field} {self.encoding} {self.bad} {self.unpacked_gigabytes}"
+        knobs = f"files 3 {self.text_field} {self.encoding} {self.bad} {self.unpacked_gigabytes}"
         digest = hashlib.sha256(knobs.encode("utf-8", "surrogatepass"))
         for entry in _entries(Path(self.path).expanduser()):
             try:

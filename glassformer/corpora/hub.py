@@ -120,4 +120,4 @@ class _Rows(Iterator[str | None]):
 
 
 def _is_text(kind: Any) -> bool:
-    return getattr(kind, "dtype", "") in ("string", "large_string")
+    return getattr(kind, "dtype", "") in ("string", "large_string", "string_view")

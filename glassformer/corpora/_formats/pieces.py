@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from glassformer.corpora import Document
 
 PIECE_BYTES = 8_000_000
-"""The longest document cut from a text, and the longest line, field or value that is read (UTF-8 bytes)."""
+"""The longest document (UTF-8 bytes): longer texts are cut."""
+VALUE_BYTES = 8 * PIECE_BYTES
+"""The longest line, row or value of a file that is held in memory. A longer one is skipped, and the next is read."""
 
 
 def paragraphs(data: bytes) -> int:

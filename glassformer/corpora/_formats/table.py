@@ -1,143 +1,148 @@
-"""Tables of text (csv, tsv): a header, then a document in each row's text column.
+"""Tables of text (csv, tsv): a document in each row's text column.
 
-The delimiter, and whether quotes quote, are those that give the first rows the width of the header. A quote that is
-never closed would swallow the rest of the file in silence, so quoting is strict, a row has a longest length, and a row
-whose width is not the header's is reported, not guessed at.
+How the table is written (`dialect`), whether it has a header and which column holds the text (`columns`) is decided once,
+by its first rows, and what is unusual is told in the note of each document. A quote that is never closed would swallow
+the rest of the file in silence, so quoting is strict, and a row whose width is not the header's is reported, not guessed
+at. A row that is too long to hold is read over, quote by quote, so that reading goes on where the next row begins.
 """
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
-from io import BufferedReader
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from itertools import chain, pairwise
+from typing import BinaryIO
 
 from glassformer.corpora import Document, Skipped
 from glassformer.corpora._formats import pieces
+from glassformer.corpora._formats.columns import columns
+from glassformer.corpora._formats.dialect import Dialect, dialect
 from glassformer.corpora._formats.encoding import Utf8, utf8
-from glassformer.corpora._formats.fields import column, missing
 from glassformer.corpora._formats.knobs import Knobs
-from glassformer.corpora._formats.stream import Unreadable
+from glassformer.corpora._formats.lines import is_part, lines
+from glassformer.corpora._formats.stream import Unreadable, begun
 
 SAMPLE = 1 << 16
-"""Bytes at the start that decide how a table is written."""
-_QUOTED: dict[str, Any] = {"quoting": csv.QUOTE_MINIMAL, "strict": True}
-_PLAIN: dict[str, Any] = {"quoting": csv.QUOTE_NONE}
-DIALECTS: tuple[dict[str, Any], ...] = (
-    {"delimiter": ",", **_QUOTED}, {"delimiter": "\t", **_QUOTED}, {"delimiter": "\t", **_PLAIN},
-    {"delimiter": ";", **_QUOTED}, {"delimiter": "|", **_QUOTED},
-)  # fmt: skip
-
-_NAME = re.compile(r"[\w.-]{1,64}")  # the head of a single column; anything longer is a text already
-_NUMBER = re.compile(r"\s*[-+]?[\d.,]*([eE][-+]?\d+)?\s*|(?i:true|false|null|nan|none)")
+"""Bytes at the start that decide how a table is written; more where they hold no row below the header."""
+_TABS = re.compile(r"\.tsv(\.\w+)?$", re.IGNORECASE)
+_HINT = re.compile(r"\"?sep=(.)\"?[\r\n]*", re.IGNORECASE)  # the first line of some of Excel's files, as `sep=;`
+_LONGEST_FIELD = 2**31 - 1  # for the csv module, since `_Lines` bounds whole rows
+_KEPT = str.maketrans("\r\n", "\udc0d\udc0a")
+_GIVEN_BACK = str.maketrans("\udc0d\udc0a", "\r\n")
 
 
 def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
-    """One document or `Skipped` for each row. Origins name the line where the row begins: `file.csv:12`."""
-    source = utf8(file, knobs.encoding)
-    csv.field_size_limit(pieces.PIECE_BYTES)
-    first = _first_lines(source.file)
-    dialect = _dialect(first)
-    sample = list(_good_rows(first, dialect))
-    if not sample:
-        if first:
-            raise Unreadable("has no header", f" in its first {SAMPLE} bytes; give a row of column names")
+    """One document or `Skipped` for each row, in pieces where it is long. Origins name its first line: `file.csv:12`.
+
+    Raises Unreadable where no column can be told to hold the text.
+    """
+    source, usual = utf8(file, knobs.encoding), "\t" if _TABS.search(origin) else ","
+    csv.field_size_limit(_LONGEST_FIELD)
+    first, rest = begun(lines(source.file), SAMPLE)
+    hint = _HINT.fullmatch(_text(first[0])) if first else None
+    first = first[hint is not None :]
+    size = SAMPLE
+    while True:
+        n_bytes = sum(map(len, first))
+        sample = "".join(_text(line) for before, line in pairwise([b"", *first]) if not is_part(before) | is_part(line))
+        form = dialect(sample, n_bytes < size, usual, knobs.text_field, hint[1] if hint else "")
+        rows = [row for _, row in _rows(iter(first), form) if isinstance(row, list)]
+        if len(rows) > 1 or n_bytes < size or size > pieces.VALUE_BYTES:
+            break
+        size *= 8
+        more, rest = begun(rest, size - n_bytes)
+        first += more
+    if not rows:
+        next(rest, None)  # raises what broke the file so early
+        if sample.strip():
+            raise Unreadable("has no row that can be read", f" in its first {n_bytes:,} bytes; see to its quotes")
         return
-    width, at = len(sample[0]), _text_column(sample, knobs.text_field)
-    awaiting_header = width > 1 or bool(_NAME.fullmatch(sample[0][0]))
-    for place, row in _rows(source.file, dialect, origin):
+    found = columns(rows, knobs.text_field)
+    note, awaits_header = source.told(*form.told(usual, found.width), *found.told), found.has_header
+    for number, row in _rows(chain(first, rest), form):
+        place = f"{origin}:{number + (hint is not None)}"
         if isinstance(row, Unreadable):
             yield Skipped.because(place, row.reason, row.detail)
-        elif awaiting_header:
-            awaiting_header = False
-        elif len(row) != width:
-            detail = f" ({len(row)} columns instead of {width}); put the field with the delimiter in quotes"
+        elif awaits_header:
+            awaits_header = False
+        elif len(row) != found.width:
+            detail = f" ({len(row)} columns instead of {found.width}); put the field with the delimiter in quotes"
             yield Skipped.because(place, "is not a row of its table", detail)
         else:
-            yield _document(row[at], place, source)
+            yield from _documents(row[found.text], place, source, note)
 
 
-def _document(text: str, origin: str, source: Utf8) -> Document:
+def _documents(text: str, origin: str, source: Utf8, note: str) -> Iterator[Document]:
+    text = text.translate(_GIVEN_BACK) if "\udc0d" in text or "\udc0a" in text else text
     try:
         text.encode()
     except UnicodeEncodeError:
-        return Skipped.because(origin, *source.invalid)
-    return Document(text, origin, note=source.note) if text.strip() else Skipped.because(origin, "is empty")
+        yield Skipped.because(origin, *source.invalid)
+        return
+    if text.strip():
+        yield from pieces.documents(text, origin, note)
+    else:
+        yield Skipped.because(origin, "is empty")
 
 
-def _text_column(sample: list[list[str]], text_field: str) -> int:
-    """Which column holds the text, by the header and the first rows. Raises Unreadable."""
-    header, rows = sample[0], [row for row in sample[1:] if len(row) == len(sample[0])]
-    if len(header) == 1:
-        return 0
-    texts = [name for i, name in enumerate(header) if any(not _NUMBER.fullmatch(row[i]) for row in rows)]
-    name = column(header, texts, text_field)
-    if name is None:
-        raise Unreadable("has no column", missing(text_field, header))
-    return header.index(name)
+def _text(line: bytes) -> str:
+    """A line for `csv.reader`: bytes that are not UTF-8, and line ends within it, become lone surrogates."""
+    text = line.decode("utf-8", "surrogateescape")
+    body = text.rstrip("\r\n")
+    return body.translate(_KEPT) + text[len(body) :] if "\r" in body or "\n" in body else text
 
 
-def _rows(file: BufferedReader, dialect: dict[str, Any], origin: str) -> Iterator[tuple[str, Any]]:
-    """(origin, row) of every row that is not blank; an `Unreadable` in the place of a broken one."""
-    lines = _Lines(file)
-    rows = csv.reader(lines, **dialect)
+def _rows(source: Iterator[bytes], form: Dialect) -> Iterator[tuple[int, list[str] | Unreadable]]:
+    """Every row that is not blank, with the number of its first line; an `Unreadable` in the place of a broken one."""
+    lines = _Lines(source, form)
+    rows = csv.reader(lines, **form.reader())
     while True:
         start, lines.n_bytes = lines.number + 1, 0
-        place = f"{origin}:{start}"
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
             lost = f"lines {start} to {lines.number} are lost" if lines.number > start else "it is lost"
-            yield place, Unreadable("is not valid CSV", f" ({error}); {lost}: see to its quotes")
-        else:
-            if row:
-                yield place, row
+            yield start, Unreadable("is not valid CSV", f" ({error}); {lost}: see to its quotes")
+            continue
+        if lines.n_bytes > pieces.VALUE_BYTES:
+            long = f" (it ends in line {lines.number} and is over {pieces.VALUE_BYTES:,} bytes long); split it"
+            yield start, Unreadable("is too long a row", long)
+        elif row:
+            yield start, row
 
 
 class _Lines(Iterator[str]):
-    """The lines of a file for `csv.reader`; bytes that are not UTF-8 become lone surrogates."""
+    """The lines of a file for `csv.reader`.
 
-    def __init__(self, file: BufferedReader) -> None:
-        self._file, self.number, self.n_bytes = file, 0, 0
+    Of a row over `pieces.VALUE_BYTES` only what tells where it ends is passed on: quotes, delimiters and line ends, with
+    one letter for all that stands between two of them.
+    """
+
+    def __init__(self, lines: Iterator[bytes], form: Dialect) -> None:
+        self._lines, self._quote = lines, form.quote.encode()
+        signs = "".join(sign for sign in (form.delimiter, form.quote, "\\" * form.escapes) if sign.isascii())
+        self._letters = re.compile(f"[^{re.escape(signs)}\r\n]+".encode())
+        self._skips = bool(form.quote) and not form.escapes
+        self.number, self.n_bytes = 0, 0
+        """Lines read so far; bytes of the row that is being read."""
 
     def __next__(self) -> str:
-        line = self._file.readline(pieces.PIECE_BYTES)
-        if not line:
-            raise StopIteration
+        is_inside = self.n_bytes > 0  # a quoted field began in an earlier line, and this one goes on with it
+        line = self._next()
         self.number += 1
+        if self.n_bytes <= pieces.VALUE_BYTES and not is_part(line):
+            return _text(line)
+        while self._skips and is_inside and self._quote not in line:
+            line, n_ended = self._next(), not is_part(line)
+            self.number += n_ended
+        signs = [self._letters.sub(b"x", line)]
+        while is_part(line):
+            line = self._next()
+            signs.append(self._letters.sub(b"x", line))
+        return _text(b"".join(signs))
+
+    def _next(self) -> bytes:
+        line = next(self._lines)
         self.n_bytes += len(line)
-        if self.n_bytes > 2 * pieces.PIECE_BYTES or (len(line) == pieces.PIECE_BYTES and line[-1:] != b"\n"):
-            while line and line[-1:] != b"\n":
-                line = self._file.readline(pieces.PIECE_BYTES)
-            raise csv.Error(f"the row is over {pieces.PIECE_BYTES:,} bytes long")
-        return line.decode("utf-8", "surrogateescape")
-
-
-def _first_lines(file: BufferedReader) -> list[str]:
-    """The lines at the start, without reading over them; a cut last one is left out."""
-    data = file.peek(SAMPLE)
-    lines = data[:SAMPLE].decode("utf-8", "surrogateescape").splitlines(keepends=True)
-    return lines[:-1] if len(data) > SAMPLE and len(lines) > 1 else lines
-
-
-def _good_rows(lines: Iterable[str], dialect: dict[str, Any]) -> Iterator[list[str]]:
-    rows = csv.reader(lines, **dialect)
-    while True:
-        try:
-            if row := next(rows):
-                yield row
-        except StopIteration:
-            return
-        except csv.Error:
-            pass
-
-
-def _dialect(lines: list[str]) -> dict[str, Any]:
-    """Of those that divide the header, the one under which most rows are as wide; the first of equals."""
-    counts = []
-    for dialect in DIALECTS:
-        widths = [len(row) for row in _good_rows(lines, dialect)] or [0]
-        regular = widths.count(widths[0])
-        counts.append((widths[0] > 1, regular / len(widths), regular))
-    return DIALECTS[counts.index(max(counts))]
+        return line

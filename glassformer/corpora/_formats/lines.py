@@ -1,0 +1,45 @@
+"""The lines of a file, a little at a time.
+
+A line ends with a line feed, with or without a carriage return before it; in files of old Macs, and of Excel's "CSV
+(Macintosh)", with a carriage return alone. Which of the two a file uses is decided once, by its beginning, so that a
+carriage return in a text of the first kind, or a line feed in one of the second, stays what it is: a character.
+"""
+
+import re
+from collections.abc import Iterator
+from io import BufferedReader
+
+from glassformer.corpora._formats import pieces
+from glassformer.corpora._formats.stream import stream
+
+_LOOKED_AT = 1 << 16
+_QUOTED = re.compile(rb'"[^"]*(?:"|\Z)')
+_END = re.compile(rb"\r?\n|\r")
+_EXCHANGED = bytes.maketrans(b"\r\n", b"\n\r")
+
+
+def lines(file: BufferedReader) -> Iterator[bytes]:
+    """Every line with its end. A line longer than `pieces.VALUE_BYTES` comes in parts of that size."""
+    if not end_with_returns(file.peek(_LOOKED_AT)[:_LOOKED_AT]):
+        while line := file.readline(pieces.VALUE_BYTES):
+            yield line
+        return
+    exchanged = stream(chunk.translate(_EXCHANGED) for chunk in iter(lambda: file.read1(_LOOKED_AT), b""))
+    while line := exchanged.readline(pieces.VALUE_BYTES):
+        yield line.translate(_EXCHANGED)
+
+
+def end_with_returns(head: bytes) -> bool:
+    """Whether the lines of a file that begins with `head` end with a carriage return alone, as its first line does.
+
+    What stands in quotation marks does not count: a field of a table may hold any character.
+    """
+    if b"\r" not in head:
+        return False
+    end = _END.search(_QUOTED.sub(b"", head))
+    return bool(end) and end[0] == b"\r"
+
+
+def is_part(line: bytes) -> bool:
+    """Whether this is a part of a line that is too long, and not its last one."""
+    return len(line) == pieces.VALUE_BYTES and not line.endswith((b"\n", b"\r"))
