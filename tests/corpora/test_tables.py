@@ -219,3 +219,32 @@ def test_what_was_chosen_is_told_and_what_was_written_as_usual_needs_no_word():
     assert documents(b'n\ttext\n1\t"a" b\n', "a.tsv")[0].note == "was read with quotation marks as they stand"
     body = documents("n,Body\n1,café\n".encode("cp1252"))
     assert body[0].note == "was read as cp1252, from the column 'Body'"
+
+
+WILD = {
+    "R": ('"","text","n"\n"1","Once, a\nfox",3\n"2","x",4\n', ["Once, a\nfox", "x"]),
+    "by hand": ('id, text\n1, Hello there\n2, "Hello, you"\n', ["Hello there", "Hello, you"]),
+    "Google Forms": ('Timestamp,"What did you like?"\n2024/01/01 10:22:33 AM GMT+1,"Much, and all."\n', ["Much, and all."]),
+    "trailing commas": ("id,text,\n1,one,\n2,two,\n", ["one", "two"]),
+    "JSON": ('id,text\n1,"{""a"": ""say \\""x\\"" now""}"\n2,"{}"\n', ['{"a": "say \\"x\\" now"}', "{}"]),
+    "LaTeX": ('text\n"a\\, b, c"\n"\\"\n', ["a\\, b, c", "\\"]),
+    "dialogue": ('"Yes."\n"No, no," he said.\nHe left.\n', ['"Yes."', '"No, no," he said.', "He left."]),
+    "British": ("text\n'Yes, yes.'\n'No,' he said.\nHe left.\n", ["'Yes, yes.'", "'No,' he said.", "He left."]),
+    "a wiki": ('title,text\nFox,"A ""fox"" is, well,\n\nan animal."\n', ['A "fox" is, well,\n\nan animal.']),
+    "prose": ("Hello, world\nHow are you, my friend?\nFine.\n", ["Hello, world", "How are you, my friend?", "Fine."]),
+    "prose with a name": ("text\na line; of it\none, two\n\nlast\tone\n", ["a line; of it", "one, two", "last\tone"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WILD)
+def test_what_people_and_other_tools_write(name):
+    table, expected = WILD[name]
+    assert [d.text for d in documents(table.encode())] == expected
+
+
+def test_damage_is_no_dialect():
+    """One row with a stray quote among good ones is reported, and does not turn all quotes into text."""
+    good = [["text"]] + [[story] for story in STORIES]
+    data = written(good[:3], lineterminator="\n") + b'"a "stray" one",x\n' + written(good[3:], lineterminator="\n")
+    found = documents(data)
+    assert [d.text for d in found if d.text] == STORIES and len(found) == 31

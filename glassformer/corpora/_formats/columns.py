@@ -30,7 +30,9 @@ def columns(rows: list[list[str]], text_field: str) -> Columns:
     first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     has_header = is_header(first, others, text_field)
     below = others if has_header else [first, *others]
-    texts = [i for i in range(len(first)) if any(not NUMBER.fullmatch(row[i]) for row in below)]
+    texts = [i for i in range(len(first)) if not all(NUMBER.fullmatch(row[i]) for row in below)]
+    if len(texts) > 1:
+        texts = [i for i in texts if not all(_is_measure(row[i]) or not row[i].strip() for row in below)]
     names = [name.strip() for name in first] if has_header else []
     name = column(names, [names[i] for i in texts] if has_header else [], text_field)
     if name is not None:

@@ -25,7 +25,7 @@ LINE_ENDS = "\r\n\udc0d\udc0a"
 """The ends of lines, and what `table` writes for a carriage return or line feed that ends none."""
 RARE = (":", "^", "~", "\x1f", " ")
 """Tried where the name that was asked for stands between them in the first line, as in `id:text`."""
-NAME = re.compile(r"[\w.-]{1,64}")
+NAME = re.compile(r"\w(?:[\w.-]{0,62}\w)?")
 """The name of a column beyond doubt; anything else may be a text."""
 NUMBER = re.compile(r"\s*[-+]?[\d.,]*([eE][-+]?\d+)?\s*|(?i:true|false|null|nan|none)")
 """A number or nothing: no text."""
@@ -42,10 +42,13 @@ class Dialect(NamedTuple):
     """The quotation mark, which is doubled inside of a quoted field; nothing where quotes are part of the text."""
     escapes: bool = False
     """Whether a backslash makes the character after it a part of the text."""
+    spaced: bool = False
+    """Whether spaces after a delimiter belong to it, as people write by hand: `id, text`."""
 
     def reader(self) -> dict[str, Any]:
         """The arguments of `csv.reader`."""
-        form = {"delimiter": self.delimiter, "escapechar": "\\" if self.escapes else None, "strict": True}
+        form = {"delimiter": self.delimiter, "escapechar": "\\" if self.escapes else None}
+        form |= {"strict": True, "skipinitialspace": self.spaced}
         if not self.quote:
             return form | {"quoting": 3, "quotechar": None}  # csv.QUOTE_NONE
         return form | {"quoting": 0, "quotechar": self.quote}
@@ -61,6 +64,8 @@ class Dialect(NamedTuple):
             tells.append("with ' as the quotation mark" if self.quote else "with quotation marks as they stand")
         if self.escapes:
             tells.append("with backslashes as escapes")
+        if self.spaced:
+            tells.append("without the spaces after delimiters")
         return tells
 
 
@@ -94,6 +99,11 @@ class Evidence:
             return self.n_stray <= max(DAMAGED, self.n_quoted // 10)
         needless = self.n_quoted > 0 and self.n_needed == 0 and self.n_bare > 0
         return self.n_stray <= self.n_quoted // 10 and not needless
+
+    @property
+    def is_spaced(self) -> bool:
+        """Whether each delimiter of the header is followed by a space."""
+        return len(self.header) > 1 and all(name.startswith(" ") for name in self.header[1:])
 
     @property
     def share_bad(self) -> float:
@@ -142,7 +152,7 @@ class Evidence:
             self.n_needed += quoted is not None and not special.isdisjoint(text)
         elif "\\" in text:
             escaped = set(_ESCAPED.findall(text)) - {"\\"}
-            self.n_needed += bool(escaped)
+            self.n_needed += not escaped.isdisjoint((self._dialect.delimiter, self._dialect.quote))
             self.n_stray += not escaped <= special
 
 
@@ -151,11 +161,15 @@ def dialect(sample: str, is_whole: bool, usual: str, text_field: str, given: str
 
     `usual` is the delimiter by the file's suffix, `given` the one that the file itself names, if it does.
     """
-    usually = Evidence(sample, is_whole, Dialect(given or usual))
-    if usually.kind(text_field) == 3 and len(usually.header) > 1 and not usually.n_bad and usually.quotes:
-        return Dialect(given or usual)
+    form = Dialect(given or usual)
+    usually = Evidence(sample, is_whole, form)
+    is_sure = usually.kind(text_field) > 1 and len(usually.header) > 1 and usually.quotes and not usually.n_bad
+    if is_sure and not usually.is_spaced:
+        return form
     tries = []
     for rank, delimiter in enumerate([given] if given else (*COMMON, NEVER, *RARE)):
+        if delimiter in RARE and any(judged[0] == 3 for judged, _ in tries):
+            break
         if delimiter in sample or delimiter in (usual, NEVER, given):
             for form, found in _possible(sample, is_whole, delimiter, text_field):
                 order = -rank if len(found.header) > 1 else (delimiter == usual) - rank / 100
@@ -168,8 +182,11 @@ def _possible(sample: str, is_whole: bool, delimiter: str, text_field: str) -> I
     """The dialects with this delimiter in which the sample may be written. The rarer ones have to show more."""
     form = Dialect(delimiter)
     found = Evidence(sample, is_whole, form)
+    if found.is_spaced and found.kind(text_field) == 3:
+        form = Dialect(delimiter, spaced=True)
+        found = Evidence(sample, is_whole, form)
     if not found.quotes:
-        form = Dialect(delimiter, quote="")
+        form = form._replace(quote="")
         found = Evidence(sample, is_whole, form)
     if delimiter not in RARE or (found.is_perfect and len(found.header) > 1 and text_field in found.header):
         yield form, found
@@ -188,5 +205,6 @@ def _patterns(form: Dialect) -> tuple[re.Pattern[str], re.Pattern[str]]:
     inside = rf"(?:[^{quote}{escape}]++|{quote}{quote}{escaped})*+"
     quoted = rf"{quote}(?P<quoted>{inside}){quote}(?![^{delimiter}\r\n])" if quote else r"(?P<quoted>(?!))"
     plain = rf"(?P<plain>(?:[^{delimiter}\r\n{escape}]++{escaped})*+)"
-    fields = rf"(?:{quoted}|{plain})(?P<end>{delimiter}|\r\n|\r|\n|\Z)"
+    spaces = " *+" if form.spaced else ""
+    fields = rf"{spaces}(?:{quoted}|{plain})(?P<end>{delimiter}|\r\n|\r|\n|\Z)"
     return re.compile(fields, re.DOTALL), re.compile(rf"{quote}{inside}\Z" if quote else "(?!)", re.DOTALL)

@@ -27,20 +27,22 @@ def documents(values: Iterator[Value], text_field: str, source: Utf8) -> Iterato
     """The document of each JSON value, in pieces where it is long, or a `Skipped` that says why there is none."""
     first, rest = begun(values, DECIDED_BY, lambda value: DECIDED_BY if _has(value[1], text_field) else value[2])
     field = _field([value for _, value, _ in first], text_field)
+    guessed = [f"from the field {shown(field)}"]
+    notes = source.told(), source.told(*guessed)
     for origin, value, _ in chain(first, rest):
         if isinstance(value, Skipped):
             yield value
             continue
-        name = text_field if _has(value, text_field) else field
-        is_field = _has(value, name)
-        text = value[name] if is_field else value
-        told = [f"from the field {shown(name)}"] if is_field and name != text_field else []
-        if is_field and isinstance(text, list) and all(isinstance(part, str) for part in text):
-            text, told = "\n".join(text), [*told, JOINED]
+        text, name, note = value, field, notes[0]
+        if isinstance(value, dict):
+            name = text_field if text_field in value else field
+            text, note = value.get(name, value), notes[name != text_field]
+        if isinstance(text, list) and text is not value and all(isinstance(part, str) for part in text):
+            text, note = "\n".join(text), source.told(*guessed * (name != text_field), JOINED)
         if text is None or (isinstance(text, str) and not text.strip()):
             yield Skipped.because(origin, "is empty")
         elif isinstance(text, str):
-            yield from pieces.documents(text, origin, source.told(*told))
+            yield from pieces.documents(text, origin, note)
         else:
             yield _no_text(value, name, text_field, origin)
 

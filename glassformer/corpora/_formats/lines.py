@@ -13,14 +13,14 @@ from glassformer.corpora._formats import pieces
 from glassformer.corpora._formats.stream import stream
 
 _LOOKED_AT = 1 << 16
-_QUOTED = re.compile(rb'"[^"]*(?:"|\Z)')
+_QUOTED = re.compile(rb"""\"[^"]*(?:"|\Z)|(?<![^,;|\t\r\n])'(?:[^']|'')*+(?:'|\Z)""")
 _END = re.compile(rb"\r?\n|\r")
 _EXCHANGED = bytes.maketrans(b"\r\n", b"\n\r")
 
 
-def lines(file: BufferedReader) -> Iterator[bytes]:
+def lines(file: BufferedReader, is_table: bool = False) -> Iterator[bytes]:
     """Every line with its end. A line longer than `pieces.VALUE_BYTES` comes in parts of that size."""
-    if not end_with_returns(file.peek(_LOOKED_AT)[:_LOOKED_AT]):
+    if not end_with_returns(file.peek(_LOOKED_AT)[:_LOOKED_AT], is_table):
         while line := file.readline(pieces.VALUE_BYTES):
             yield line
         return
@@ -29,14 +29,14 @@ def lines(file: BufferedReader) -> Iterator[bytes]:
         yield line.translate(_EXCHANGED)
 
 
-def end_with_returns(head: bytes) -> bool:
+def end_with_returns(head: bytes, is_table: bool = False) -> bool:
     """Whether the lines of a file that begins with `head` end with a carriage return alone, as its first line does.
 
-    What stands in quotation marks does not count: a field of a table may hold any character.
+    In a table, what stands in quotation marks does not count: a field may hold any character.
     """
     if b"\r" not in head:
         return False
-    end = _END.search(_QUOTED.sub(b"", head))
+    end = _END.search(_QUOTED.sub(b"", head) if is_table else head)
     return bool(end) and end[0] == b"\r"
 
 

@@ -1,6 +1,6 @@
 """Long texts in pieces, cut where a reader would pause, so that memory stays small."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from glassformer.corpora import Document
 
@@ -22,12 +22,14 @@ def paragraphs(data: bytes) -> int:
     return cut
 
 
-def documents(text: str, origin: str, note: str = "") -> Iterator[Document]:
+def documents(text: str, origin: str, note: str = "") -> Iterable[Document]:
     """The text as documents of at most PIECE_BYTES that join to it; nothing for a blank one."""
-    if len(text) <= PIECE_BYTES // 4:  # a character takes at most four bytes
-        if text.strip():
-            yield Document(text, origin, note=note)
-        return
+    if len(text) > PIECE_BYTES // 4:  # a character takes at most four bytes
+        return _cut(text, origin, note)
+    return [Document(text, origin, note=note)] if text.strip() else []
+
+
+def _cut(text: str, origin: str, note: str) -> Iterator[Document]:
     data = text.encode("utf-8", "surrogatepass")
     while data:
         size = paragraphs(data) if len(data) > PIECE_BYTES else len(data)

@@ -8,13 +8,13 @@ at. A row that is too long to hold is read over, quote by quote, so that reading
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from glassformer.corpora import Document, Skipped
 from glassformer.corpora._formats import pieces
-from glassformer.corpora._formats.columns import columns
+from glassformer.corpora._formats.columns import Columns, columns
 from glassformer.corpora._formats.dialect import Dialect, dialect
 from glassformer.corpora._formats.encoding import Utf8, utf8
 from glassformer.corpora._formats.knobs import Knobs
@@ -26,8 +26,19 @@ SAMPLE = 1 << 16
 _TABS = re.compile(r"\.tsv(\.\w+)?$", re.IGNORECASE)
 _HINT = re.compile(r"\"?sep=(.)\"?[\r\n]*", re.IGNORECASE)  # the first line of some of Excel's files, as `sep=;`
 _LONGEST_FIELD = 2**31 - 1  # for the csv module, since `_Lines` bounds whole rows
+_UNDECODED = re.compile("[\udc80-\udcff]")
 _KEPT = str.maketrans("\r\n", "\udc0d\udc0a")
 _GIVEN_BACK = str.maketrans("\udc0d\udc0a", "\r\n")
+
+
+class _Table(NamedTuple):
+    """A table of which the first rows have been read."""
+
+    form: Dialect
+    columns: Columns
+    lines: Iterator[bytes]
+    """All of them but a hint of Excel's."""
+    n_hints: int
 
 
 def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
@@ -37,58 +48,63 @@ def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
     """
     source, usual = utf8(file, knobs.encoding), "\t" if _TABS.search(origin) else ","
     csv.field_size_limit(_LONGEST_FIELD)
-    first, rest = begun(lines(source.file), SAMPLE)
+    table = _begun(lines(source.file, is_table=True), usual, knobs.text_field)
+    if table is None:
+        return
+    columns, awaits_header = table.columns, table.columns.has_header
+    note = source.told(*table.form.told(usual, columns.width), *columns.told)
+    for number, row in _rows(table.lines, table.form):
+        place = f"{origin}:{number + table.n_hints}"
+        if isinstance(row, Unreadable):
+            yield Skipped.because(place, row.reason, row.detail)
+        elif awaits_header:
+            awaits_header = False
+        elif len(row) != columns.width:
+            detail = f" ({len(row)} columns instead of {columns.width}); put the field with the delimiter in quotes"
+            yield Skipped.because(place, "is not a row of its table", detail)
+        else:
+            yield from _documents(row[columns.text], place, source, note)
+
+
+def _begun(all_lines: Iterator[bytes], usual: str, text_field: str) -> _Table | None:
+    """The table of these lines; None if they are blank. Its first rows are read until there is one below the header."""
+    first, rest = begun(all_lines, SAMPLE)
     hint = _HINT.fullmatch(_text(first[0])) if first else None
-    first = first[hint is not None :]
-    size = SAMPLE
+    first, size = first[hint is not None :], SAMPLE
     while True:
         n_bytes = sum(map(len, first))
         sample = "".join(_text(line) for before, line in pairwise([b"", *first]) if not is_part(before) | is_part(line))
-        form = dialect(sample, n_bytes < size, usual, knobs.text_field, hint[1] if hint else "")
+        form = dialect(sample, n_bytes < size, usual, text_field, hint[1] if hint else "")
         rows = [row for _, row in _rows(iter(first), form) if isinstance(row, list)]
         if len(rows) > 1 or n_bytes < size or size > pieces.VALUE_BYTES:
             break
         size *= 8
         more, rest = begun(rest, size - n_bytes)
         first += more
-    if not rows:
-        next(rest, None)  # raises what broke the file so early
-        if sample.strip():
-            raise Unreadable("has no row that can be read", f" in its first {n_bytes:,} bytes; see to its quotes")
-        return
-    found = columns(rows, knobs.text_field)
-    note, awaits_header = source.told(*form.told(usual, found.width), *found.told), found.has_header
-    for number, row in _rows(chain(first, rest), form):
-        place = f"{origin}:{number + (hint is not None)}"
-        if isinstance(row, Unreadable):
-            yield Skipped.because(place, row.reason, row.detail)
-        elif awaits_header:
-            awaits_header = False
-        elif len(row) != found.width:
-            detail = f" ({len(row)} columns instead of {found.width}); put the field with the delimiter in quotes"
-            yield Skipped.because(place, "is not a row of its table", detail)
-        else:
-            yield from _documents(row[found.text], place, source, note)
+    if rows:
+        return _Table(form, columns(rows, text_field), chain(first, rest), int(hint is not None))
+    next(rest, None)  # raises what broke the file so early
+    if sample.strip():
+        raise Unreadable("has no row that can be read", f" in its first {n_bytes:,} bytes; see to its quotes")
+    return None
 
 
-def _documents(text: str, origin: str, source: Utf8, note: str) -> Iterator[Document]:
-    text = text.translate(_GIVEN_BACK) if "\udc0d" in text or "\udc0a" in text else text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        yield Skipped.because(origin, *source.invalid)
-        return
-    if text.strip():
-        yield from pieces.documents(text, origin, note)
-    else:
-        yield Skipped.because(origin, "is empty")
+def _documents(text: str, origin: str, source: Utf8, note: str) -> Iterable[Document]:
+    if not text.isascii():
+        text = text.translate(_GIVEN_BACK) if "\udc0d" in text or "\udc0a" in text else text
+        if _UNDECODED.search(text):
+            return [Skipped.because(origin, *source.invalid)]
+    return pieces.documents(text, origin, note) if text.strip() else [Skipped.because(origin, "is empty")]
 
 
 def _text(line: bytes) -> str:
     """A line for `csv.reader`: bytes that are not UTF-8, and line ends within it, become lone surrogates."""
     text = line.decode("utf-8", "surrogateescape")
+    at = text.find("\r")
+    if at < 0 or (at == len(text) - 2 and text[-1] == "\n"):
+        return text
     body = text.rstrip("\r\n")
-    return body.translate(_KEPT) + text[len(body) :] if "\r" in body or "\n" in body else text
+    return body.translate(_KEPT) + text[len(body) :]
 
 
 def _rows(source: Iterator[bytes], form: Dialect) -> Iterator[tuple[int, list[str] | Unreadable]]:
@@ -105,7 +121,7 @@ def _rows(source: Iterator[bytes], form: Dialect) -> Iterator[tuple[int, list[st
             lost = f"lines {start} to {lines.number} are lost" if lines.number > start else "it is lost"
             yield start, Unreadable("is not valid CSV", f" ({error}); {lost}: see to its quotes")
             continue
-        if lines.n_bytes > pieces.VALUE_BYTES:
+        if lines.n_bytes >= pieces.VALUE_BYTES:
             long = f" (it ends in line {lines.number} and is over {pieces.VALUE_BYTES:,} bytes long); split it"
             yield start, Unreadable("is too long a row", long)
         elif row:
@@ -129,9 +145,10 @@ class _Lines(Iterator[str]):
 
     def __next__(self) -> str:
         is_inside = self.n_bytes > 0  # a quoted field began in an earlier line, and this one goes on with it
-        line = self._next()
+        line = next(self._lines)
         self.number += 1
-        if self.n_bytes <= pieces.VALUE_BYTES and not is_part(line):
+        self.n_bytes += len(line)
+        if self.n_bytes < pieces.VALUE_BYTES:
             return _text(line)
         while self._skips and is_inside and self._quote not in line:
             line, n_ended = self._next(), not is_part(line)
