@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from glassformer.data.index import Index, SplitIndex, damaged
 from glassformer.errors import DatasetError, TokenizerError
@@ -70,10 +71,63 @@ class Tokens:
 
 
 class Split:
-    """The train or validation part of a dataset."""
+    """A long sequence of ids, and where its documents begin. Samplers read it.
+
+    >>> split = Split.of([5, 3, 8, 1, 3, 9])
+    >>> Windows().build(split, context_length=4, batch_size=2, seed=0)(step=0).ids.shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(
+        self, name: str, tokens: Tokens, documents: np.ndarray, sources: np.ndarray, separator: int | None = None,
+        where: str = "",
+    ) -> None:  # fmt: skip
+        self.name, self.tokens = name, tokens
+        self.documents = documents
+        """(n_documents + 1,) int64: document i is `tokens[documents[i] : documents[i + 1]]`."""
+        self.sources = sources
+        """(n_documents,) uint8: which of a mixture's sources each document is from."""
+        self.where = where or name
+        """What error messages call it."""
+        self._separator = separator
+
+    @property
+    def separator(self) -> int | None:
+        """The id that stands between documents, and that the last token of a document predicts; None without one."""
+        return self._separator
+
+    @classmethod
+    def of(cls, ids: ArrayLike, separator: int | None = None) -> "Split":
+        """A split over a list or array of ids, without a dataset folder. A document begins at every `separator`; without
+        one all ids are one document. Raises ValueError for what is no sequence of ids.
+        """
+        array = np.asarray(ids)
+        if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 0:
+            raise ValueError(f"ids must be one row of integers from 0 up, not {array.dtype} of shape {array.shape}")
+        starts = [] if separator is None else np.flatnonzero(array == separator).tolist()
+        documents = np.unique(np.array([0, *starts, len(array)], np.int64))
+        tokens = Tokens([array], len(array), int(array.max()) + 1, "the array of ids")
+        sources = np.broadcast_to(np.uint8(0), len(documents) - 1)
+        return cls("the array of ids", tokens, documents, sources, separator)
+
+    def __len__(self) -> int:
+        """Number of tokens."""
+        return len(self.tokens)
+
+    @property
+    def n_documents(self) -> int:
+        """Number of documents."""
+        return len(self.documents) - 1
+
+    def __repr__(self) -> str:
+        return f"<{self.where}: {len(self):,} tokens>"
+
+
+class DatasetSplit(Split):
+    """The train or validation part of a dataset folder. Every document begins with the separator."""
 
     def __init__(self, folder: Path, name: str, index: Index) -> None:
-        self.folder, self.name = folder, name
+        self.folder = folder
         self.index: SplitIndex = getattr(index, name)
         shards = [
             _map(shard_file(folder, name, i), index.dtype, shard.tokens) for i, shard in enumerate(self.index.shards)
@@ -81,18 +135,18 @@ class Split:
         full = [index.shard_tokens] * (len(shards) - 1)
         if [len(shard) for shard in shards[:-1]] != full or sum(map(len, shards)) != self.index.tokens:
             raise damaged(f"{folder}: the shards of the {name} split do not add up")
-        self.tokens = Tokens(shards, index.shard_tokens, index.vocab_size, f"{folder} ({name})")
-        self.documents = _map(documents_file(folder, name), "<i8", self.index.documents + 1)
-        """(n_documents + 1,) int64: document i is `tokens[documents[i] : documents[i + 1]]`, separator first."""
-        self.sources = _sources(folder, name, self.index)
-        """(n_documents,) uint8: which of the index's `sources` each document is from."""
+        super().__init__(
+            name,
+            Tokens(shards, index.shard_tokens, index.vocab_size, f"{folder} ({name})"),
+            _map(documents_file(folder, name), "<i8", self.index.documents + 1),
+            _sources(folder, name, self.index),
+            where=f"the {name} split of {folder}",
+        )
 
-    def __len__(self) -> int:
-        """Number of tokens."""
-        return len(self.tokens)
-
-    def __repr__(self) -> str:
-        return f"<{self.name} split of {self.folder}: {len(self):,} tokens>"
+    @property
+    def separator(self) -> int:
+        """The first id: every document begins with it."""
+        return int(self.tokens[:1][0])
 
     def verify(self) -> None:
         """Read everything and compare checksums. Raises DatasetError."""
@@ -123,8 +177,8 @@ class Dataset:
             raise damaged(f"{self.folder / 'tokenizer.json'} is missing or damaged") from error
         if (self.tokenizer.fingerprint(), self.tokenizer.vocab_size) != (self.index.tokenizer, self.index.vocab_size):
             raise damaged(f"{self.folder / 'tokenizer.json'} is not the tokenizer these ids were made with")
-        self.train = Split(self.folder, "train", self.index)
-        self.validation = Split(self.folder, "validation", self.index)
+        self.train = DatasetSplit(self.folder, "train", self.index)
+        self.validation = DatasetSplit(self.folder, "validation", self.index)
 
     @classmethod
     def open(cls, folder: str | Path, recipe: type[TokenizerRecipe] | None = None) -> "Dataset":

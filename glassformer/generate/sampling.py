@@ -3,7 +3,7 @@
     logits -> repetition_penalty -> temperature -> top_k -> top_p -> min_p -> softmax -> pick
 
 Each stage is a function from logits (B, V) to logits (B, V); a token that a stage rules out gets -inf. `pipeline` lists
-the stages that a config asks for, by name, so that each can be looked at:
+the stages that a config needs, by name, so that you can watch each of them:
 
 >>> for name, stage in pipeline(SamplingConfig(temperature=0.8, top_k=50)):
 ...     logits = stage(logits, seen)
@@ -28,38 +28,45 @@ class SamplingConfig(Config):
     """How tokens are chosen and when to stop. The defaults sample from the model's own probabilities."""
 
     temperature: NonNegativeFloat = 1.0
-    """What scores are divided by: below 1 is bolder, above 1 wilder; 0 always takes the most likely token."""
+    """Scores are divided by this: below 1 makes likely tokens likelier, above 1 makes the choice more random, and 0 always
+    takes the most likely token."""
     top_k: NonNegativeInt = 0
-    """Choose among this many most likely tokens; 0 means all."""
+    """Choose among this many of the most likely tokens; 0 means all."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Choose among the fewest tokens that together have this probability; 1 means all."""
     min_p: float = Field(default=0.0, ge=0, le=1)
-    """Choose among tokens at least this probable relative to the most likely one; 0 means all."""
+    """Choose among tokens whose probability is at least this fraction of the most likely token's; 0 means all."""
     repetition_penalty: PositiveFloat = 1.0
-    """Make tokens that are already in the text less likely: 1 does nothing, 1.1 to 1.3 is usual."""
+    """Values above 1 make tokens that are already in the text less likely; 1 changes nothing, 1.1 to 1.3 is usual."""
     seed: NonNegativeInt = 0
-    """Where the dice start. Row i of a batch throws the dice of seed + i, whatever the other rows do."""
+    """The seed of the random generator. Row i of a batch uses seed + i, so the other rows do not change what it says."""
     max_new_tokens: PositiveInt = 256
-    """The longest continuation, in tokens."""
+    """The most tokens that a continuation may have."""
     stop: tuple[str, ...] = ()
-    """Texts that end the continuation; they are not part of it."""
+    """Texts at which the continuation ends; they are not part of it."""
 
     @model_validator(mode="after")
     def _stops_are_text(self) -> Self:
         if not all(self.stop):
-            raise ValueError("an empty stop text would stop before the first word; remove it")
+            raise ValueError("an empty stop text would end every continuation before its first word; remove it")
         return self
+
+    @property
+    def scoring(self) -> tuple[float, ...]:
+        """The settings that act on scores. Rows where these are equal can be sampled together."""
+        return self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty
 
 
 class Stage(NamedTuple):
-    """One step of the pipeline. `seen` (B, V) booleans says which tokens each row already has; None if nobody asks."""
+    """One step of the pipeline: `apply(logits, seen)`. `seen` (B, V) marks the tokens that each row already has; only the
+    repetition penalty reads it."""
 
     name: str
     apply: Callable[[Tensor, Tensor | None], Tensor]
 
 
 def pipeline(config: SamplingConfig) -> list[Stage]:
-    """The stages that do something under this config, in order. At temperature 0 the best token is all that matters."""
+    """The stages that change something under this config, in order. At temperature 0 only the most likely token matters."""
     c = config
     stages = []
     if c.repetition_penalty != 1:
@@ -78,14 +85,14 @@ def pipeline(config: SamplingConfig) -> list[Stage]:
 
 
 def repetition_penalty(z: Tensor, seen: Tensor | None, penalty: float) -> Tensor:
-    """Push down what was already said (Keskar et al., 2019, CTRL, section 4.1).
+    """Lower the scores of tokens that the text already has (Keskar et al., 2019, CTRL, section 4.1).
 
         z_i = z_i / penalty  if z_i > 0 else  z_i * penalty      for every token i in the text so far
 
     logits (B, V), seen (B, V) -> (B, V). With penalty 2, seen scores [2, -1] become [1, -2]: both less likely. (The
-    paper divides always, which would favour negative scores; the field settled on this form.)
+    paper always divides, which makes tokens with negative scores more likely; this form is the usual one today.)
     """
-    assert seen is not None, "repetition_penalty needs to know which tokens the text has"
+    assert seen is not None, "repetition_penalty needs `seen`: the tokens that each text already has"
     return torch.where(seen, torch.where(z > 0, z / penalty, z * penalty), z)
 
 
@@ -93,13 +100,13 @@ def temperature(z: Tensor, t: float) -> Tensor:
     """Sharpen (t < 1) or flatten (t > 1) the distribution (Ackley et al., 1985): p_i ~ exp(z_i / t).
 
     logits (B, V) -> (B, V), shifted to a maximum of 0 so that no t > 0 overflows. Probabilities [2/3, 1/3] become
-    [4/5, 1/5] at t = 1/2, since p^(1/t) is what is compared.
+    [4/5, 1/5] at t = 1/2, since each p becomes p^(1/t) before they are normalised.
     """
     return (z - z.amax(-1, keepdim=True)) / t
 
 
 def top_k(z: Tensor, k: int) -> Tensor:
-    """Keep the k most likely tokens (Fan et al., 2018), and whatever ties with the last of them.
+    """Keep the k most likely tokens (Fan et al., 2018), and all that are as likely as the last of them.
 
     logits (B, V) -> (B, V). [3, 1, 2] with k = 2 becomes [3, -inf, 2].
     """
@@ -111,7 +118,7 @@ def top_p(z: Tensor, p: float) -> Tensor:
     """Keep the nucleus: the fewest most likely tokens whose probabilities add up to p (Holtzman et al., 2020, eq. 3).
 
     logits (B, V) -> (B, V). Probabilities [0.5, 0.3, 0.2] with p = 0.7 keep the first two: 0.5 < 0.7 <= 0.5 + 0.3. The
-    most likely token always stays, and so does whatever ties with the last one kept.
+    most likely token always stays, and so do all that are as likely as the last one kept.
     """
     probabilities = softmax(z)
     best = _most_likely(probabilities, p)
@@ -121,7 +128,7 @@ def top_p(z: Tensor, p: float) -> Tensor:
 
 
 def _most_likely(probabilities: Tensor, p: float) -> Tensor:
-    """Enough of each row's largest probabilities, in order, to hold p. Sorting all V is slow and seldom needed."""
+    """Each row's largest probabilities in order, as many as it takes to add up to p. Sorting all V would be slow."""
     V = probabilities.shape[-1]
     k = min(128, V)
     best = probabilities.topk(k).values
@@ -136,32 +143,32 @@ def min_p(z: Tensor, p: float) -> Tensor:
 
         p_i >= p * max_j p_j     that is     z_i >= max_j z_j + ln p
 
-    logits (B, V) -> (B, V). Where the model is sure few remain, where it is not many do. Probabilities [0.6, 0.3, 0.1]
-    with p = 0.5 keep the first two.
+    logits (B, V) -> (B, V). Few tokens remain where the model is sure, and many where it is not. Probabilities
+    [0.6, 0.3, 0.1] with p = 0.5 keep the first two.
     """
     return z.masked_fill(z < z.amax(-1, keepdim=True) + math.log(p), OUT)
 
 
 def choose(z: Tensor, stages: list[Stage], seen: Tensor | None, uniform: Tensor | None) -> Tensor:
-    """logits (B, V) -> ids (B,): through all stages, then the dice, or `greedy` where there are none."""
+    """logits (B, V) -> ids (B,): through all stages, then `pick` with uniform (B,), or `greedy` without it."""
     for stage in stages:
         z = stage.apply(z, seen)
     return greedy(z) if uniform is None else pick(softmax(z), uniform)
 
 
 def greedy(z: Tensor) -> Tensor:
-    """No dice: logits (B, V) -> the most likely ids (B,), the first of equals."""
+    """logits (B, V) -> the most likely ids (B,); of equals, the first."""
     return z.argmax(-1)
 
 
 def pick(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """Throw the dice: probabilities (B, V) and one number of [0, 1) per row (B,), float64 -> ids (B,).
+    """Sample one id per row: probabilities (B, V) and one uniform number in [0, 1) per row (B,), float64 -> ids (B,).
 
         id = the first i with p_0 + ... + p_i > u
 
-    The line from 0 to 1 is cut into pieces of length p_i, and u falls into one of them: with [0.2, 0.5, 0.3], u = 0.1
-    gives 0, u = 0.2 gives 1, u = 0.9 gives 2. A pure function: the same numbers give the same ids. A probability of 0
-    is never picked, which is why the sum is taken in float64.
+    This is inverse transform sampling. The line from 0 to 1 is cut into pieces of length p_i, and u falls into one of
+    them: with [0.2, 0.5, 0.3], u = 0.1 gives 0, u = 0.2 gives 1, u = 0.9 gives 2. The same numbers always give the same
+    ids. The sum is taken in float64, so that an id with probability 0 is never picked.
     """
     edges = probabilities.to(uniform.device).double().cumsum(-1)  # (B, V)
     u = uniform[:, None] * edges[:, -1:]

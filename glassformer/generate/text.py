@@ -1,8 +1,8 @@
-"""Text: a tokenizer around `decode`. Words in, words out, as they are written.
+"""Text: a tokenizer around `decode`. Text in, text out, piece by piece while the model writes.
 
-A prompt continues a document, so it is read after `<|endoftext|>`, which starts one; an empty prompt starts a new
-document. What comes out is whole characters, and never a piece of a stop text: text that might still turn into one is
-held back until the next tokens decide.
+The model reads each prompt after `<|endoftext|>`, the token that starts a document, so an empty prompt starts a new
+document. Pieces are whole characters and never part of a stop text: text that may still become one is held back until
+the next tokens decide.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from glassformer.tokenizers import Tokenizer
 
 
 class Piece(NamedTuple):
-    """Some more text of one row."""
+    """The next piece of text of one row."""
 
     row: int
     """The index of its prompt."""
@@ -34,7 +34,7 @@ def stream(model: GPT, tokenizer: Tokenizer, prompt: str, config: SamplingConfig
 
 
 def complete(model: GPT, tokenizer: Tokenizer, prompts: Sequence[str], config: SamplingConfig) -> list[str]:
-    """Continue prompts together; returns their continuations, without the prompts. Raises what `write` raises.
+    """Continue prompts together and return their continuations, without the prompts. Raises what `write` raises.
 
     >>> complete(model, tokenizer, ["Once upon a time", ""], SamplingConfig(temperature=0.8, stop=("The end.",)))
     [', a fox named Ola lost her kite ...', 'It was raining when ...']
@@ -46,27 +46,28 @@ def complete(model: GPT, tokenizer: Tokenizer, prompts: Sequence[str], config: S
 
 
 def write(model: GPT, tokenizer: Tokenizer, prompts: Sequence[str], config: SamplingConfig) -> Iterator[Piece]:
-    """Continue prompts together; yields pieces of text of all rows as they come.
+    """Continue prompts together and yield the pieces of text of all rows as they come.
 
     Raises GlassError for a prompt longer than the context, TokenizerError for text the tokenizer does not cover.
     """
-    ids = [[tokenizer.end_of_text, *tokenizer.encode(prompt)] for prompt in prompts]
+    end = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
+    ids = [[*end, *tokenizer.encode(prompt)] for prompt in prompts]
     writers = [Writer(tokenizer, config.stop) for _ in prompts]
 
     def stopped(row: int, id: int) -> bool:
         return writers[row].push(id)
 
-    for row, _, _, finish in generate(model, ids, config, {tokenizer.end_of_text}, stopped):
+    for row, _, _, finish in generate(model, ids, config, set(end), stopped):
         text = writers[row].close() if finish else writers[row].take()
         if text or finish:
             yield Piece(row, text, finish)
 
 
 class Writer:
-    """One row's ids in, finished text out. What comes out does not depend on where the borders between tokens fall.
+    """Turns the ids of one row into finished text, which does not depend on how the text is divided into tokens.
 
     >>> writer = Writer(tokenizer, stop=["END"])
-    >>> writer.push(id_of_E), writer.take()                # it may be the start of END: nothing is certain yet
+    >>> writer.push(id_of_E), writer.take()                # E may be the start of END: nothing is certain yet
     (False, '')
     >>> writer.push(id_of_at), writer.take()
     (False, 'Eat')
@@ -79,18 +80,18 @@ class Writer:
         self._stopped = False
 
     def push(self, id: int) -> bool:
-        """One more id; True when a stop text is complete. Its text, and all after it, is dropped."""
+        """Take one more id; returns True once a stop text is complete. The stop text and all after it are dropped."""
         self._add(self._characters.push(id))
         return self._stopped
 
     def take(self) -> str:
-        """The text that has become certain since the last call."""
+        """Return the text that has become certain since the last call."""
         certain = len(self._text) - (0 if self._stopped else self._undecided())
         text, self._text = self._text[:certain], self._text[certain:]
         return text
 
     def close(self) -> str:
-        """The rest: no more ids will come."""
+        """Return the rest of the text: no more ids will come."""
         self._add(self._characters.flush())
         text, self._text = self._text, ""
         return text

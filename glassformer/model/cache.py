@@ -1,152 +1,78 @@
-"""What a model remembers between calls, so that a new token costs one token's work.
+"""The KV cache and its relatives: what a model remembers between calls, so that a new token costs one token's work.
 
-In a `KVCache` slot s of a row holds the token at position s. In a ragged batch the shorter prompts are padded on the
-right: a pad lies after every real token of its row, so no query sees it, and the row's next token overwrites it. That is
-the whole of ragged batching for attention; a layer that keeps a sum instead leaves pads out of it (`Positions.real`).
+    cache = model.make_cache(4, 256)           4 slots, each with room for a text of 256 tokens
+    model(ids, cache=cache)                    ids (4, T): row i continues the text in slot i
+    model(ids, cache=cache.at([2, 0]))         ids (2, T): the rows continue slots 2 and 0; the other slots stay as they are
+    cache.copy(0, 3, length=100)               slot 3 now begins with the first 100 tokens of slot 0
+    cache.clear(2)                             slot 2 is as new, and another text may begin there
 
-What is remembered is numbers: no gradient flows into an earlier call.
+Memory is allocated once, for all slots, at the first call. So texts may begin and end at any time, and no other text is
+copied (vLLM divides slots further, into pages: Kwon et al., 2023). Neighbouring slots are read as a view of that memory;
+for any other choice of slots each call copies what it reads.
+
+In a `KVCache` place p of a slot holds the token at position p. In a ragged batch the shorter rows are padded on the right.
+Padding lies behind every real token of its row, so no query sees it, and the row's next tokens overwrite it. A layer
+that keeps a state instead must leave padding out of it (`Positions.real`).
+
+The cache stores numbers, not graphs: no gradient flows into an earlier call.
 """
 
+import copy
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from glassformer.model.position import Positions, Scheme
+from glassformer.model.position import Scheme
+from glassformer.model.positions import Positions
 
 
 class LayerCache(Protocol):
-    """What `make_cache` of a mixer returns. How it is written to is between the mixer and its cache."""
+    """What `make_cache` of a mixer returns. How a mixer reads and writes it is for the two of them to agree on."""
 
-    def select(self, rows: Tensor) -> None:
-        """Keep only these rows (int64 indices), in this order."""
+    def clear(self, slot: int, written: int) -> None:
+        """Make the slot as new; `written` places of it have been written to, padding included."""
+        ...
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Make the slot `target`, which is as new, what `source` was after its first `length` tokens."""
+        ...
+
+    def remembers(self, written: int) -> bool:
+        """Whether a slot with `written` written places still holds each of them, so that a part can be copied."""
         ...
 
     @property
     def nbytes(self) -> int:
-        """Bytes held now."""
+        """Bytes allocated, for all slots."""
         ...
 
 
-class KVCache:
-    """Keys and values of one attention layer, (B, G, length, D) each, allocated at the first append."""
+class _Keys:
+    """Keys and values of all slots, (rows, G, places, D) each, allocated when their shape and dtype are first known."""
 
-    def __init__(self, length: int):
-        self.length = length
+    def __init__(self, rows: int, places: int):
+        self.rows, self.places = rows, places
         self.k: Tensor | None = None
         self.v: Tensor | None = None
 
-    def append(self, k: Tensor, v: Tensor, positions: Positions) -> tuple[Tensor, Tensor]:
-        """Write k, v (B, G, T, D) at their positions; returns all slots in use, (B, G, S, D) each."""
+    def _allocated(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         if self.k is None or self.v is None:
-            self.k, self.v = (t.new_zeros(t.shape[0], t.shape[1], self.length, t.shape[3]) for t in (k, v))
-        _put(self.k, k.detach(), positions)
-        _put(self.v, v.detach(), positions)
-        held = self.k[:, :, : positions.end], self.v[:, :, : positions.end]
-        if not k.requires_grad:
-            return held
-        keys, values = (t.clone() for t in held)  # the next call writes into what is held; a gradient asks for it as it was
-        _put(keys, k, positions)
-        _put(values, v, positions)
-        return keys, values
+            self.k, self.v = (_zeros(t, self.rows, t.shape[1], self.places, t.shape[3]) for t in (k, v))
+        return self.k, self.v
 
-    def select(self, rows: Tensor) -> None:
-        """Keep only these rows."""
-        if self.k is not None and self.v is not None:
-            self.k, self.v = self.k[rows], self.v[rows]
+    def clear(self, slot: int, written: int) -> None:
+        """Zeros: a masked weight is 0, but 0 times a value that is not finite would be NaN."""
+        for t in (self.k, self.v):
+            if t is not None:
+                t[slot, :, :written] = 0
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of keys and values."""
-        return 0 if self.k is None else 2 * self.k.nbytes
-
-
-def _put(slots: Tensor, new: Tensor, positions: Positions) -> None:
-    """Write new (B, G, T, D) at its positions of slots (B, G, length, D)."""
-    if positions.start is not None:
-        slots[:, :, positions.start : positions.end] = new
-    else:
-        rows = torch.arange(new.shape[0], device=new.device)[:, None]
-        slots[rows, :, positions.index] = new.transpose(1, 2)
-
-
-class WindowCache:
-    """The last `window` keys and values of each row, and the first `pinned` ones: memory that does not grow.
-
-    Position p < pinned lies in slot p, any other in slot pinned + (p - pinned) mod window, over the one that is `window`
-    steps older. A mask by position is all that a reader needs: `append` says which position each key has.
-    """
-
-    def __init__(self, length: int, window: int, pinned: int = 0):
-        self.pinned = min(pinned, length - 1)
-        self.window = min(window, length - self.pinned)
-        self.k: Tensor | None = None
-        self.v: Tensor | None = None
-
-    def append(self, k: Tensor, v: Tensor, positions: Positions) -> tuple[Tensor, Tensor, Tensor]:
-        """Take k, v (B, G, T, D); returns the keys and values that these T queries may need, and their positions.
-
-        (B, G, S, D) twice, and (S,) or in a ragged batch (B, S), where -1 is a slot with nothing in it. For T > 1 in
-        rows that stand together the positions rise by one from the first unpinned on.
-        """
-        if self.k is None or self.v is None:
-            shape = (*k.shape[:2], self.pinned + self.window, k.shape[3])
-            self.k, self.v = k.new_zeros(shape), v.new_zeros(shape)
-        T, index = k.shape[2], positions.index
-        if T == 1 and not k.requires_grad:
-            return self._append_one(k, v, positions)
-        before = index[..., 0]
-        if positions.start is None:
-            k_index = torch.cat([self._held(before), index], 1)  # (B, S)
-            keys, values = torch.cat([self.k, k], 2), torch.cat([self.v, v], 2)
-        else:
-            held = torch.arange(positions.start, device=k.device)
-            held = torch.cat([held[: self.pinned], held[self.pinned :][-self.window :]])
-            slots = self._slot(held)
-            k_index = torch.cat([held, index])
-            keys, values = torch.cat([self.k[:, :, slots], k], 2), torch.cat([self.v[:, :, slots], v], 2)
-        self._keep(k, v, before, before + (T if positions.counts is None else positions.counts))
-        return keys, values, k_index
-
-    def _append_one(self, k: Tensor, v: Tensor, positions: Positions) -> tuple[Tensor, Tensor, Tensor]:
-        """One token per row, a pad perhaps: it lies over a key that no later query sees, so nothing is copied."""
-        assert self.k is not None and self.v is not None
-        slot = self._slot(positions.index)  # (1,) or (B, 1)
-        held = self._held(positions.index[..., 0] + 1)
-        if positions.start is not None:
-            self.k[:, :, slot], self.v[:, :, slot] = k, v
-            filled = min(positions.end, self.k.shape[2])
-            return self.k[:, :, :filled], self.v[:, :, :filled], held[:filled]
-        rows = torch.arange(k.shape[0], device=k.device)[:, None]
-        self.k[rows, :, slot], self.v[rows, :, slot] = k.transpose(1, 2), v.transpose(1, 2)
-        return self.k, self.v, held
-
-    def _slot(self, position: Tensor) -> Tensor:
-        ring = self.pinned + (position - self.pinned) % self.window
-        return torch.where(position < self.pinned, position, ring)
-
-    def _held(self, n: Tensor) -> Tensor:
-        """n (...) tokens read -> (..., slots): the position that lies in each slot, -1 for none."""
-        last, slot = n[..., None] - 1, torch.arange(self.pinned + self.window, device=n.device)
-        ring = last - (last - slot) % self.window
-        ring = torch.where(ring < self.pinned, -1, ring)
-        first = torch.where(slot <= last, slot, -1)
-        return torch.where(slot < self.pinned, first, ring)
-
-    def _keep(self, k: Tensor, v: Tensor, before: Tensor, after: Tensor) -> None:
-        """Fill every slot with what lies in it `after` so many tokens, from itself or from the new k and v."""
-        assert self.k is not None and self.v is not None
-        held, slots = self._held(after), self.k.shape[2]
-        before = before[..., None]
-        source = torch.where(held >= before, slots + held - before, torch.arange(slots, device=k.device))
-        index = source.expand(k.shape[0], -1)[:, None, :, None].expand(-1, k.shape[1], -1, k.shape[3])
-        self.k = torch.cat([self.k, k.detach()], 2).gather(2, index)
-        self.v = torch.cat([self.v, v.detach()], 2).gather(2, index)
-
-    def select(self, rows: Tensor) -> None:
-        """Keep only these rows."""
-        if self.k is not None and self.v is not None:
-            self.k, self.v = self.k[rows], self.v[rows]
+    def copy(self, source: int, target: int, length: int) -> None:
+        """See LayerCache."""
+        for t in (self.k, self.v):
+            if t is not None:
+                t[target, :, :length] = t[source, :, :length]
 
     @property
     def nbytes(self) -> int:
@@ -154,58 +80,244 @@ class WindowCache:
         return 0 if self.k is None or self.v is None else self.k.nbytes + self.v.nbytes
 
 
-class StateCache:
-    """What a recurrent layer remembers: a few tensors (B, ...) whose size does not depend on how much was read.
+class KVCache(_Keys):
+    """Keys and values of one attention layer, for `rows` texts of at most `length` tokens."""
 
-    The layer itself leaves padding out of them (`Positions.real`).
+    def __init__(self, rows: int, length: int):
+        super().__init__(rows, length)
+
+    def append(self, k: Tensor, v: Tensor, positions: Positions) -> tuple[Tensor, Tensor]:
+        """Write k, v (B, G, T, D) at their positions; returns the keys and values of these rows, (B, G, S, D) each.
+
+        S is `positions.end`. Without gradients these are views, valid until the next call.
+        """
+        rows, (all_k, all_v) = positions.slots(k.shape[0]), self._allocated(k, v)
+        _put(all_k, k.detach(), positions, rows)
+        _put(all_v, v.detach(), positions, rows)
+        keys, values = all_k[rows, :, : positions.end], all_v[rows, :, : positions.end]
+        if k.requires_grad:  # the next call writes into the slots, and backward needs them as they are now
+            keys, values = keys.clone(), values.clone()
+            _put(keys, k, positions, slice(0, k.shape[0]))
+            _put(values, v, positions, slice(0, k.shape[0]))
+        return keys, values
+
+    def remembers(self, written: int) -> bool:
+        """Always: nothing is overwritten."""
+        return True
+
+
+@torch.inference_mode(False)
+def _zeros(like: Tensor, *shape: int) -> Tensor:
+    """Memory that can be written to in torch.inference_mode and outside of it, wherever it is made."""
+    return like.new_zeros(shape)
+
+
+def _put(slots: Tensor, new: Tensor, positions: Positions, rows: slice | Tensor) -> None:
+    """Write new (B, G, T, D) at its positions of these rows of slots (rows, G, places, D)."""
+    if positions.start is not None:
+        slots[rows, :, positions.start : positions.end] = new
+    else:
+        slots[_numbers(rows, new)[:, None], :, positions.index] = new.transpose(1, 2)
+
+
+def _numbers(rows: slice | Tensor, like: Tensor) -> Tensor:
+    """(B,) int64 of a slice or of what it could have been."""
+    return torch.arange(rows.start, rows.stop, device=like.device) if isinstance(rows, slice) else rows
+
+
+class WindowCache(_Keys):
+    """The last `window` keys and values of each row, and the first `pinned` ones: memory that does not grow.
+
+    Position p < pinned lies in place p, any other in place pinned + (p - pinned) mod window, over the one that is `window`
+    steps older. `append` says which position each key has, so that a reader can hide keys by their position.
     """
 
-    def __init__(self):
-        self.tensors: tuple[Tensor, ...] | None = None
+    def __init__(self, rows: int, length: int, window: int, pinned: int = 0):
+        self.pinned = min(pinned, length - 1)
+        self.window = min(window, length - self.pinned)
+        super().__init__(rows, self.pinned + self.window)
 
-    def store(self, *tensors: Tensor) -> None:
-        """Remember these instead of the last ones."""
-        self.tensors = tuple(t.detach() for t in tensors)
+    def append(self, k: Tensor, v: Tensor, positions: Positions) -> tuple[Tensor, Tensor, Tensor]:
+        """Take k, v (B, G, T, D); returns the keys and values that these T queries may need, and their positions.
 
-    def select(self, rows: Tensor) -> None:
-        """Keep only these rows."""
-        if self.tensors is not None:
-            self.tensors = tuple(t[rows] for t in self.tensors)
+        (B, G, S, D) twice, and (S,) or in a ragged batch (B, S), where -1 means an empty place. For T > 1 in rows that
+        are at the same place the positions rise by one from the first unpinned on.
+        """
+        rows, T = positions.slots(k.shape[0]), k.shape[2]
+        if T == 1 and not k.requires_grad:
+            return self._append_one(k, v, positions, rows)
+        all_k, all_v = self._allocated(k, v)
+        old_k, old_v, index = all_k[rows], all_v[rows], positions.index
+        before = index[..., 0]
+        if positions.start is None:
+            k_index = torch.cat([self._held(before), index], 1)  # (B, S)
+            keys, values = torch.cat([old_k, k], 2), torch.cat([old_v, v], 2)
+        else:
+            held = torch.arange(positions.start, device=k.device)
+            held = torch.cat([held[: self.pinned], held[self.pinned :][-self.window :]])
+            places = self._place(held)
+            k_index = torch.cat([held, index])
+            keys, values = torch.cat([old_k[:, :, places], k], 2), torch.cat([old_v[:, :, places], v], 2)
+        after = before + (T if positions.counts is None else positions.counts)
+        all_k[rows], all_v[rows] = self._kept(old_k, k, before, after), self._kept(old_v, v, before, after)
+        return keys, values, k_index
+
+    def _append_one(
+        self, k: Tensor, v: Tensor, positions: Positions, rows: slice | Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One token per row, a pad perhaps: it lies over a key that no later query sees, so nothing is copied."""
+        all_k, all_v = self._allocated(k, v)
+        held = self._held(positions.index[..., 0] + 1)
+        if (p := positions.start) is not None:
+            place = p if p < self.pinned else self.pinned + (p - self.pinned) % self.window
+            all_k[rows, :, place : place + 1], all_v[rows, :, place : place + 1] = k, v
+            filled = min(positions.end, self.places)
+            return all_k[rows, :, :filled], all_v[rows, :, :filled], held[:filled]
+        numbers, place = _numbers(rows, k)[:, None], self._place(positions.index)  # (B, 1) each
+        all_k[numbers, :, place], all_v[numbers, :, place] = k.transpose(1, 2), v.transpose(1, 2)
+        return all_k[rows], all_v[rows], held
+
+    def _place(self, position: Tensor) -> Tensor:
+        ring = self.pinned + (position - self.pinned) % self.window
+        return torch.where(position < self.pinned, position, ring)
+
+    def _held(self, n: Tensor) -> Tensor:
+        """n (...) tokens read -> (..., places): the position that lies in each place, -1 for none."""
+        last, place = n[..., None] - 1, torch.arange(self.places, device=n.device)
+        ring = last - (last - place) % self.window
+        ring = torch.where(ring < self.pinned, -1, ring)
+        first = torch.where(place <= last, place, -1)
+        return torch.where(place < self.pinned, first, ring)
+
+    def _kept(self, old: Tensor, new: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """(B, G, places, D): what lies in each place `after` so many tokens, taken from the old or from the new."""
+        held, before = self._held(after), before[..., None]
+        source = torch.where(held >= before, self.places + held - before, torch.arange(self.places, device=old.device))
+        index = source.expand(old.shape[0], -1)[:, None, :, None].expand(-1, old.shape[1], -1, old.shape[3])
+        return torch.cat([old, new.detach()], 2).gather(2, index)
+
+    def remembers(self, written: int) -> bool:
+        """Until the window comes round to its first place."""
+        return written <= self.places
+
+
+class StateCache:
+    """The state of a recurrent layer: a few tensors (rows, ...) whose size does not depend on how much was read.
+
+    A new slot holds zeros. The layer itself leaves padding out of its state (`Positions.real`).
+    """
+
+    def __init__(self, rows: int):
+        self.rows = rows
+        self.tensors: tuple[Tensor, ...] = ()
+
+    def read(self, positions: Positions, batch: int) -> tuple[Tensor, ...] | None:
+        """The tensors (B, ...) that were stored for these rows; None before anything was."""
+        if not self.tensors:
+            return None
+        held = tuple(t[positions.slots(batch)] for t in self.tensors)
+        if torch.is_grad_enabled():  # the next call writes into the slots, and backward needs them as they are now
+            return tuple(t.clone() for t in held)
+        return held
+
+    def store(self, positions: Positions, *tensors: Tensor) -> None:
+        """Remember these tensors (B, ...) instead of the last ones."""
+        if not self.tensors:
+            self.tensors = tuple(_zeros(t, self.rows, *t.shape[1:]) for t in tensors)
+        for slots, new in zip(self.tensors, tensors, strict=True):
+            slots[positions.slots(new.shape[0])] = new.detach()
+
+    def clear(self, slot: int, written: int) -> None:
+        """Zeros, as at the beginning of a text."""
+        for t in self.tensors:
+            t[slot] = 0
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """See LayerCache."""
+        for t in self.tensors:
+            t[target] = t[source]
+
+    def remembers(self, written: int) -> bool:
+        """Never: a state does not know what it was earlier."""
+        return False
 
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors."""
-        return sum(t.nbytes for t in self.tensors or ())
+        return sum(t.nbytes for t in self.tensors)
 
 
 class Cache:
-    """The memory of a whole model: one LayerCache per block, and how far each row has read."""
+    """The memory of a whole model: one LayerCache per block, and how far each slot has read."""
 
-    def __init__(self, layers: list[LayerCache], batch: int, length: int):
+    def __init__(self, layers: list[LayerCache], rows: int, length: int):
         self.layers = layers
         self.length = length
-        self.lengths = [0] * batch
+        """The most tokens that a slot can hold."""
+        self.lengths = [0] * rows
+        """How many tokens each slot holds."""
+        self._written = [0] * rows  # the same with padding
+        self._slots: Sequence[int] = range(rows)
+
+    def at(self, slots: Sequence[int]) -> "Cache":
+        """The same memory, to be passed as `cache=` for a batch whose row i is slots[i]."""
+        assert len(set(slots)) == len(slots), f"two rows of a batch cannot share a slot: {list(slots)}"
+        handle = copy.copy(self)
+        handle._slots = slots
+        return handle
 
     def advance(self, T: int, counts: list[int] | None, scheme: Scheme, device: torch.device) -> Positions:
         """Take T more tokens per row, of which `counts` are real (None: all). Returns where they stand."""
-        before = self.lengths
+        before = [self.lengths[slot] for slot in self._slots]
         end = max(before) + T
         assert end <= self.length, f"a cache for {self.length} tokens was asked to hold {end}"
-        self.lengths = [n + c for n, c in zip(before, counts or [T] * len(before), strict=True)]
-        steps = torch.arange(T, device=device)
+        for slot, n, count in zip(self._slots, before, counts or [T] * len(before), strict=True):
+            self.lengths[slot] = n + count
+            self._written[slot] = max(self._written[slot], n + T)
         real = None if counts is None else torch.tensor(counts, device=device)
-        if min(before) == max(before):
-            return Positions(steps + before[0], before[0], end, scheme, counts=real)
-        return Positions(torch.tensor(before, device=device)[:, None] + steps, None, end, scheme, counts=real)
+        start = before[0] if min(before) == max(before) else before
+        return Positions.of(T, start, scheme, device, counts=real, rows=_rows(self._slots, device))
 
-    def select(self, rows: list[int]) -> None:
-        """Keep only these rows, in this order."""
-        self.lengths = [self.lengths[r] for r in rows]
-        kept = torch.tensor(rows, dtype=torch.long)
+    def clear(self, slot: int) -> None:
+        """Forget the text in this slot: it is as new."""
         for layer in self.layers:
-            layer.select(kept)
+            layer.clear(slot, self._written[slot])
+        self.lengths[slot] = self._written[slot] = 0
+
+    def copy(self, source: int, target: int, length: int | None = None) -> None:
+        """Let the slot `target` begin with the first `length` tokens of `source` (None: all of them), and no others.
+
+        Raises ValueError where a layer cannot go back: a recurrent state is that of all tokens read, and a window that
+        has moved on has lost its older keys.
+        """
+        held, written = self.lengths[source], self._written[source]
+        length = held if length is None else length
+        if length > held:
+            raise ValueError(f"slot {source} holds {held} tokens, so its first {length} cannot be shared")
+        if length < held and not all(layer.remembers(written) for layer in self.layers):
+            raise ValueError(
+                f"only all {held} tokens of slot {source} can be shared, not the first {length}: this model has layers "
+                "that do not keep every token (a recurrent state or a window); share before reading on"
+            )
+        assert source != target, f"slot {source} cannot be copied into itself"
+        self.clear(target)
+        for layer in self.layers:
+            layer.copy(source, target, length)
+        self.lengths[target], self._written[target] = length, written
+
+    def move(self, source: int, target: int) -> None:
+        """Put the text of one slot into another and leave the first as new."""
+        self.copy(source, target)
+        self.clear(source)
 
     @property
     def nbytes(self) -> int:
         """Bytes held by all layers."""
         return sum(layer.nbytes for layer in self.layers)
+
+
+def _rows(slots: Sequence[int], device: torch.device) -> slice | Tensor:
+    """See Positions.rows."""
+    first, n = slots[0], len(slots)
+    neighbours = all(slot == first + i for i, slot in enumerate(slots))
+    return slice(first, first + n) if neighbours else torch.tensor(slots, device=device)

@@ -112,7 +112,8 @@ def histogram(
     title: str, meaning: str, x_name: str, edges: list[float], counts: dict[str, list[int]], log: bool = False
 ) -> dict[str, Any] | None:
     """A chart of how many values lie between neighbouring edges (n + 1 of them), in percent of each line's total; `log`
-    is for the horizontal axis. `counts` by name; "train" and "validation" take the colours of these. None without values.
+    is for the horizontal axis. `counts` by name; "train" and "validation" take the colours of these. None without
+    values.
     """
     totals = {name: sum(numbers) for name, numbers in counts.items() if sum(numbers)}
     if not totals:
@@ -146,6 +147,19 @@ def histogram(
         "resting": "in all",
         "bins": [f"{short(a)} to {short(b)}" for a, b in pairwise(edges)],
     }
+
+
+def intervals(found: list[tuple[str, float, float, float]]) -> list[dict[str, Any]]:
+    """Where each (label, low, middle, high) lies, from 0 to 100, on one axis that has room for all and 0 in its
+    middle."""
+    reach = max((max(abs(low), abs(high)) for _, low, _, high in found), default=0.0) * 1.1 or 0.01
+
+    def at(value: float) -> float:
+        return 50 + 50 * value / reach
+
+    return [
+        {"label": label, "low": at(low), "middle": at(middle), "high": at(high)} for label, low, middle, high in found
+    ]
 
 
 def _bars(edges: list[float], heights: list[float], x: Axis, axis: Axis) -> str:

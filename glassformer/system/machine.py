@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from glassformer.system.threads import cores
+
 
 def machine_facts() -> dict[str, Any]:
     """{"cpu": name, "cores": usable ones, "memory_gb": GiB, "os": name, "gpu": names with memory, or None}."""
     return {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": cores(),
         "memory_gb": round(_memory() / 2**30, 1),
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "gpu": _output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader").replace("\n", "; ")

@@ -76,8 +76,15 @@ class WordTokenizer(Tokenizer):
         self._id_of = {word: id for id, word in enumerate(words)}
 
     def _encode(self, text: str) -> np.ndarray:
+        return self._ids(split(text))
+
+    def _encode_sizes(self, text: str) -> tuple[np.ndarray, Sequence[int]]:
+        words = split(text)
+        return self._ids(words), [len(word.encode()) for word in words]
+
+    def _ids(self, words: Iterable[str]) -> np.ndarray:
         unknown, id_of = self.special[UNKNOWN], self._id_of
-        return np.array([id_of.get(word, unknown) for word in split(text)], self.dtype)
+        return np.array([id_of.get(word, unknown) for word in words], self.dtype)
 
     def state(self) -> dict[str, Any]:
         return {"words": self.words}

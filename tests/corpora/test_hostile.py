@@ -221,7 +221,7 @@ def test_archives_that_lie(monkeypatch):
 
 def test_members_that_cannot_be_unpacked_are_named():
     odd = documents(zip_bytes({"a.txt": "x"}, zipfile.ZIP_BZIP2), "a.zip")
-    assert [str(d) for d in odd] == ["a.zip/a.txt is packed in an unusual way; unpack the archive into a folder"]
+    assert [str(d) for d in odd] == ["a.zip/a.txt is compressed by an unusual method; unpack the archive into a folder"]
     data = bytearray(zip_bytes({"a.txt": "x"}))
     data[data.rindex(b"PK\1\2") + 8] |= 1
     assert [d.reason for d in documents(bytes(data), "a.zip")] == ["is encrypted"]

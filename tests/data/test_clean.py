@@ -216,9 +216,9 @@ def test_long_runs_of_one_character_take_no_time(step):
     "override, words",
     [
         ('steps=["newline"]', "did you mean 'newlines'"),
-        ('steps=["unicode", "unicode"]', "there twice"),
-        ("min_characters=5", "does nothing without the step 'length'; add it to steps"),
-        ("quality_threshold=0.7", "does nothing without the step 'quality'"),
+        ('steps=["unicode", "unicode"]', "named twice"),
+        ("min_characters=5", "has no effect without the step 'length'; add 'length' to steps"),
+        ("quality_threshold=0.7", "has no effect without the step 'quality'"),
         ('steps=["length"]', "set min_characters or max_characters"),
         ('steps=["quality"]', "glass data quality"),
         ('scripts=["Latn1"]', "there is no script 'Latn1'; did you mean 'Latin'"),

@@ -27,7 +27,7 @@ def check_same(ours: GPT, theirs: torch.nn.Module, pairs: list[tuple[Tensor, Ten
     logits = ours(ids)
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
     cache = ours.make_cache(3, 32)
-    cached = torch.cat([ours(part, cache) for part in ids.split([20, 1, 1, 10], 1)], 1)
+    cached = torch.cat([ours(part, cache=cache) for part in ids.split([20, 1, 1, 10], 1)], 1)
     torch.testing.assert_close(cached, expected, atol=1e-5, rtol=1e-5)
     weight = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2))
     (logits * weight).mean().backward(), (expected * weight).mean().backward()

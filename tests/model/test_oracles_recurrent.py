@@ -7,7 +7,7 @@ from torch import Tensor
 from glassformer import kernels
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.mixer import Mixer
-from glassformer.model.position import Positions, Scheme
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 from .test_oracles import check_same, shake
@@ -113,5 +113,5 @@ def test_a_whole_delta_layer(maths, n_head, normed):
     shape = {name: p.shape for name, p in ours.named_parameters()}
     ours.load_state_dict({name: p.detach().reshape(shape[name]) for name, p in source.items()}, strict=True)
     x = torch.randn(2, 100, C, generator=torch.Generator().manual_seed(0))
-    y = ours(x, Positions(torch.arange(100), 0, 100, Scheme()))
+    y = ours(x, Positions.of(100))
     torch.testing.assert_close(y, theirs(x), atol=1e-5, rtol=1e-4)

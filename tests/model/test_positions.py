@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from glassformer import kernels
 from glassformer.errors import SettingError
+from glassformer.kernels.rope import frequencies
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.model.position import Positions
 from glassformer.model.position.alibi import slopes
 from glassformer.model.position.relative import bucket
-from glassformer.model.position.rope.scaling import Scaling, unscaled
+from glassformer.model.position.rope.scaling import Scaling
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 CPU = torch.device("cpu")
@@ -65,7 +66,7 @@ def test_a_bias_is_the_same_for_pieces_rows_and_the_whole(position):
     torch.testing.assert_close(part.bias(rows, index), torch.stack([whole[:, r] for r in rows]))
     pieces = part.bias(index.view(3, 4), index.view(3, 4))
     torch.testing.assert_close(pieces, torch.stack([whole[:, i : i + 4, i : i + 4] for i in (0, 4, 8)]))
-    ragged = Positions(rows, None, 11, part).bias(index[None].expand(2, -1))
+    ragged = Positions(rows, part).bias(index[None].expand(2, -1))
     torch.testing.assert_close(ragged, part.bias(rows, index))
 
 
@@ -87,7 +88,7 @@ def test_every_bucket_that_is_met_learns(mixer):
 
 
 def test_linear_divides_positions():
-    torch.testing.assert_close(theta("linear", factor=4.0), unscaled(10_000.0, 8, CPU) / 4)
+    torch.testing.assert_close(theta("linear", factor=4.0), frequencies(8, 10_000.0, CPU) / 4)
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0, 7.5])
@@ -101,7 +102,7 @@ def test_ntk_is_that_of_transformers(factor):
     expected, _ = utils._compute_dynamic_ntk_parameters(config, CPU, seq_len=int(100 * factor))
     torch.testing.assert_close(theta("ntk", 16, 500.0, factor=factor), expected)
     slowest = theta("ntk", 16, 500.0, factor=factor)[-1] * factor
-    torch.testing.assert_close(slowest, unscaled(500.0, 16, CPU)[-1])
+    torch.testing.assert_close(slowest, frequencies(16, 500.0, CPU)[-1])
 
 
 @pytest.mark.parametrize("name", ["linear", "ntk", "yarn", "llama3"])
@@ -111,14 +112,14 @@ def test_ntk_is_that_of_transformers(factor):
     factor=st.floats(1, 64),
 )  # fmt: skip
 def test_scaling_only_slows_down_and_never_by_more_than_the_factor(name, half, base, context, factor):
-    scaled, plain = theta(name, 2 * half, base, context, factor=factor), unscaled(base, 2 * half, CPU)
+    scaled, plain = theta(name, 2 * half, base, context, factor=factor), frequencies(2 * half, base, CPU)
     assert scaled.isfinite().all()
     assert (scaled <= plain * (1 + 1e-5)).all() and (scaled >= plain / factor * (1 - 1e-4)).all()
     torch.testing.assert_close(theta(name, 2 * half, base, context, factor=1.0), plain)
 
 
 def test_yarn_keeps_fast_pairs_slows_slow_ones_and_warms_scores():
-    plain, scaled = unscaled(10_000.0, 64, CPU), theta("yarn", 64, context=4096, factor=4.0)
+    plain, scaled = frequencies(64, 10_000.0, CPU), theta("yarn", 64, context=4096, factor=4.0)
     turns = 1024 * plain / (2 * math.pi)
     torch.testing.assert_close(scaled[turns > 40], plain[turns > 40])
     torch.testing.assert_close(scaled[turns < 0.7], plain[turns < 0.7] / 4)
@@ -190,3 +191,27 @@ def test_settings_reach_the_scaling_by_path():
     assert config.position.model_dump()["scaling"]["factor"] == 8
     assert GPTConfig.from_json(config.to_json()) == config
     assert isinstance(config, Shapes)
+
+
+# Positions of one call.
+
+
+@pytest.mark.parametrize("start", [0, 5, [4, 0], [3, 3]])
+def test_positions_are_made_in_one_line(start):
+    """Start and end are those of the index, whether they were known or are read from it."""
+    made = Positions.of(3, start)
+    read = Positions(made.index)
+    expected = [list(range(s, s + 3)) for s in (start if isinstance(start, list) else [start])]
+    assert made.index.tolist() == (expected if isinstance(start, list) else expected[0])
+    for positions in (made, read):
+        assert positions.start == (None if isinstance(start, list) else start)
+        assert positions.end == max(row[-1] for row in expected) + 1
+
+
+@pytest.mark.parametrize("mixer", ["full", "sliding", "strided", "block_sparse", "linear", "gated_deltanet", "mamba"])
+def test_a_mixer_is_called_with_neutral_positions(mixer):
+    gpt = GPT(GPTConfig.parse({**SHAPE, "position": "none", "mixer": mixer}))
+    layer, x = gpt.blocks[0].mixer, torch.randn(2, 7, 16)
+    torch.testing.assert_close(layer(x, Positions.of(7)), layer(x, Positions.of(7, scheme=gpt.position)))
+    q, k = torch.randn(2, 1, 2, 7, 8)
+    assert Positions.of(7).rotate(q, k) == (q, k) and Positions.of(7).bias(torch.arange(7)) is None

@@ -15,7 +15,7 @@ from tiktoken.load import load_tiktoken_bpe
 from glassformer.errors import TokenizerError
 from glassformer.tokenizers import ChatTemplate, Tokenizer, TokenizerRecipe
 from glassformer.tokenizers import _formats as formats
-from glassformer.tokenizers._formats.tiktoken import recover
+from glassformer.tokenizers._formats.tiktoken import plain_recover, recover
 from glassformer.tokenizers.bpe import BPE, BPETokenizer
 from glassformer.tokenizers.bpe.patterns import PATTERNS
 from glassformer.tokenizers.wordpiece import WordPiece
@@ -144,7 +144,7 @@ def test_our_own_format_keeps_the_chat_template(tmp_path):
     assert same(formats.read(tmp_path / "mine.json"), ours)
 
 
-def test_their_files_without_end_of_text_get_it_at_the_end(tmp_path):
+def test_their_files_without_end_of_text_keep_their_ids(tmp_path):
     engine = tokenizers.Tokenizer(
         tokenizers.models.WordPiece({"[PAD]": 0, "[UNK]": 1, "a": 2, "##b": 3}, unk_token="[UNK]")
     )
@@ -153,7 +153,8 @@ def test_their_files_without_end_of_text_get_it_at_the_end(tmp_path):
     engine.add_special_tokens(["[PAD]"])
     engine.save(str(tmp_path / "tokenizer.json"))
     ours = formats.read(tmp_path / "tokenizer.json")
-    assert ours.special == {"[PAD]": 0, "[UNK]": 1, "<|endoftext|>": 4}
+    assert ours.special == {"[PAD]": 0, "[UNK]": 1} and ours.vocab_size == 4 and ours.end_of_text is None
+    assert ours.with_end("[PAD]").end_of_text == 0 and ours.with_end("<|endoftext|>").end_of_text == 4
     assert ours.encode("ab Á abc") == engine.encode("ab Á abc").ids == [2, 3, 2, 1]
 
 
@@ -284,6 +285,36 @@ def test_merges_are_recovered_from_ranks():
     assert recover(ranks) == [(b"a", b"b"), (b"b", b"c"), (b"ab", b"c"), (b"abc", b"abc")]
 
 
+ALPHABET = {bytes([value]): value for value in range(256)}
+TOKENS = st.lists(st.text("ab c", min_size=2, max_size=9).map(str.encode), unique=True, max_size=30)
+
+
+def merges_or_none(function, ranks):
+    try:
+        return function(ranks)
+    except TokenizerError:
+        return None
+
+
+@given(tokens=TOKENS)
+def test_recovering_fast_equals_encoding_each_token(tokens):
+    ranks = dict(ALPHABET)
+    for token in tokens:  # those that can be made by a merge, so that long lists are not refused at their first token
+        if merges_or_none(plain_recover, {**ranks, token: len(ranks)}) is not None:
+            ranks[token] = len(ranks)
+    assert recover(ranks) == plain_recover(ranks)
+    for token in tokens:
+        more = {**ranks, token: len(ranks)}
+        assert merges_or_none(recover, more) == merges_or_none(plain_recover, more)
+
+
+@given(texts=st.lists(st.text("ab c\n", max_size=60), max_size=4))
+def test_what_training_learns_is_recovered(texts):
+    tokenizer = BPE(vocab_size=330, pattern="none").train(texts)
+    ranks = {piece: id for id, piece in enumerate(tokenizer.token_bytes) if piece}
+    assert recover(ranks) == plain_recover(ranks) == tokenizer.merges
+
+
 def test_what_a_format_cannot_hold_is_not_written(tmp_path):
     byte, own = TokenizerRecipe.named("byte").train([]), BPE(vocab_size=300, pattern=r"\w+|\W").train(TEXTS)
     for tokenizer, name in ((byte, "x.tiktoken"), (byte, "tokenizer.json"), (byte, "folder"), (own, "tokenizer.json"),
@@ -291,7 +322,7 @@ def test_what_a_format_cannot_hold_is_not_written(tmp_path):
         with pytest.raises(TokenizerError):
             formats.write(tokenizer, tmp_path / name)
     upside_down = BPETokenizer([(b"a", b"b"), (b"c", b"d")], "gpt2", {"<|endoftext|>": 300}, [*range(256), 257, 256])
-    with pytest.raises(TokenizerError, match="order of its ids"):
+    with pytest.raises(TokenizerError, match="order of their ids"):
         formats.write(upside_down, tmp_path / "x.tiktoken")
     alike = BPETokenizer([(b"a", b"b")], "gpt2", {"<|endoftext|>": 257, "ab": 258})
     with pytest.raises(TokenizerError, match="look the same"):

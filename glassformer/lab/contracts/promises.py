@@ -34,10 +34,11 @@ def learning(gpt: GPT) -> dict[str, torch.nn.Parameter]:
 
 
 def loss_of(gpt: GPT, batch: Tensor) -> Tensor:
-    x, targets = gpt.hidden(batch[:, :-1]), batch[:, 1:]
-    nats = gpt.kernels.cross_entropy(gpt.logits(x).flatten(0, 1), targets.flatten()).mean()
-    extra = gpt.extra_loss(x, targets)
-    return nats if extra is None else nats + extra
+    """The mean nats of the next token, and the auxiliary losses, whatever the model's mode is."""
+    was_training = gpt.training
+    nats = gpt.train()(batch[:, :-1], batch[:, 1:]).mean()
+    gpt.train(was_training)
+    return nats
 
 
 def check(actual: Tensor, expected: Tensor, what: str, tolerance: float = 1e-5) -> None:
@@ -85,7 +86,7 @@ def decode_equals_forward(c: Combination) -> None:
     whole = gpt(batch)
     for prompt in (1, 4, T):
         cache = gpt.make_cache(B, T)
-        parts = [gpt(batch[:, :prompt], cache)] + [gpt(batch[:, t : t + 1], cache) for t in range(prompt, T)]
+        parts = [gpt(batch[:, :prompt], cache=cache)] + [gpt(batch[:, t : t + 1], cache=cache) for t in range(prompt, T)]
         check(torch.cat(parts, 1), whole, f"prefill of {prompt}, then decode (row, position, token)")
 
 
@@ -94,36 +95,41 @@ def chunked_prefill_equals_whole(c: Combination) -> None:
     whole = gpt(batch)
     for chunks in ((1, 15), (2, 3, 4, 5, 2), (8, 8), (15, 1)):
         cache = gpt.make_cache(B, CONTEXT)
-        parts = [gpt(part, cache) for part in batch.split(chunks, 1)]
+        parts = [gpt(part, cache=cache) for part in batch.split(chunks, 1)]
         check(torch.cat(parts, 1), whole, f"chunks of {chunks} (row, position, token)")
 
 
 def ragged_row_equals_the_row_alone(c: Combination) -> None:
-    """Prefill, a further chunk, decode, `select` with a repeated row, decode: each row against itself uncached."""
+    """Rows join, share, move and leave a cache while others are written: each row against itself uncached."""
     gpt = model(c)
-    cache = gpt.make_cache(3, CONTEXT)
-    rows: list[list[int]] = [[], [], []]
+    cache = gpt.make_cache(4, CONTEXT)
+    rows: list[list[int]] = [[], [], [], []]
     generator = random.Random(0)
 
-    def feed(counts: list[int]) -> None:
+    def feed(slots: list[int], counts: list[int]) -> None:
         width = max(counts)
         batch = torch.tensor([[generator.randrange(VOCAB) for _ in range(width)] for _ in counts])  # pads are any ids
-        logits = gpt(batch, cache, counts)
-        for r, n in enumerate(counts):
-            rows[r] += batch[r, :n].tolist()
+        logits = gpt(batch, cache=cache.at(slots), counts=counts)
+        for i, (slot, n) in enumerate(zip(slots, counts, strict=True)):
+            rows[slot] += batch[i, :n].tolist()
             if n:
-                alone = gpt(torch.tensor([rows[r]]))[0, -n:]
-                what = f"row {r}, {n} tokens ending at position {len(rows[r]) - 1} of a batch with {counts}"
-                check(logits[r, :n], alone, f"{what} (position, token)")
+                alone = gpt(torch.tensor([rows[slot]]))[0, -n:]
+                what = f"row {i}, {n} tokens ending at position {len(rows[slot]) - 1} of a batch with {counts}"
+                check(logits[i, :n], alone, f"{what} in the slots {slots} of a cache (position, token)")
         assert cache.lengths == [len(row) for row in rows], f"the cache counts {cache.lengths}"
 
     for counts in ([5, 1, 3], [1, 4, 2], [1, 1, 1], [1, 1, 1]):
-        feed(counts)
-    order = [2, 0, 0]
-    cache.select(order)
-    rows = [list(rows[r]) for r in order]
-    for counts in ([1, 1, 1], [2, 1, 0], [1, 1, 1]):
-        feed(counts)
+        feed([0, 1, 2], counts)
+    cache.copy(0, 3)
+    rows[3] = [*rows[0]]
+    cache.clear(1)
+    rows[1] = []
+    for slots, counts in (([3, 0], [1, 1]), ([1], [3]), ([2, 3, 1], [2, 1, 0])):
+        feed(slots, counts)
+    cache.move(3, 0)
+    rows[0], rows[3] = rows[3], []
+    for slots, counts in (([0, 1, 2], [1, 1, 1]), ([3], [2]), ([0, 1, 2, 3], [1, 1, 1, 1])):
+        feed(slots, counts)
 
 
 def packed_documents_are_read_alone(c: Combination) -> None:
@@ -207,7 +213,7 @@ def works_in_bfloat16(c: Combination) -> None:
     exact = gpt(batch)
     with torch.autocast("cpu", torch.bfloat16):
         logits, cache = gpt(batch), gpt.make_cache(B, T)
-        cached = torch.cat([gpt(part, cache) for part in batch.split([5, 1, 1, 2], 1)], 1)
+        cached = torch.cat([gpt(part, cache=cache) for part in batch.split([5, 1, 1, 2], 1)], 1)
         loss_of(gpt, batch).backward()
     # A norm of a write that happens to be near 0 magnifies any rounding: four times what that of projections alone does.
     moved = (model(c, rounding_projections()).double()(batch) - model(c).double()(batch)).abs().max().item()

@@ -67,9 +67,7 @@ def bits_per_byte(checkpoint_folder: Path, text: str) -> float:
     """
     import torch
 
-    from glassformer.data.batches import Batch
     from glassformer.runs import checkpoint
-    from glassformer.train.loss import next_token
 
     text, saved = text[:JUDGED], checkpoint.load(checkpoint_folder)
     model, tokenizer = saved.model(), saved.tokenizer()
@@ -78,5 +76,5 @@ def bits_per_byte(checkpoint_folder: Path, text: str) -> float:
     with torch.no_grad():
         for start in range(0, ids.shape[1] - 1, length):
             window = ids[:, start : start + length + 1]
-            nats += next_token(model, Batch(window[:, :-1], window[:, 1:])).double().sum().item()
+            nats += model(window[:, :-1], targets=window[:, 1:]).double().sum().item()
     return nats / math.log(2) / len(text.encode())

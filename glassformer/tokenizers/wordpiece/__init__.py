@@ -127,13 +127,25 @@ class WordPieceTokenizer(Tokenizer):
     def _encode(self, text: str) -> np.ndarray:
         ids: list[int] = []
         for word in self._read(text):
-            if (found := self._cache.get(word)) is None:
-                found = self._spell(word)
-                if len(self._cache) >= MOST_CACHED:
-                    self._cache.clear()
-                self._cache[word] = found
-            ids += found
+            ids += self._ids(word)
         return np.array(ids, self.dtype)
+
+    def _encode_sizes(self, text: str) -> tuple[np.ndarray, Sequence[int]]:
+        if self.reading != "exact":
+            return super()._encode_sizes(text)
+        ids, sizes = [], []
+        for word in self._read(text):
+            ids += (found := self._ids(word))
+            is_unknown = found == [self.special[self.unknown]]
+            sizes += [len(word.encode())] if is_unknown else [len(self.token_bytes[id]) for id in found]
+        return np.array(ids, self.dtype), sizes
+
+    def _ids(self, word: str) -> list[int]:
+        if (found := self._cache.get(word)) is None:
+            if len(self._cache) >= MOST_CACHED:
+                self._cache.clear()
+            found = self._cache[word] = self._spell(word)
+        return found
 
     def _spell(self, word: str) -> list[int]:
         """The longest token that fits, again and again; `[UNK]` alone when none does."""

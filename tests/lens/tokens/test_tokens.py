@@ -219,7 +219,7 @@ def test_bits_per_byte_are_the_model_s_own(tmp_path, context):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(5)  # so that it has opinions
-    saved = checkpoint.save(tmp_path / "c", model, {}, {"step": 0}, recipe.to_json(), bpe)
+    saved = checkpoint.save(tmp_path / "c", model, None, {"step": 0}, recipe.to_json(), bpe)
     ids, bits = torch.tensor([bpe.end_of_text, *bpe.encode(TEXT)]), 0.0
     for i in range(len(ids) - 1):  # each token alone, from what its window shows
         logits = model(ids[None, i - i % context : i + 1])[0, -1]

@@ -54,8 +54,3 @@ class Graded(Stretched):
         if self.fast <= self.slow:
             raise ValueError(f"fast={self.fast:g} turns must be above slow={self.slow:g}; raise fast or lower slow")
         return self
-
-
-def unscaled(base: float, width: int, device: torch.device) -> Tensor:
-    """theta_i = base^(-2i/width), (width/2,) float32."""
-    return base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)

@@ -8,7 +8,8 @@ No angle is new, but neighbours become harder to tell apart; a little training o
 import torch
 from torch import Tensor
 
-from glassformer.model.position.rope.scaling import Stretched, unscaled
+from glassformer.kernels import rope
+from glassformer.model.position.rope.scaling import Stretched
 
 
 class Linear(Stretched):
@@ -16,4 +17,4 @@ class Linear(Stretched):
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""
-        return unscaled(base, width, device) / self.factor
+        return rope.frequencies(width, base, device) / self.factor

@@ -11,7 +11,8 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from glassformer.model.position.rope.scaling import Graded, unscaled
+from glassformer.kernels import rope
+from glassformer.model.position.rope.scaling import Graded
 
 
 class Llama3(Graded):
@@ -22,7 +23,7 @@ class Llama3(Graded):
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""
-        theta = unscaled(base, width, device)
+        theta = rope.frequencies(width, base, device)
         turns = self.trained(context_length) * theta / (2 * math.pi)
         kept = ((turns - self.slow) / (self.fast - self.slow)).clamp(0, 1)
         return theta / self.factor * (1 - kept) + theta * kept

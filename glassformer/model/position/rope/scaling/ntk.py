@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from glassformer.errors import SettingError
-from glassformer.model.position.rope.scaling import Stretched, unscaled
+from glassformer.kernels import rope
+from glassformer.model.position.rope.scaling import Stretched
 
 
 class NTK(Stretched):
@@ -20,4 +21,4 @@ class NTK(Stretched):
         """(width/2,). Raises SettingError if there is but one pair."""
         if width < 4:
             raise SettingError(f"ntk scaling turns at least 4 numbers a head, and here are {width}; use linear")
-        return unscaled(base * self.factor ** (width / (width - 2)), width, device)
+        return rope.frequencies(width, base * self.factor ** (width / (width - 2)), device)

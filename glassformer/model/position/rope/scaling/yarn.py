@@ -15,7 +15,8 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from glassformer.model.position.rope.scaling import Graded, unscaled
+from glassformer.kernels import rope
+from glassformer.model.position.rope.scaling import Graded
 
 
 class YaRN(Graded):
@@ -34,7 +35,7 @@ class YaRN(Graded):
         low, high = max(math.floor(pair(self.fast)), 0), min(math.ceil(pair(self.slow)), width - 1)
         i = torch.arange(width // 2, device=device, dtype=torch.float32)
         kept = 1 - ((i - low) / max(high - low, 0.001)).clamp(0, 1)
-        theta = unscaled(base, width, device)
+        theta = rope.frequencies(width, base, device)
         return theta / self.factor * (1 - kept) + theta * kept
 
     @property
