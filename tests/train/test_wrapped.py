@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 import torch
@@ -94,6 +95,7 @@ def process(rank, ranks, folder, recipe, data, steps):
     torch.set_num_threads(1)
     alone = ranks == 1
     if not alone:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
         torch.distributed.init_process_group(
             "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=ranks
         )

@@ -29,7 +29,7 @@ def members(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member | Skip
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
-        raise Unreadable("is not a whole zip archive", f" ({error}); fetch or pack it again") from None
+        raise Unreadable("is not a whole zip archive", f" ({error}); download or pack it again") from None
     found = sorted((info for info in archive.infolist() if not info.is_dir()), key=lambda info: info.filename)
     size = os.fstat(file.fileno()).st_size
     refuse_bomb(sum(info.file_size for info in found), size, knobs)
@@ -54,9 +54,9 @@ def _contents(archive: zipfile.ZipFile, info: zipfile.ZipInfo, knobs: Knobs) -> 
                 n_bytes += len(chunk)
                 yield chunk
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, struct.error) as error:
-        raise Unreadable("is damaged", f" ({error}); fetch or pack it again") from None
+        raise Unreadable("is damaged", f" ({error}); download or pack it again") from None
     if n_bytes != info.file_size:
-        raise Unreadable("is cut short", "; fetch or pack it again")
+        raise Unreadable("is cut short", "; download or pack it again")
 
 
 def _refuse_long_list(file: BinaryIO) -> None:
@@ -67,7 +67,7 @@ def _refuse_long_list(file: BinaryIO) -> None:
     file.seek(0)
     at = tail.rfind(b"PK\5\6")
     if at < 0 or len(tail) < at + 22:
-        raise Unreadable("is not a whole zip archive", " (it has no list of files); fetch or pack it again")
+        raise Unreadable("is not a whole zip archive", " (it has no list of files); download or pack it again")
     (size,) = struct.unpack_from("<I", tail, at + 12)
     at64 = tail.rfind(b"PK\6\6", 0, at)
     if size == 0xFFFFFFFF and 0 <= at64 <= len(tail) - 56:

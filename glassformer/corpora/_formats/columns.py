@@ -8,25 +8,25 @@ from glassformer.corpora._formats.fields import column, missing, shown
 from glassformer.corpora._formats.stream import Unreadable
 
 WITHOUT_HEADER = "without a header, the first row as a text"
-"""The note for a table whose first row is no header."""
+"""The note for a table whose first row is not a header."""
 _LONGEST_NAME = 64
 _MOST_WORDS = 6
 _SENTENCE = re.compile(r".*([.!?…]|[.!?…][\"'”’»)])\s*", re.DOTALL)
 
 
 class Columns(NamedTuple):
-    """What the first rows of a table say of all of them."""
+    """The columns of a table, as its first rows show them."""
 
     width: int
     text: int
-    """Which column holds the text, from 0."""
+    """The number of the column that holds the text, from 0."""
     has_header: bool
     told: tuple[str, ...]
-    """What the note of a document should say of the choice; nothing where the header names the column asked for."""
+    """What the note of a document says about the choice; empty if the header names the column that was asked for."""
 
 
-def columns(rows: list[list[str]], text_field: str) -> Columns:
-    """The columns of a table that begins with these rows. Raises Unreadable when none can be told to hold the text."""
+def detect_columns(rows: list[list[str]], text_field: str) -> Columns:
+    """The columns of a table that begins with these rows. Raises Unreadable if it is not clear which one is the text."""
     first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     has_header = is_header(first, others, text_field)
     below = others if has_header else [first, *others]
@@ -52,11 +52,11 @@ def columns(rows: list[list[str]], text_field: str) -> Columns:
 
 
 def is_header(first: list[str], others: list[list[str]], text_field: str) -> bool:
-    """Whether the first row of a table holds the names of its columns, by that row and the others.
+    """Whether the first row of a table holds the names of its columns.
 
-    It does if it holds the name asked for, or a word above a column of numbers; it does not if it holds a number, a
-    sentence, or something that stands below it again. In doubt it does, as in most tables. A row of one field is a
-    header only if it is one word.
+    It does if it holds the name that was asked for, or a word above a column of numbers. It does not if it holds a number,
+    a sentence, or a value that its column holds again. In doubt it does, as in most tables; but a row with a single field
+    is a header only if that is one word.
     """
     names = [name.strip() for name in first]
     if column(names, [], text_field):
@@ -80,5 +80,6 @@ def _is_measure(cell: str) -> bool:
 
 
 def _is_sentence(cell: str) -> bool:
+    """Whether a cell is too long for a name, or ends like a sentence."""
     too_long = len(cell) > _LONGEST_NAME or len(cell.split()) > _MOST_WORDS
     return too_long or "\n" in cell or bool(_SENTENCE.fullmatch(cell))

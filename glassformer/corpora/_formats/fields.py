@@ -1,7 +1,7 @@
-"""Which field of a record is its text. That is decided once for a whole file, by its first records and not by each.
+"""Which field of a record holds its text. The first records of a file decide that once for all of them.
 
-The field that was named is taken (`corpus.text_field`), or else one of the same name in other letters (`Text`), or else
-the only one that holds text. All but the first are guesses, and are told in the note of every document.
+It is the field that the user named (`corpus.text_field`), or else one of the same name in other letters (`Text`), or else
+the only one that holds text. The last two are guesses, and the note of each document says so.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,21 +11,21 @@ from typing import Any
 from glassformer.corpora import Document, Skipped
 from glassformer.corpora._formats import pieces
 from glassformer.corpora._formats.encoding import Utf8
-from glassformer.corpora._formats.stream import begun
+from glassformer.corpora._formats.stream import first_items
 from glassformer.corpora._walk import printable
 
 DECIDED_BY = 1 << 20
-"""Bytes of records at the start of a file that decide which field holds the text, if none has the name it should have."""
+"""How many bytes of records decide which field holds the text, if none of them has the field that was named."""
 JOINED = "with the strings of each list as lines"
 """The note for a text that is a list of strings in its file."""
 
 Value = tuple[str, Any, int]
-"""The origin of a JSON value, the value (or a `Skipped` in its place), and about how many bytes it takes."""
+"""The origin of a JSON value, the value itself (or a `Skipped` in its place), and its size in bytes."""
 
 
 def documents(values: Iterator[Value], text_field: str, source: Utf8) -> Iterator[Document]:
-    """The document of each JSON value, in pieces where it is long, or a `Skipped` that says why there is none."""
-    first, rest = begun(values, DECIDED_BY, lambda value: DECIDED_BY if _has(value[1], text_field) else value[2])
+    """One document for each JSON value, cut if it is long, or a `Skipped` that says why there is none."""
+    first, rest = first_items(values, DECIDED_BY, lambda value: DECIDED_BY if _has(value[1], text_field) else value[2])
     field = _field([value for _, value, _ in first], text_field)
     guessed = [f"from the field {shown(field)}"]
     notes = source.told(), source.told(*guessed)
@@ -52,7 +52,7 @@ def _has(value: Any, field: str) -> bool:
 
 
 def _field(values: list[Any], text_field: str) -> str:
-    """The field of these first values that holds the text; the one that was asked for if none can be told."""
+    """The field that holds the text in these first values; `text_field` if that is not clear."""
     records = [value for value in values if isinstance(value, dict)]
     names = list(dict.fromkeys(chain.from_iterable(records)))
     texts = [name for name in names if any(isinstance(record.get(name), str) for record in records)]
@@ -70,7 +70,7 @@ def _no_text(value: Any, name: str, text_field: str, origin: str) -> Skipped:
 
 
 def column(names: list[str], texts: list[str], text_field: str) -> str | None:
-    """The name of the column to read, of all `names` and those that hold `texts`; None if none can be told."""
+    """Which of the columns `names` to read, if `texts` are those that hold text; None if that is not clear."""
     alike = [name for name in names if name.strip().casefold() == text_field.strip().casefold()]
     if text_field in alike or len(alike) == 1:
         return text_field if text_field in alike else alike[0]

@@ -1,4 +1,4 @@
-"""Web pages (html): their text, a line for each block; scripts, styles and other things that nobody reads are dropped."""
+"""Web pages (html): their text, one line per block. Scripts, styles and other parts that nobody reads are dropped."""
 
 import codecs
 import re
@@ -65,7 +65,7 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.undecoded: list[int] = []
-        """Source lines with text that did not decode."""
+        """The line numbers of text that could not be decoded."""
         self.n_characters = 0
         self._lines: list[str] = []
         self._line: list[str] = []
@@ -73,16 +73,16 @@ class _Page(HTMLParser):
 
     @property
     def inside(self) -> str:
-        """The element whose contents are being dropped, if any."""
+        """The element whose content is being dropped; "" if there is none."""
         return f"<{self._dropping}>" if self._dropping else ""
 
     @property
     def has_lines(self) -> bool:
-        """Whether `take` would give something."""
+        """Whether `take` would return any text."""
         return bool(self._lines)
 
     def take(self) -> str:
-        """The lines that have ended so far; they are then forgotten."""
+        """The lines that have ended so far, which are then forgotten."""
         text = "\n".join(self._lines)
         self._lines, self.n_characters = [], 0
         return text
@@ -122,7 +122,8 @@ class _Page(HTMLParser):
             self._line.append(part)
 
     def parse_html_declaration(self, i: int) -> int:
-        """As HTML says, what cannot be a declaration is a comment (the standard library stops there)."""
+        """By the HTML standard, what is not a valid declaration is a comment. (The standard library raises an
+        error.)"""
         try:
             return super().parse_html_declaration(i)
         except AssertionError:
@@ -135,7 +136,7 @@ class _Page(HTMLParser):
             self._line.append(" ")
 
     def end_line(self) -> None:
-        """What comes next begins a line."""
+        """End the line: what comes next begins a new one."""
         text = "".join(self._line)
         text = text.rstrip() if self._verbatim else _SPACE.sub(" ", text).strip()
         self._line = []

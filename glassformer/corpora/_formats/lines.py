@@ -1,8 +1,8 @@
-"""The lines of a file, a little at a time.
+"""The lines of a file, read a little at a time.
 
-A line ends with a line feed, with or without a carriage return before it; in files of old Macs, and of Excel's "CSV
-(Macintosh)", with a carriage return alone. Which of the two a file uses is decided once, by its beginning, so that a
-carriage return in a text of the first kind, or a line feed in one of the second, stays what it is: a character.
+A line ends with a line feed, with or without a carriage return before it. In files of old Macs, and of Excel's "CSV
+(Macintosh)", it ends with a carriage return alone. The beginning of a file decides which of the two it is, so that a
+carriage return inside a text of the first kind, or a line feed inside one of the second, stays a character of the text.
 """
 
 import re
@@ -19,7 +19,7 @@ _EXCHANGED = bytes.maketrans(b"\r\n", b"\n\r")
 
 
 def lines(file: BufferedReader, is_table: bool = False) -> Iterator[bytes]:
-    """Every line with its end. A line longer than `pieces.VALUE_BYTES` comes in parts of that size."""
+    """Every line with its end. A line longer than `pieces.VALUE_BYTES` is given in parts of that size."""
     if not end_with_returns(file.peek(_LOOKED_AT)[:_LOOKED_AT], is_table):
         while line := file.readline(pieces.VALUE_BYTES):
             yield line
@@ -32,7 +32,7 @@ def lines(file: BufferedReader, is_table: bool = False) -> Iterator[bytes]:
 def end_with_returns(head: bytes, is_table: bool = False) -> bool:
     """Whether the lines of a file that begins with `head` end with a carriage return alone, as its first line does.
 
-    In a table, what stands in quotation marks does not count: a field may hold any character.
+    In a table, quoted fields do not count, since they may hold any character.
     """
     if b"\r" not in head:
         return False
@@ -41,5 +41,5 @@ def end_with_returns(head: bytes, is_table: bool = False) -> bool:
 
 
 def is_part(line: bytes) -> bool:
-    """Whether this is a part of a line that is too long, and not its last one."""
+    """Whether this is a part of a line that is too long, but not the last part."""
     return len(line) == pieces.VALUE_BYTES and not line.endswith((b"\n", b"\r"))

@@ -23,7 +23,9 @@ def gz(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member]:
 
 def zst(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member]:
     """The file inside: `talk.jsonl` of `talk.jsonl.zst`. Reading it raises Unreadable."""
-    chunks = _unpack(file, knobs, lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 8)  # 4 bytes can make 128 kB
+    chunks = _unpack(
+        file, knobs, lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 8
+    )  # 4 bytes can make 128 kB
     yield Member(stream(_joined(chunks)), origin[: -len(".zst")], origin)
 
 
@@ -61,14 +63,14 @@ def _unpack(file: BinaryIO, knobs: Knobs, start: Callable[[], Any], step: int) -
                 try:
                     chunk = unpacker.decompress(data)
                 except (zlib.error, zstandard.ZstdError) as error:
-                    raise Unreadable("is damaged", f" ({error}); fetch or pack it again") from None
+                    raise Unreadable("is damaged", f" ({error}); download or pack it again") from None
                 made += len(chunk)
                 refuse_bomb(made, taken, knobs)
                 if chunk:
                     yield chunk
                 data = unpacker.unused_data if unpacker.eof else b""
     if taken and not unpacker.eof:
-        raise Unreadable("is cut short", "; fetch or pack it again")
+        raise Unreadable("is cut short", "; download or pack it again")
 
 
 def _declared(head: bytes) -> int:

@@ -1,7 +1,7 @@
-"""Parquet: a document in each row's text column, read a few rows at a time (pyarrow, loaded when it is needed).
+"""Parquet: each row of the text column is a document; a few rows are read at a time, by pyarrow.
 
-Text comes in many types: `string`, `large_string`, `string_view` (polars), a dictionary of these (pandas' categories), a
-list of these (its strings become lines, which is told), and bytes (older versions of Spark).
+Columns of text have many types: `string`, `large_string`, `string_view` (polars), a dictionary of these (the categories
+of pandas), a list of these (its strings become lines, and the note says so), and bytes (older versions of Spark).
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,14 @@ from glassformer.corpora._formats.limits import refuse_bomb
 from glassformer.corpora._formats.stream import Unreadable
 
 ROWS = 256
-"""Rows decoded at a time, and fewer where they are long."""
+"""How many rows are decoded at a time, at most; fewer if they are long."""
 
 
 def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
-    """One document or `Skipped` for each row, cut where it is long. Origins count rows from 1: `x.parquet:1024`.
+    """One document or `Skipped` for each row; long texts are cut. Origins name the row, counted from 1:
+    `x.parquet:1024`.
 
-    Raises CorpusError when pyarrow is not installed.
+    Raises CorpusError if pyarrow is not installed.
     """
     if file.seekable():
         yield from _rows(file, origin, knobs)
@@ -102,7 +103,7 @@ def _text_column(schema: Any, arrow: Any, text_field: str) -> str:
 
 
 def _kind(type: Any, arrow: Any) -> str:
-    """`string`, `list` (of strings), `bytes` or `null`; nothing for what holds no text."""
+    """`string`, `list` (of strings), `bytes` or `null`; "" for a type that holds no text."""
     if isinstance(type, arrow.BaseExtensionType):
         return _kind(type.storage_type, arrow)
     if arrow.types.is_dictionary(type):
@@ -116,7 +117,7 @@ def _kind(type: Any, arrow: Any) -> str:
 
 
 def _size(metadata: Any, name: str, knobs: Knobs) -> int:
-    """Bytes of a column when it is unpacked. Raises Unreadable when a row group unpacks to far more than it takes."""
+    """Unpacked bytes of a column. Raises Unreadable if a row group of it would unpack to far more than its size."""
     size = 0
     for group in range(metadata.num_row_groups):
         columns = metadata.row_group(group)

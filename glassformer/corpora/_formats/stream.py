@@ -1,4 +1,4 @@
-"""Chunks of bytes as a file: what decompression and decoding produce, readers read, a little at a time."""
+"""Chunks of bytes as a file, which is how readers get what decompression and decoding produce."""
 
 import io
 import sys
@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 
 class Unreadable(Exception):
-    """Why (the rest of) a file cannot be read; the door turns it into a `Skipped`."""
+    """Says why a file, or the rest of it, cannot be read. `_formats.read` turns it into a `Skipped`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason + detail)
@@ -15,18 +15,18 @@ class Unreadable(Exception):
 
 
 class Member(NamedTuple):
-    """What unpacking yields: a file inside a file."""
+    """A file inside a compressed file or an archive."""
 
     file: BinaryIO
     name: str
-    """Its suffix says its format: `talk.jsonl` for what `talk.jsonl.gz` holds."""
+    """Its name, whose suffix says its format: `talk.jsonl` for the content of `talk.jsonl.gz`."""
     origin: str
 
 
-def begun(items: Iterator[Any], least: int, size: Callable[[Any], int] = len) -> tuple[list[Any], Iterator[Any]]:
-    """The first items, whose sizes add up to `least` or more, and an iterator over the others.
+def first_items(items: Iterator[Any], least: int, size: Callable[[Any], int] = len) -> tuple[list[Any], Iterator[Any]]:
+    """The first items, whose sizes add up to `least` or more, and an iterator over the other items.
 
-    A file may break among the first items. They are kept then, and the error is raised in the place of the others.
+    If the file breaks before that, the first items are what came so far, and the iterator raises the error.
     """
     first, total = [], 0
     try:
@@ -47,13 +47,13 @@ def _raising(error: Exception) -> Iterator[Any]:
 
 
 def stream(chunks: Iterator[bytes]) -> io.BufferedReader:
-    """A readable binary file of the chunks, joined. What the iterator raises, reading raises after all that came before."""
+    """A readable binary file of the chunks, joined. An error of the iterator is raised after all bytes before it."""
     return _Stream(_Chunks(chunks), 1 << 17)
 
 
 class _Stream(io.BufferedReader):
     def read(self, size: int | None = -1) -> bytes:
-        """The next bytes: fewer than `size` where the file ends or breaks, and then its error."""
+        """The next bytes, fewer than `size` before the end of the file or an error, which the next call raises."""
         parts, left = [], sys.maxsize if size is None or size < 0 else size
         try:
             while left and (part := self.read1(min(left, 1 << 20))):

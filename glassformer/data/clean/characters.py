@@ -1,4 +1,4 @@
-"""Steps that mend characters, one by one."""
+"""Steps that change single characters."""
 
 import re
 import unicodedata
@@ -17,18 +17,18 @@ _SPACE = re.compile(f"[{''.join(map(chr, _SPACES))}]")
 
 
 def newlines(text: str) -> str:
-    r"""Every line ends with `\n`.
+    r"""End every line with `\n`.
 
-    Lines also end with `\r\n` (Windows), `\r` (old Macs), a vertical tab or form feed (Word's line and page breaks), the
-    separators U+001C to U+001E, U+0085, and Unicode's line and paragraph separators: what `str.splitlines` knows.
+    In its place may stand `\r\n` (Windows), `\r` (old Macs), a vertical tab or a form feed (Word's line and page breaks),
+    U+001C to U+001E, U+0085, U+2028 or U+2029: the same characters as in `str.splitlines`.
     """
     return _lines(text, _ENDS)
 
 
 def control_characters(text: str) -> str:
-    """No control characters but the newline and the tab: most are invisible leftovers of machines.
+    """Remove control characters other than newline and tab, most of which are invisible leftovers of machines.
 
-    Those that divide words do so still: what ends a line becomes a newline, and the separator of fields (U+001F) a space.
+    Words stay apart: a character that ends a line becomes a newline, and the separator of fields (U+001F) a space.
     """
     text = _lines(text, _CONTROL_ENDS).replace("\x1f", " ")
     if text.isascii():  # three times as fast
@@ -47,12 +47,13 @@ def _lines(text: str, ends: str) -> str:
 
 
 def unicode(text: str) -> str:
-    """One spelling for each letter: é is one character, not e and an accent (Unicode's normal form NFC)."""
+    """Write each letter in one way: é is one character, not e and an accent (Unicode's normal form NFC)."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def white_space(text: str) -> str:
-    """No-break, thin and wide spaces become spaces, invisible ones go, and after a word a run becomes one space."""
+    """Turn no-break, thin and wide spaces into spaces, remove invisible ones, and reduce several after a word to
+    one."""
     if not text.isascii() and _SPACE.search(text):
         text = text.translate(_SPACES)
     return _RUN.sub(" ", text) if "  " in text or "\t" in text else text

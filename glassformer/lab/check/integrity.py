@@ -38,7 +38,7 @@ def damage(folder: Path, index: Index, recipe: type[TokenizerRecipe] | None = No
             found += _shard(path, index, shard, position, starts)
             position += shard.tokens
         if position != split.tokens:
-            found.append(_error(f"the shards of {name} have {position:,} ids and the index says {split.tokens:,}"))
+            found.append(_error(f"the shards of {name} have {position:,} ids, but the index says {split.tokens:,}"))
     return found
 
 

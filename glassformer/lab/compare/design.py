@@ -47,7 +47,7 @@ class Question:
         if not against:
             raise SettingError('say what to compare with, for example: glass compare --against "model.mixer=sliding"')
         if budget not in get_args(Budget):
-            raise SettingError(f"--budget={budget}: the budgets are {', '.join(get_args(Budget))}")
+            raise SettingError(f"--budget={budget} does not exist; choose one of: {', '.join(get_args(Budget))}")
         source, settings = split(source, settings)
         return cls(source, recipe, tuple(settings), tuple(against), seeds, cast(Budget, budget), minutes, tune)
 
