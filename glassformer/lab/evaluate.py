@@ -85,7 +85,7 @@ def judge(folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doi
 
 
 def _bits_per_byte(model: GPT, data: Dataset, recipe: Recipe) -> float:
-    precision = Precision("fp32", next(model.parameters()).device)
+    precision = Precision("fp32", model.device)
     batches = sequential(data.validation, recipe.model.context_length, recipe.train.micro_batch_size, MOST_TOKENS)
     return evaluate(model, batches, byte_lengths(data.tokenizer.token_bytes), precision)["bpb"]
 

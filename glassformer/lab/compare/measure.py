@@ -113,7 +113,7 @@ def held_out(data: Dataset) -> np.ndarray:
 def lengths(model: GPT, ids: np.ndarray, data: Dataset, recipe: Recipe) -> dict[str, float | None]:
     """Bits per byte of `ids` (n,), read in windows of 1, 2 and 4 training contexts; the targets are the same each
     time."""
-    T, device = recipe.model.context_length, next(model.parameters()).device
+    T, device = recipe.model.context_length, model.device
     bytes_of, found = byte_lengths(data.tokenizer.token_bytes), {}
     text = Batch.of(ids[None])  # one row, (1, n - 1)
     for k in LENGTHS:
