@@ -36,7 +36,8 @@ class Files(Corpus):
     path: str
     """A file, or a folder, which is read with all folders below it (names that begin with a dot are skipped)."""
     text_field: str = "text"
-    """The field or column that holds the text. If there is none of this name, the only one with text is taken."""
+    """The field or column that holds the text; in a table its number will do, from 1. If there is none of this name, the
+    only one with text is taken."""
     encoding: str = "auto"
     """The encoding of the text: utf-8, latin-1, utf-16, shift_jis ... With auto it is detected."""
     bad: Literal["skip", "refuse"] = "skip"
@@ -75,7 +76,7 @@ class Files(Corpus):
         return (f"files:{Path(self.path).expanduser().resolve().name}",)
 
     def fingerprint(self) -> str:
-        knobs = f"files 2 {self.text_field} {self.encoding} {self.bad} {self.unpacked_gigabytes}"
+        knobs = f"files 3 {self.text_field} {self.encoding} {self.bad} {self.unpacked_gigabytes}"
         digest = hashlib.sha256(knobs.encode("utf-8", "surrogatepass"))
         for entry in _entries(Path(self.path).expanduser()):
             try:

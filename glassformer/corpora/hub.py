@@ -74,9 +74,7 @@ class Hub(Corpus):
         """The folder of a local dataset. Raises CorpusError if it does not exist."""
         folder = Path(self.dataset).expanduser()
         if not folder.is_dir():
-            raise CorpusError(
-                f"there is no folder {folder}; check the path, or write hf:NAME for a dataset on the hub"
-            )
+            raise CorpusError(f"there is no folder {folder}; check the path, or write hf:NAME for a dataset on the hub")
         return folder
 
 
@@ -123,4 +121,4 @@ class _Rows(Iterator[str | None]):
 
 
 def _is_text(kind: Any) -> bool:
-    return getattr(kind, "dtype", "") in ("string", "large_string")
+    return getattr(kind, "dtype", "") in ("string", "large_string", "string_view")

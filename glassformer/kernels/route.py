@@ -17,28 +17,34 @@ from glassformer.kernels import softmax
 from glassformer.kernels.precision import wide
 
 
-def plain(scores: Tensor, k: int, *, softmax: Callable[..., Tensor] = softmax.plain) -> tuple[Tensor, Tensor, Tensor]:
+def plain(
+    scores: Tensor, k: int, counted: Tensor | None = None, *, softmax: Callable[..., Tensor] = softmax.plain
+) -> tuple[Tensor, Tensor, Tensor]:
     """scores (N, E) -> the weights (N, k) and the chosen experts (N, k) int64 in falling order, and the loss, a scalar.
 
-    The loss is in float32 or wider. Without tokens it is 0.
+    The loss is in float32 or wider and over the tokens that are `counted` (N,) booleans; None: all. Without any it is 0.
     """
     N, E = scores.shape
     p = softmax(scores)
     chosen = p.argsort(dim=-1, descending=True, stable=True)[:, :k]
     weights = p.gather(-1, chosen)
     weights = weights / weights.sum(-1, keepdim=True)
-    P = wide(p).sum(0) / max(1, N)
-    f = torch.stack([(chosen == e).sum() for e in range(E)]).to(P.dtype) / max(1, N * k)
+    counted = scores.new_ones(N, dtype=torch.bool) if counted is None else counted
+    n = counted.sum().clamp(min=1)
+    P = (wide(p) * counted[:, None]).sum(0) / n
+    f = torch.stack([((chosen == e) & counted[:, None]).sum() for e in range(E)]).to(P.dtype) / (n * k)
     return weights, chosen, E * (f * P).sum()
 
 
-def fused(scores: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+def fused(scores: Tensor, k: int, counted: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """The twin of `plain`."""
     N, E = scores.shape
     p = scores.softmax(-1)
     weights, chosen = p.topk(k, dim=-1)
-    P = wide(p).sum(0) / max(1, N)
+    counted = torch.ones(N, dtype=torch.bool, device=p.device) if counted is None else counted
+    n = counted.sum().clamp(min=1)
+    P = counted.to(wide(p).dtype) @ wide(p) / n
     count = torch.zeros(E, dtype=torch.long, device=p.device)
-    count = count.scatter_add(0, chosen.flatten(), torch.ones_like(chosen).flatten())
-    f = count.to(P.dtype) / max(1, N * k)
+    count = count.scatter_add(0, chosen.flatten(), counted.long()[:, None].expand(-1, k).flatten())
+    f = count.to(P.dtype) / (n * k)
     return weights / weights.sum(-1, keepdim=True), chosen, E * (f * P).sum()

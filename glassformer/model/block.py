@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from glassformer.model.mlp import RoutedMLP
 from glassformer.model.positions import Positions
 
 
@@ -29,7 +30,6 @@ class Block(nn.Module):
         """
         raise NotImplementedError("a variant in model/residual/ writes this")
 
-    def think(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def think(self, x: Tensor, positions: Positions) -> tuple[Tensor, Tensor | None]:
         """x (B, T, C) -> the MLP's output (B, T, C), and its auxiliary loss or None."""
-        y = self.mlp(x)
-        return y if isinstance(y, tuple) else (y, None)
+        return self.mlp(x, positions.real) if isinstance(self.mlp, RoutedMLP) else (self.mlp(x), None)

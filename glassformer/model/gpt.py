@@ -24,7 +24,7 @@ from glassformer.model.head import HasAuxiliaryLoss, Head
 from glassformer.model.init import Init, seeded
 from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
-from glassformer.model.mlp import MLP
+from glassformer.model.mlp import MLP, RoutedMLP
 from glassformer.model.norm import Norm
 from glassformer.model.position import Position
 from glassformer.model.positions import Positions
@@ -120,7 +120,7 @@ class GPT(nn.Module):
         target is IGNORED. In training mode the auxiliary losses of the parts (load balancing, multi-token prediction) are
         added to the nats of every counted token. For the other arguments see `hidden`.
         """
-        x, auxiliary = self._stream(ids, cache, counts, documents)
+        x, auxiliary = self._stream(ids, self._positions(ids, targets, cache, counts, documents), cache)
         logits = self.logits(x)
         if targets is None:
             return logits
@@ -142,18 +142,24 @@ class GPT(nn.Module):
         `documents` (B, T) numbers the documents packed into each row, in rising order: each is read as if it were
         alone. It is for training and cannot be combined with a cache.
         """
-        return self._stream(ids, cache, counts, documents)[0]
+        return self._stream(ids, self._positions(ids, None, cache, counts, documents), cache)[0]
 
-    def _stream(
-        self, ids: Tensor, cache: Cache | None, counts: list[int] | None, documents: Tensor | None
-    ) -> tuple[Tensor, list[Tensor]]:
-        """What `hidden` returns, and the auxiliary losses of the blocks that have one."""
-        T = ids.shape[1]
-        if cache is None:
-            positions = Positions.of(T, scheme=self.position, device=ids.device, documents=documents)
-        else:
+    def _positions(
+        self, ids: Tensor, targets: Tensor | None, cache: Cache | None, counts: list[int] | None, documents: Tensor | None
+    ) -> Positions:
+        """Where the tokens of a call are; for the arguments see `forward`."""
+        T, device = ids.shape[1], ids.device
+        if cache is not None:
             assert documents is None, "packed documents are for training; generate with one document a row"
-            positions = cache.advance(T, counts, self.position, ids.device)
+            return cache.advance(T, counts, self.position, device)
+        real = None if counts is None else torch.tensor(counts, device=device)
+        if real is None and targets is not None and any(isinstance(block.mlp, RoutedMLP) for block in self.blocks):
+            real = (torch.arange(1, T + 1, device=device) * (targets != IGNORED)).amax(1)  # no loss depends on the rest
+        return Positions.of(T, scheme=self.position, device=device, documents=documents, counts=real)
+
+    def _stream(self, ids: Tensor, positions: Positions, cache: Cache | None) -> tuple[Tensor, list[Tensor]]:
+        """The stream before the head, (B, T, C), and the auxiliary losses of the blocks that have one."""
+        documents = positions.documents
         x = self.position.add(self.embed(ids), positions.index if documents is None else places(documents))
         x = self.embed_dropout(x)
         auxiliary = []

@@ -30,6 +30,10 @@ class ShortConvolution(Leaf):
         fill_uniform(self.weight, self.width**-0.5)
         nn.init.zeros_(self.bias)
 
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f"{len(self.bias)}, width={self.width}"
+
 
 def inverse_softplus(y: Tensor) -> Tensor:
     """x with log(1 + exp(x)) = y."""

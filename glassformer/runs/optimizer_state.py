@@ -24,7 +24,7 @@ def packed(optimizer: torch.optim.Optimizer, model: nn.Module) -> tuple[dict[str
     tensors: dict[str, Tensor] = {}
     named = {
         **whole,
-        "state": {names[number]: value for number, value in whole["state"].items()},
+        "state": {names.get(number, number): value for number, value in whole["state"].items()},
         "param_groups": [{**g, "params": [names[i] for i in g["params"]]} for g in whole["param_groups"]],
     }
     return tensors, {key: _packed(value, "" if key == "state" else key, tensors) for key, value in named.items()}
@@ -41,20 +41,38 @@ def restore(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping
             "the optimizer of the checkpoint updates other parameters, or groups them in another way; resume with the "
             "model, the frozen parameters and the train.optimizer settings of the run"
         )
-    numbers = {name: number for number, name in names.items()}
-    state = {numbers[name]: value for name, value in whole["state"].items()}
+    params = {name: p for p, name in zip(_params(optimizer), names.values())}
+    for name, p in params.items():
+        _check_fit(name, optimizer.state.get(p, {}), whole["state"].get(name, {}))
+    numbers: dict[Any, Any] = {name: number for number, name in names.items()}
+    state = {numbers.get(name, name): value for name, value in whole["state"].items()}
     saved = [{**group, "params": [numbers[name] for name in group["params"]]} for group in whole["param_groups"]]
     optimizer.load_state_dict({**whole, "state": state, "param_groups": saved})
-    for p, name in zip((p for group in optimizer.param_groups for p in group["params"]), names.values()):
+    for name, p in params.items():
         for key, value in whole["state"].get(name, {}).items():  # torch gives every tensor the dtype of its parameter
             if isinstance(value, Tensor) and optimizer.state[p][key].dtype != value.dtype:
                 optimizer.state[p][key] = value.to(p.device)
 
 
+def _check_fit(name: str, present: dict[str, Any], saved: dict[str, Any]) -> None:
+    """An optimizer that has its state from the beginning says what belongs there. Raises CheckpointError."""
+    for key, value in present.items():
+        given = saved.get(key)
+        if isinstance(value, Tensor) and not (isinstance(given, Tensor) and given.shape == value.shape):
+            raise CheckpointError(
+                f"the checkpoint has no '{key}' of shape {tuple(value.shape)} for {name}; resume with the train.optimizer "
+                "settings of the run"
+            )
+
+
+def _params(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
 def _names(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[int, str]:
     """The name of each parameter by its number in the optimizer's state_dict."""
     named = {p: name for name, p in model.named_parameters()}
-    params = [p for group in optimizer.param_groups for p in group["params"]]
+    params = _params(optimizer)
     if unknown := [p for p in params if p not in named]:
         raise GlassError(
             f"the optimizer updates a parameter of shape {tuple(unknown[0].shape)} that the model does not have, so no "

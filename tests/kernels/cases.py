@@ -253,7 +253,8 @@ def route_case(draw):
     N, E = draw(SIZE), draw(SIZE)
     z = draw(numbers(N, E)).argsort(-1).double() / 2 - 1
     k = draw(st.integers(1, E))
-    return Case([z], lambda f, z: f(z, k), 10)
+    counted = draw(st.one_of(st.none(), st.lists(st.booleans(), min_size=N, max_size=N).map(torch.tensor)))
+    return Case([z], lambda f, z: f(z, k, counted), 10)
 
 
 FORMULAS = {

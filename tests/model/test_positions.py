@@ -172,7 +172,7 @@ def test_bad_settings_are_refused():
                 {"scaling": {"name": "yarn", "factor": 0.5}}):
         with pytest.raises(SettingError):
             scheme({"name": "rope", **bad})
-    with pytest.raises(SettingError, match="at least 4 numbers a head, and here are 2; use linear"):
+    with pytest.raises(SettingError, match="at least 4 rotated numbers per head, and there are 2; use linear"):
         scheme({"name": "rope", "scaling": "ntk", "rotary_fraction": 0.25})
     with pytest.raises(SettingError, match="above buckets / 2 = 16; raise it"):
         scheme({"name": "relative", "max_distance": 16})
@@ -215,3 +215,15 @@ def test_a_mixer_is_called_with_neutral_positions(mixer):
     torch.testing.assert_close(layer(x, Positions.of(7)), layer(x, Positions.of(7, scheme=gpt.position)))
     q, k = torch.randn(2, 1, 2, 7, 8)
     assert Positions.of(7).rotate(q, k) == (q, k) and Positions.of(7).bias(torch.arange(7)) is None
+
+
+@pytest.mark.parametrize("mixer", ["full", "sliding", "linear"])
+def test_the_angles_are_computed_once_a_call_and_not_in_each_layer(mixer, monkeypatch):
+    gpt = GPT(GPTConfig.parse({**SHAPE, "n_layer": 5, "mixer": mixer})).eval()
+    computed, real = [], type(gpt.position).prepare
+    monkeypatch.setattr(type(gpt.position), "prepare", lambda self, index: computed.append(index) or real(self, index))
+    cache = gpt.make_cache(1, 8)
+    for call, ids in enumerate((torch.arange(6)[None], torch.ones(1, 1, dtype=torch.long)), start=1):
+        gpt(ids, cache=cache)
+        assert len(computed) == call
+    assert [index.tolist() for index in computed] == [[0, 1, 2, 3, 4, 5], [6]]

@@ -100,3 +100,30 @@ def test_the_device_of_a_model_is_that_of_its_weights():
     assert build().device == torch.device("cpu")
     with torch.device("meta"):
         assert build().device == torch.device("meta")
+
+
+@pytest.mark.parametrize("mixer", ["full", "gated_deltanet", "mamba", "linear"])
+def test_padding_does_not_count_in_the_load_balancing_loss(mixer):
+    """Neither what stands in the padding nor how much of it there is; ignored targets within a text do count."""
+    gpt, (ids, targets) = build(mlp="moe", mixer=mixer), batch(12)
+    for row, length in enumerate((3, 12, 7, 0)):
+        targets[row, length:] = IGNORED
+    targets[1, 3], targets[0, 0] = IGNORED, IGNORED
+    nats = gpt(ids, targets)
+    other = torch.where(torch.arange(12) < torch.tensor([3, 12, 7, 0])[:, None], ids, 5)
+    torch.testing.assert_close(gpt(other, targets), nats, atol=1e-6, rtol=1e-6)
+    wider = F.pad(targets, (0, 4), value=IGNORED)
+    torch.testing.assert_close(gpt(F.pad(ids, (0, 4)), wider)[:, :12], nats, atol=1e-6, rtol=1e-6)
+    within = ids.clone()
+    within[1, 3] = (within[1, 3] + 1) % 37
+    assert (gpt(within, targets) != nats)[0, 1], "a token of the text counts, whether or not its target is ignored"
+
+
+def test_padding_of_a_ragged_batch_is_not_routed_either():
+    """The load-balancing loss of the layer alone, with and without padding."""
+    layer = build(mlp="moe").blocks[0].get_submodule("mlp")
+    x = torch.randn(2, 6, 32, generator=torch.Generator().manual_seed(0))
+    real = torch.arange(6) < torch.tensor([6, 2])[:, None]
+    _, loss = layer(x, real)
+    _, expected = layer(x[real][None])
+    torch.testing.assert_close(loss, expected)

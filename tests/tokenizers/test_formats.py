@@ -315,6 +315,16 @@ def test_what_training_learns_is_recovered(texts):
     assert recover(ranks) == plain_recover(ranks) == tokenizer.merges
 
 
+def test_very_long_tokens_travel_as_ranks(tmp_path, monkeypatch):
+    ours = BPE(vocab_size=300, pattern="none").train(["-" * 6000 + "x" * 700])
+    assert max(map(len, ours.token_bytes)) > 2000
+    formats.write(ours, tmp_path / "mine.tiktoken")
+    assert same(formats.read(tmp_path / "mine.tiktoken", "none"), ours)
+    monkeypatch.setattr(formats.tiktoken, "LONGEST_TOKEN", 2000)
+    with pytest.raises(TokenizerError, match="2000 bytes"):
+        formats.write(ours, tmp_path / "again.tiktoken")
+
+
 def test_what_a_format_cannot_hold_is_not_written(tmp_path):
     byte, own = TokenizerRecipe.named("byte").train([]), BPE(vocab_size=300, pattern=r"\w+|\W").train(TEXTS)
     for tokenizer, name in ((byte, "x.tiktoken"), (byte, "tokenizer.json"), (byte, "folder"), (own, "tokenizer.json"),

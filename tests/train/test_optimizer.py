@@ -263,6 +263,7 @@ class Odd(torch.optim.Optimizer):
                 kept.setdefault("count", torch.zeros((), dtype=torch.int64)).add_(3)
                 kept.setdefault("history", []).append(p.grad.norm())
                 kept["best"] = min(kept.get("best", float("inf")), p.grad.norm().item())
+                self.state["all of them"]["steps"] = self.state["all of them"].get("steps", 0) + 1
                 p.sub_(kept["narrow"] * group["growth"] * group["lr"] * kept["count"] / sum(kept["history"]))
 
 
@@ -276,6 +277,7 @@ def test_any_torch_optimizer_goes_on_exactly_from_its_state_by_name():
     tensors, tree = optimizer_state.packed(first, b)
     assert {"weight/narrow", "weight/count", "weight/history/0", "bias/history/2"} <= tensors.keys()
     optimizer_state.restore(second, c, {n: t.clone() for n, t in tensors.items()}, json.loads(json.dumps(tree)))
+    assert second.state["all of them"]["steps"] == 6  # two parameters, three steps
     assert second.param_groups[0]["pair"] == (1, 0.5) and second.state[c.weight]["narrow"].dtype == torch.bfloat16
     steps(c, second, range(4, 7))
     assert_equal_weights(a, c)
@@ -294,3 +296,8 @@ def test_a_state_that_cannot_be_stored_or_does_not_fit_is_refused():
         other = AdamW(groups)
         with pytest.raises(CheckpointError, match="other parameters, or groups them in another way"):
             optimizer_state.restore(other, model, tensors, tree)
+    for wrong in (tensors["weight/mean"][:2], tensors["weight/mean"].flatten()):
+        with pytest.raises(CheckpointError, match=r"no 'mean' of shape \(3, 3\) for weight"):
+            optimizer_state.restore(AdamW(model.parameters()), model, {**tensors, "weight/mean": wrong}, tree)
+    with pytest.raises(CheckpointError, match="no 'momentum'"):
+        optimizer_state.restore(Muon([model.weight]), model, *optimizer_state.packed(AdamW([model.weight]), model))

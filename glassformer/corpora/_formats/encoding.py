@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 from charset_normalizer import from_bytes
 
 from glassformer.corpora._formats.alphabets import ALPHABETS, latin
-from glassformer.corpora._formats.stream import Unreadable, stream
+from glassformer.corpora._formats.stream import Unreadable, first_items, stream
 
 HEAD = 1 << 23
 """How many bytes at the start of a file decide its encoding."""
@@ -29,13 +29,16 @@ GUESSES = (
     "cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874",
     "cp932", "euc_jp", "gb18030", "big5", "cp949",
 )  # fmt: skip
+WINDOWS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254", "ascii": "cp1252"}
+"""How browsers read these declarations. They differ in bytes that are control characters in the declared encoding."""
 REPAIR = "; repair it, or set corpus.encoding to the one it is in"
 
 _DECLARED = re.compile(rb"(?:charset|coding|encoding)\s{0,3}[=:]\s{0,3}[\"']?([-\w.]{3,30})")
 _CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _DAMAGE = re.compile(rb"[\xe0-\xf4][\x80-\xbf]{1,2}|[\x80-\xff]")  # a character cut short counts once
+_C1 = re.compile(rb"[\x80-\x9f]")
 _HIGH = bytes(range(128, 256))
-_CONTROL = bytes([*range(0, 8), *range(14, 27), *range(28, 32)])
+_CONTROL = bytes([*range(0, 8), *range(14, 27)])  # without escape, and without the separators of files and records
 
 
 class Utf8(NamedTuple):
@@ -47,7 +50,12 @@ class Utf8(NamedTuple):
     @property
     def note(self) -> str:
         """What the report should say of documents from here; nothing for UTF-8."""
-        return "" if self.encoding == "utf-8" else f"was read as {self.encoding}"
+        return self.told()
+
+    def told(self, *choices: str) -> str:
+        """The note with other choices of the reader: `was read as cp1252, from the field 'body'`."""
+        told = [f"as {self.encoding}"] * (self.encoding != "utf-8") + list(choices)
+        return f"was read {', '.join(told)}" if told else ""
 
     @property
     def invalid(self) -> tuple[str, str]:
@@ -56,8 +64,9 @@ class Utf8(NamedTuple):
 
 
 def utf8(file: BinaryIO, wanted: str) -> Utf8:
-    """`file` in UTF-8. `wanted` is a codec's name, or "auto". Raises Unreadable for what is not text."""
-    head, rest = _head(file)
+    """`file` as UTF-8. `wanted` is the name of a codec, or "auto". Raises Unreadable if it is not text."""
+    chunks, rest = first_items(iter(lambda: file.read(1 << 16), b""), HEAD)
+    head = b"".join(chunks)
     encoding = detect(head) if wanted == "auto" else codecs.lookup(wanted).name
     if encoding in ("utf-8", "utf-8-sig"):
         _refuse_binary(head)
@@ -68,25 +77,6 @@ def utf8(file: BinaryIO, wanted: str) -> Utf8:
     first = next(converted, b"")
     _refuse_binary(first)
     return Utf8(stream(chain([first], converted)), encoding)
-
-
-def _head(file: BinaryIO) -> tuple[bytes, Iterator[bytes]]:
-    """About HEAD bytes and the rest; what goes wrong while the first are read is raised after them."""
-    chunks, parts, size = iter(lambda: file.read(1 << 16), b""), [], 0
-    try:
-        while size < HEAD and (chunk := next(chunks, b"")):
-            parts.append(chunk)
-            size += len(chunk)
-    except Unreadable as error:
-        chunks = _raising(error)
-        if not parts:
-            raise
-    return b"".join(parts), chunks
-
-
-def _raising(error: Unreadable) -> Iterator[bytes]:
-    raise error
-    yield b""
 
 
 def detect(head: bytes) -> str:
@@ -103,8 +93,10 @@ def detect(head: bytes) -> str:
     if n_good >= len(bad) or {b"\xfe", b"\xff"}.issuperset(bad):  # no language is written with these two alone
         return "utf-8"
     declared = _DECLARED.search(head[:1024])
-    if declared and (name := text_codec(declared[1].decode("latin-1"))) and _decodes(head, name):
-        return name
+    if declared and (name := text_codec(declared[1].decode("latin-1"))):
+        name = WINDOWS.get(name, name) if _C1.search(head) else name
+        if _decodes(head, name):
+            return name
     return _guess(head)
 
 

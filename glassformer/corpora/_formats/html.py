@@ -10,6 +10,7 @@ from glassformer.corpora import Document, Skipped
 from glassformer.corpora._formats import pieces
 from glassformer.corpora._formats.encoding import utf8
 from glassformer.corpora._formats.knobs import Knobs
+from glassformer.corpora._formats.stream import Unreadable
 
 DROPPED = {"script", "style", "template", "noscript", "svg", "iframe", "object"}
 BLOCKS = set(
@@ -27,7 +28,14 @@ def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
     """One document a page, cut where it is long; a `Skipped` where something had to be left out."""
     source, page, size = utf8(file, knobs.encoding), _Page(), CHUNK
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    while data := source.file.read(size):
+    broken = None
+    while True:
+        try:
+            data = source.file.read(size)
+        except (Unreadable, OSError) as error:
+            data, broken = b"", error
+        if not data:
+            break
         page.feed(decoder.decode(data))
         size = max(CHUNK, len(page.rawdata))  # what waits is scanned again: doubling keeps that linear
         if size > pieces.PIECE_BYTES:
@@ -47,6 +55,8 @@ def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
         yield Skipped.because(f"{origin}:{line}", "does not close its tags", f" (it ends inside {inside}); repair it")
     for bad in page.undecoded:
         yield Skipped.because(f"{origin}:{bad}", *source.invalid)
+    if broken:
+        raise broken
 
 
 class _Page(HTMLParser):

@@ -23,7 +23,9 @@ def gz(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member]:
 
 def zst(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member]:
     """The file inside: `talk.jsonl` of `talk.jsonl.zst`. Reading it raises Unreadable."""
-    chunks = _unpack(file, knobs, lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 8)  # 4 bytes can make 128 kB
+    chunks = _unpack(
+        file, knobs, lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 8
+    )  # 4 bytes can make 128 kB
     yield Member(stream(_joined(chunks)), origin[: -len(".zst")], origin)
 
 

@@ -7,6 +7,7 @@ from glassformer.corpora import Document, Skipped
 from glassformer.corpora._formats import pieces
 from glassformer.corpora._formats.encoding import Utf8, utf8
 from glassformer.corpora._formats.knobs import Knobs
+from glassformer.corpora._formats.lines import end_with_returns
 
 
 def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
@@ -31,10 +32,11 @@ def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
 
 
 def _good_lines(piece: bytes, line: int, origin: str, source: Utf8) -> tuple[str, list[Skipped]]:
+    end = b"\r" if end_with_returns(piece) else b"\n"
     good, bad = [], []
-    for number, part in enumerate(piece.split(b"\n"), line):
+    for number, part in enumerate(piece.split(end), line):
         try:
             good.append(part.decode())
         except UnicodeDecodeError:
             bad.append(Skipped.because(f"{origin}:{number}", *source.invalid))
-    return "\n".join(good), bad
+    return end.decode().join(good), bad

@@ -156,7 +156,7 @@ class Stage(Teller):
             world.phase = 1
 
     def fresh_day(self, always: bool = False) -> None:
-        """The next morning, unless the day has hardly begun."""
+        """The next morning, unless the day has hardly first_items."""
         world = self.world
         if not always and world.phase in (None, 1) and world.weather_now is None:
             world.phase = 1

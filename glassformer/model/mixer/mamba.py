@@ -114,3 +114,7 @@ class StepSize(Leaf):
         """r (B, T, rank) -> dt (B, T, E) > 0 in float32 or wider."""
         a = self.kernels.linear(r, self.weight)
         return self.kernels.softplus(wide(a) + self.bias)
+
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return "{1}, {0}".format(*self.weight.shape)

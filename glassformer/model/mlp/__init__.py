@@ -15,8 +15,7 @@ from glassformer.model.shapes import Shapes
 class MLP(Variant):
     """Builds a module with `forward(x (B, T, C)) -> (B, T, C)`.
 
-    An MLP with an auxiliary loss, such as `moe`, returns the pair (y, loss), where the loss is a scalar in nats a token.
-    Training adds it to the nats of every counted token.
+    An MLP with an auxiliary loss is a RoutedMLP.
     """
 
     n_hidden: PositiveInt | None = None
@@ -25,6 +24,17 @@ class MLP(Variant):
     @abc.abstractmethod
     def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """The module for a model of these shapes; without `kernels` it uses `fused()`."""
+
+
+class RoutedMLP(nn.Module, abc.ABC):
+    """An MLP that treats tokens differently, such as a mixture of experts, and has a loss that balances their number."""
+
+    @abc.abstractmethod
+    def forward(self, x: Tensor, real: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x (B, T, C) -> y (B, T, C) and an auxiliary loss, a scalar in nats a token, which training adds.
+
+        real (B, T) is false for padding, which does not count in the loss; None: there is no padding.
+        """
 
 
 class FeedForward(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from glassformer.kernels import Kernels, fused
 from glassformer.kernels.precision import full_precision
 from glassformer.model.linear import Linear
-from glassformer.model.mlp import MLP, GatedMLP
+from glassformer.model.mlp import MLP, GatedMLP, RoutedMLP
 from glassformer.model.shapes import Shapes
 
 
@@ -39,7 +39,7 @@ class Config(MLP):
         return MoE(shapes, self.model_copy(update={"n_hidden": n_hidden}), kernels or fused())
 
 
-class MoE(nn.Module):
+class MoE(RoutedMLP):
     """The router and its experts."""
 
     def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
@@ -50,15 +50,13 @@ class MoE(nn.Module):
             GatedMLP(shapes, config.n_hidden, kernels.swiglu, kernels) for _ in range(config.n_expert)
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, T, C) -> y (B, T, C) and the weighted load-balancing loss, a scalar.
-
-        Each expert reads all its tokens at once; a token's output is the sum of its experts' outputs, weighted by share.
-        """
+    def forward(self, x: Tensor, real: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See RoutedMLP. Each expert reads all its tokens at once; a token's output is the weighted sum of its experts'."""
         shape, x = x.shape, x.flatten(0, -2)  # (N, C)
         with full_precision(x.device):  # rounding a score to 16 bits would change the choice
             scores = self.router(x.to(self.router.weight.dtype))
-            shares, chosen, balance = self.kernels.route(scores, self.n_active)  # (N, k), (N, k), ()
+            counted = None if real is None else real.flatten()
+            shares, chosen, balance = self.kernels.route(scores, self.n_active, counted)  # (N, k), (N, k), ()
         loss = self.aux_loss_weight * balance
         if x.is_meta:
             return self._all(x, shares, chosen).view(shape), loss
@@ -72,3 +70,7 @@ class MoE(nn.Module):
         """Every expert reads every token: for the meta device, where the chosen experts are unknown."""
         weight = torch.zeros(len(x), len(self.experts), device=x.device, dtype=shares.dtype).scatter(1, chosen, shares)
         return torch.stack([e(x) * weight[:, i : i + 1] for i, e in enumerate(self.experts)]).sum(0).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f"{self.n_active} of {len(self.experts)} experts per token"

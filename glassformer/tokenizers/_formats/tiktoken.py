@@ -22,8 +22,9 @@ from glassformer.tokenizers.bpe import BPETokenizer, incremental
 from glassformer.tokenizers.bpe.merges import Merge, Pair
 from glassformer.tokenizers.bpe.patterns import PATTERNS
 
-LONGEST_TOKEN = 1024  # bytes; the longest in public files is 128 spaces
+LONGEST_TOKEN = 1 << 14  # bytes; the longest in public files is 128 spaces
 LARGEST_FILE = 16 << 20  # bytes; o200k_base is below 4 MB
+LONG = 256  # bytes; `recover` tries all cuts of shorter tokens
 
 
 class Published(NamedTuple):
@@ -101,44 +102,57 @@ def plain_recover(ranks: Mapping[bytes, int]) -> list[Merge]:
 
 
 def recover(ranks: Mapping[bytes, int]) -> list[Merge]:
-    """What `plain_recover` gives, faster: look for the one cut whose two sides are tokens that encoding keeps apart."""
+    """What `plain_recover` gives, faster: look for the one cut whose two sides are tokens that encoding keeps apart.
+
+    The time for a long token would be quadratic, so those are encoded as in `plain_recover`.
+    """
     merges: list[Merge] = []
     symbols = {bytes([value]): value for value in range(256)}
     symbol_of: dict[Pair, int] = {}
-    halves: list[Pair] = [(value, value) for value in range(256)]
-    for token in _in_order(ranks):
-        for cut in range(len(token) - 1, 0, -1):
-            left = symbols.get(token[:cut])
-            if left is None or (right := symbols.get(token[cut:])) is None:
-                continue
-            if _stay_apart(left, right, symbol_of, halves):
-                break
+    tokens = [bytes([value]) for value in range(256)]
+    left_of, right_of = list(range(256)), list(range(256))
+    for symbol, token in enumerate(_in_order(ranks), start=256):
+        if len(token) > LONG:
+            parts = incremental.encode(token, symbol_of)
+            if len(parts) != 2:
+                raise _unmade(token)
+            left, right = parts
         else:
-            raise _unmade(token)
-        symbol_of[left, right] = symbols[token] = len(halves)
-        halves.append((left, right))
-        merges.append((token[:cut], token[cut:]))
+            for cut in range(len(token) - 1, 0, -1):
+                if (left := symbols.get(token[:cut])) is None or (right := symbols.get(token[cut:])) is None:
+                    continue
+                if _stay_apart(left, right, symbol_of, left_of, right_of):
+                    break
+            else:
+                raise _unmade(token)
+        symbol_of[left, right] = symbols[token] = symbol
+        merges.append((tokens[left], tokens[right]))
+        tokens.append(token)
+        left_of.append(left)
+        right_of.append(right)
     return merges
 
 
-def _stay_apart(left: int, right: int, symbol_of: Mapping[Pair, int], halves: Sequence[Pair]) -> bool:
+def _stay_apart(
+    left: int, right: int, symbol_of: Mapping[Pair, int], left_of: Sequence[int], right_of: Sequence[int]
+) -> bool:
     """Whether encoding the bytes of two symbols, one after the other, gives these two symbols.
 
     Undo the merges inside the two, the latest first, and look at the two symbols that touch at the border between them.
-    If a merge of those was learnt before the next merge inside, it would have joined them across the border. (GitHub's
-    `bpe` crate, 2024, checks in this way whether two tokens can be neighbours.)
+    If a merge of those was learnt before the merge inside that was undone last, it would have joined them across the
+    border first. (GitHub's `bpe` crate, 2024, checks in this way whether two tokens can be neighbours.)
     """
-    next_inside = len(halves)  # later than all
-    while symbol_of.get((left, right), next_inside) >= next_inside:
+    while True:
         if left > right:
             if left < 256:
                 return True
-            next_inside, left = left, halves[left][1]
+            undone, left = left, right_of[left]
         else:
             if right < 256:
                 return True
-            next_inside, right = right + 1, halves[right][0]  # + 1: of equal merges the one to the left goes first
-    return False
+            undone, right = right + 1, left_of[right]  # + 1: of equal merges the one to the left goes first
+        if symbol_of.get((left, right), undone) < undone:
+            return False
 
 
 def _in_order(ranks: Mapping[bytes, int]) -> list[bytes]:
@@ -162,5 +176,7 @@ def write(tokenizer: Tokenizer, path: Path) -> None:
             "a rank file needs the merges in the order of their ids, and this tokenizer has another order: write "
             "tokenizer.json"
         )
+    if max(map(len, ranks)) > LONGEST_TOKEN:
+        raise TokenizerError(f"it has a token of more than {LONGEST_TOKEN} bytes, which nobody reads: write tokenizer.json")
     lines = (f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in ranks.items())
     write_atomic(path, "".join(lines))

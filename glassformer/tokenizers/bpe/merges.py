@@ -31,14 +31,17 @@ def replay(merges: Sequence[Merge]) -> tuple[list[bytes], dict[Pair, int]]:
     tokens = [bytes([value]) for value in range(256)]
     symbols = {token: symbol for symbol, token in enumerate(tokens)}
     symbol_of: dict[Pair, int] = {}
-    for number, (left, right) in enumerate(merges, start=1):
-        for part in (left, right):
-            if part not in symbols:
-                raise TokenizerError(f"merge {number} joins {part!r:.80}, which no earlier merge has made")
-        if left + right in symbols:
-            raise TokenizerError(f"merge {number} makes {left + right!r:.80}, which is already a token")
-        symbol_of[symbols[left], symbols[right]] = symbols[left + right] = len(tokens)
-        tokens.append(left + right)
+    for symbol, (left, right) in enumerate(merges, start=256):
+        try:
+            pair = symbols[left], symbols[right]
+        except KeyError as error:
+            part = error.args[0]
+            raise TokenizerError(f"merge {symbol - 255} joins {part!r:.80}, which no earlier merge has made") from None
+        token = left + right
+        if token in symbols:
+            raise TokenizerError(f"merge {symbol - 255} makes {token!r:.80}, which is already a token")
+        symbol_of[pair] = symbols[token] = symbol
+        tokens.append(token)
     return tokens, symbol_of
 
 

@@ -1,8 +1,8 @@
-"""Position interpolation (Chen, Wong, Chen and Tian, 2023): read a long text as if its positions stood closer.
+"""Position interpolation (Chen, Wong, Chen and Tian, 2023): read a long text as if its positions were closer together.
 
     theta_i = base^(-2i/width) / factor
 
-No angle is new, but neighbours become harder to tell apart; a little training on long texts mends that.
+No angle is new, but neighbours become harder to tell apart; a little training on long texts repairs that.
 """
 
 import torch

@@ -16,10 +16,10 @@ from glassformer.model.position.rope.scaling import Graded
 
 
 class Llama3(Graded):
-    """Interpolates the pairs that turn less than a few times in the trained length."""
+    """Interpolates the pairs that rotate less than a few times within the trained length."""
 
     fast: PositiveFloat = 4.0
-    """Pairs with more turns than this in the trained length stay as they are."""
+    """Pairs that rotate more often than this within the trained length stay as they are."""
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""
