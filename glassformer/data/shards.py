@@ -1,19 +1,20 @@
 """The dataset folder: token ids in memory-mapped files.
 
-    index.json                   what this is, with the size and checksum of every file (data/index.py)
-    tokenizer.json               the tokenizer whose ids these are
+    index.json                   what the dataset is, with the size and checksum of every file (data/index.py)
+    tokenizer.json               the tokenizer that the ids belong to
     train-00000.bin ...          ids and nothing else: little-endian uint16 (uint32 for vocabularies over 65,536)
-    train-documents.bin          little-endian int64: where each document starts, and last, where the last one ends
+    train-documents.bin          little-endian int64: where each document starts and, at the end, where the last one ends
     train-sources.bin            uint8: which source of a mixture each document is from (only if there are several)
     validation-00000.bin ...     the same for the held-out split
     validation-documents.bin ...
 
-A split is one long sequence of ids, cut into files ("shards") of `shard_tokens` ids wherever the cut happens to fall,
-so id i is in file i // shard_tokens. Every document begins with `<|endoftext|>`: given only that, a model starts one.
+A split is one long sequence of ids, cut into files ("shards") of `shard_tokens` ids, also within documents, so id i is
+in file i // shard_tokens. Every document begins with `<|endoftext|>`, so a model that is given only that token begins a
+new text.
 
-Mapped files make opening 100 GB as quick as opening 1 MB, and only the pages that are read take memory. They are not
-trusted: sizes are compared on opening, ids on every read (one outside the vocabulary would crash the embedding, far
-from its cause), checksums when `verify` is asked.
+The files are memory-mapped: opening 100 GB is as fast as opening 1 MB, and only the pages that are read take memory.
+Sizes are checked when a dataset is opened, ids at every read (an id outside the vocabulary would crash the embedding,
+far from the cause), and checksums by `verify`.
 """
 
 from collections.abc import Sequence
@@ -93,13 +94,13 @@ class Split:
 
     @property
     def separator(self) -> int | None:
-        """The id that stands between documents, and that the last token of a document predicts; None without one."""
+        """The id between documents, which the last token of a document has to predict; None if there is none."""
         return self._separator
 
     @classmethod
     def of(cls, ids: ArrayLike, separator: int | None = None) -> "Split":
-        """A split over a list or array of ids, without a dataset folder. A document begins at every `separator`; without
-        one all ids are one document. Raises ValueError for what is no sequence of ids.
+        """A split over a list or array of ids, without a dataset folder. A document begins at every `separator`;
+        without a separator all ids are one document. Raises ValueError if `ids` is not a sequence of ids.
         """
         array = np.asarray(ids)
         if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 0:
@@ -160,7 +161,7 @@ class DatasetSplit(Split):
 
 
 class Dataset:
-    """A prepared folder, opened. `data.prepare` makes one.
+    """An open dataset folder. `data.prepare` makes such folders.
 
     >>> dataset = Dataset.open("data/village")
     >>> first, second = dataset.train.documents[:2]
@@ -176,25 +177,25 @@ class Dataset:
         except TokenizerError as error:
             raise damaged(f"{self.folder / 'tokenizer.json'} is missing or damaged") from error
         if (self.tokenizer.fingerprint(), self.tokenizer.vocab_size) != (self.index.tokenizer, self.index.vocab_size):
-            raise damaged(f"{self.folder / 'tokenizer.json'} is not the tokenizer these ids were made with")
+            raise damaged(f"{self.folder / 'tokenizer.json'} is not the tokenizer that the ids were made with")
         self.train = DatasetSplit(self.folder, "train", self.index)
         self.validation = DatasetSplit(self.folder, "validation", self.index)
 
     @classmethod
     def open(cls, folder: str | Path, recipe: type[TokenizerRecipe] | None = None) -> "Dataset":
-        """Open and check all sizes, without reading the ids. Raises DatasetError with the remedy.
+        """Open a dataset and check the sizes of all files, without reading the ids. Raises DatasetError.
 
-        `recipe` is the tokenizer's, needed only when it is a variant in a file of your own.
+        `recipe` is the class of the tokenizer's recipe, needed only if it is a file of the user's own.
         """
         return cls(Path(folder), recipe)
 
     def verify(self) -> None:
-        """Compare every byte with the checksums; about a second a gigabyte. Raises DatasetError."""
+        """Read every file and compare its checksum, which takes about a second per gigabyte. Raises DatasetError."""
         self.train.verify()
         self.validation.verify()
 
     def summary(self) -> dict[str, Any]:
-        """The facts a run keeps about its data, as plain JSON values."""
+        """The facts that a run keeps about its dataset, as plain JSON values."""
         kept = {
             "fingerprint", "source", "sources", "weights", "split_rule", "tokenizer", "tokenizer_text", "vocab_size",
             "cleaning", "skipped", "notes",
@@ -218,7 +219,8 @@ def sources_file(folder: Path, split: str) -> Path:
 
 
 def _sources(folder: Path, split: str, index: SplitIndex) -> np.ndarray:
-    """(n_documents,) uint8, from the file if there is one; of a single source all zero, and no memory."""
+    """(n_documents,) uint8 from the file of sources. With a single source there is no file; all are 0 and take no
+    memory."""
     if len(index.sources) == 1:
         return np.broadcast_to(np.uint8(0), index.documents)
     sources, counts = _map(sources_file(folder, split), "u1", index.documents), np.zeros(256, np.int64)
@@ -226,12 +228,12 @@ def _sources(folder: Path, split: str, index: SplitIndex) -> np.ndarray:
         counts += np.bincount(sources[start : start + (1 << 20)], minlength=256)
     named = [each.documents for each in index.sources]
     if counts.tolist() != named + [0] * (256 - len(named)):
-        raise damaged(f"{sources_file(folder, split)} does not name the sources that the index counts")
+        raise damaged(f"{sources_file(folder, split)} does not agree with the numbers of documents in index.json")
     return sources
 
 
 def _map(path: Path, dtype: str, length: int) -> np.ndarray:
-    """A file of exactly `length` numbers, mapped and read-only."""
+    """A file of exactly `length` numbers, memory-mapped and read-only. Raises DatasetError."""
     expected = length * np.dtype(dtype).itemsize
     try:
         size = path.stat().st_size

@@ -43,7 +43,7 @@ def refuse_to_be_imported_by_a_worker() -> None:
     work."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         sys.exit(
-            "glassformer: worker processes cannot be used, because the script that called it has no "
+            "glassformer: no worker processes are used, because the script that called it has no "
             '`if __name__ == "__main__":` around its main part'
         )
 

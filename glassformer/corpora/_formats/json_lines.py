@@ -1,4 +1,5 @@
-"""JSON lines (jsonl, ndjson): each line a string or an object, each a document; a broken line costs only itself."""
+"""JSON lines (jsonl, ndjson): each line is a string or an object, and a document. Of a broken line only itself is
+lost."""
 
 import json
 from collections.abc import Iterator
@@ -40,5 +41,5 @@ def _value(line: bytes, origin: str, source: Utf8) -> object:
 
 
 def why(error: Exception) -> str:
-    """What a JSON parser says, without its place."""
+    """The message of a JSON parser, without the place of the error."""
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error).partition(";")[0]

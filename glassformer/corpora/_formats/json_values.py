@@ -1,8 +1,8 @@
-"""A JSON file (json): an array of strings or objects, each a document; or values one after another, so also one alone.
+"""JSON files (json): an array of strings or objects, each of which is a document; or such values one after another.
 
-The array is never held whole: values are decoded one by one from a window of the text that grows to the next value's
-end. A value that is too long to hold, or that Python's parser does not take, costs only itself. What comes after a value
-that is not JSON cannot be told apart, so it is given up, and said.
+The array is never in memory as a whole: values are decoded one by one from a window of the text, which grows until it
+holds the next value. A value that is too long, or that Python's parser does not accept, is skipped. After a value that
+is not valid JSON the next one cannot be found, so the rest of the file is skipped and reported.
 """
 
 import codecs
@@ -18,7 +18,7 @@ from glassformer.corpora._formats.knobs import Knobs
 from glassformer.corpora._formats.stream import Unreadable
 
 STEP = 1 << 18
-"""Bytes by which the window grows at least."""
+"""The window grows by at least this many bytes."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _LITERAL = 16  # no token but a string is longer; a cut one may look wrong this far from the end
@@ -28,13 +28,14 @@ _AFTER_SCALAR = re.compile(r"[,\]}\s]")
 
 
 def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
-    """Documents with the line where each begins as origin: `books.json:12`."""
+    """One document or `Skipped` for each value. Origins name the line where it begins: `books.json:12`."""
     source = utf8(file, knobs.encoding)
     yield from fields.documents(_values(_Window(source.file), origin, source), knobs.text_field, source)
 
 
 def _values(window: "_Window", origin: str, source: Utf8) -> Iterator[fields.Value]:
-    """The values of a file; a `Skipped` in the place of one, and as the last one where the file is broken."""
+    """The values of a file. A `Skipped` takes the place of a value that cannot be read; at a broken place it is the
+    last."""
     in_array, number = window.peek() == "[", 0
     if in_array:
         window.skip()
@@ -87,7 +88,7 @@ class _Window:
         self.line = 1
 
     def peek(self) -> str:
-        """The next character that is not space; nothing at the end."""
+        """The next character that is not white space; "" at the end."""
         while True:
             match = _SPACE.match(self._text, self._at)
             assert match
@@ -97,11 +98,11 @@ class _Window:
             self._grow()
 
     def skip(self) -> None:
-        """Over the character that `peek` gave."""
+        """Move past the character that `peek` returned."""
         self._at += 1
 
     def value(self) -> tuple[Any, str]:
-        """The next value and the text it was decoded from. Raises Unreadable for what is not JSON, and _Untaken."""
+        """(the next value, the text that it was decoded from). Raises Unreadable if it is not JSON, and _Untaken."""
         while True:
             try:
                 value, end = json.JSONDecoder().raw_decode(self._text, self._at)
@@ -123,7 +124,8 @@ class _Window:
             self._grow()
 
     def skip_value(self) -> None:
-        """Over the next value, which is never held whole. Raises Unreadable when the file ends inside of it."""
+        """Move past the next value without holding all of it in memory. Raises Unreadable if the file ends within
+        it."""
         depth, in_string = 0, False
         is_scalar = self.peek() not in '"[{'
         while True:

@@ -63,10 +63,6 @@ class Journal:
         self._last[stage] = facts
         self._written = time.monotonic()
 
-    def close(self) -> None:
-        """Delete the journal: the work is done."""
-        self._path.unlink()
-
 
 def cut(path: Path, size: int) -> None:
     """Cut a file off after `size` bytes. Raises DatasetError if it is shorter than that."""
