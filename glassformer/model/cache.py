@@ -95,7 +95,7 @@ class KVCache(_Keys):
         _put(all_k, k.detach(), positions, rows)
         _put(all_v, v.detach(), positions, rows)
         keys, values = all_k[rows, :, : positions.end], all_v[rows, :, : positions.end]
-        if k.requires_grad:  # the next call writes into the slots, and backward needs them as they are now
+        if torch.is_grad_enabled():  # the next call writes into the slots, and backward needs them as they are now
             keys, values = keys.clone(), values.clone()
             _put(keys, k, positions, slice(0, k.shape[0]))
             _put(values, v, positions, slice(0, k.shape[0]))
@@ -144,7 +144,7 @@ class WindowCache(_Keys):
         are at the same place the positions rise by one from the first unpinned on.
         """
         rows, T = positions.slots(k.shape[0]), k.shape[2]
-        if T == 1 and not k.requires_grad:
+        if T == 1 and not torch.is_grad_enabled():
             return self._append_one(k, v, positions, rows)
         all_k, all_v = self._allocated(k, v)
         old_k, old_v, index = all_k[rows], all_v[rows], positions.index
@@ -262,9 +262,15 @@ class Cache:
     def at(self, slots: Sequence[int]) -> "Cache":
         """The same memory, to be passed as `cache=` for a batch whose row i is slots[i]."""
         assert len(set(slots)) == len(slots), f"two rows of a batch cannot share a slot: {list(slots)}"
+        assert all(0 <= slot < len(self.lengths) for slot in slots), f"no such slot in {list(slots)}"
         handle = copy.copy(self)
         handle._slots = slots
         return handle
+
+    @property
+    def batch(self) -> int:
+        """How many rows a call with this cache must have."""
+        return len(self._slots)
 
     def advance(self, T: int, counts: list[int] | None, scheme: Scheme, device: torch.device) -> Positions:
         """Take T more tokens per row, of which `counts` are real (None: all). Returns where they stand."""

@@ -1,7 +1,7 @@
 """GPT: tokens in, a score for every possible next token out (Radford et al., 2018, 2019).
 
     x = embed(ids)                  (B, T, C)     what each token is
-    x = block(x)  n_layer times     (B, T, C)     gather from before, think, write back
+    x = block(x)  n_layer times     (B, T, C)     attention reads, the MLP computes, both add
     logits = head(norm(x))          (B, T, V)     what comes next
 
 Every part is a slot: `GPTConfig(mixer="full", position="rope", norm="rmsnorm", mlp="swiglu", residual="pre")`.
@@ -24,7 +24,7 @@ from glassformer.model.head import HasAuxiliaryLoss, Head
 from glassformer.model.init import Init, seeded
 from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
-from glassformer.model.mlp import MLP, RoutedMLP
+from glassformer.model.mlp import MLP
 from glassformer.model.norm import Norm
 from glassformer.model.position import Position
 from glassformer.model.positions import Positions
@@ -107,6 +107,7 @@ class GPT(nn.Module):
         self.position = config.position.build(config, kernels)
         self.embed_dropout = Dropout(config.dropout, kernels)
         self.blocks = nn.ModuleList(config.block(layer, kernels) for layer in range(config.n_layer))
+        self.routed = any(block.routed for block in self.blocks)
         self.final_norm = config.residual.final(lambda: config.norm.build(config, kernels))
         self.head = config.head.build(config, kernels)
 
@@ -151,9 +152,10 @@ class GPT(nn.Module):
         T, device = ids.shape[1], ids.device
         if cache is not None:
             assert documents is None, "packed documents are for training; generate with one document a row"
+            assert len(ids) == cache.batch, f"{len(ids)} rows for {cache.batch} slots: pass cache.at([slot of each row])"
             return cache.advance(T, counts, self.position, device)
         real = None if counts is None else torch.tensor(counts, device=device)
-        if real is None and targets is not None and any(isinstance(block.mlp, RoutedMLP) for block in self.blocks):
+        if real is None and targets is not None and self.routed:
             real = (torch.arange(1, T + 1, device=device) * (targets != IGNORED)).amax(1)  # no loss depends on the rest
         return Positions.of(T, scheme=self.position, device=device, documents=documents, counts=real)
 
