@@ -23,7 +23,8 @@ import tokenizers as hf
 from rich.console import Console
 from texts import SHARED, TABLE, claim, compare, documents, in_hugging_face, warm
 
-from glassformer.tokenizers.bpe import BPE, BPETokenizer, from_gpt2
+from glassformer.tokenizers._formats.gpt2 import from_gpt2
+from glassformer.tokenizers.bpe import BPE, BPETokenizer
 from glassformer.tokenizers.bpe.patterns import PATTERNS
 
 TIKTOKEN_GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
@@ -121,7 +122,7 @@ def long(folder: Path, rounds: int) -> None:
 def start(folder: Path, rounds: int) -> None:
     """A fresh process that encodes 50 kB, and one that encodes 8 MB, the kernels being on disk or not."""
     program = (
-        "import sys\nfrom glassformer.tokenizers.bpe import from_gpt2\n"
+        "import sys\nfrom glassformer.tokenizers._formats.gpt2 import from_gpt2\n"
         f"t = from_gpt2({str(folder / 'vocab.json')!r}, {str(folder / 'merges.txt')!r})\n"
         "t.encode('The goat said: good morning, world! ' * int(sys.argv[1]))"
     )

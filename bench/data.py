@@ -34,7 +34,8 @@ from glassformer.data.prepare import prepare
 from glassformer.data.shards import Dataset
 from glassformer.system.machine import peak_memory
 from glassformer.tokenizers import TokenizerRecipe
-from glassformer.tokenizers.bpe import BPETokenizer, from_gpt2
+from glassformer.tokenizers._formats.gpt2 import from_gpt2
+from glassformer.tokenizers.bpe import BPETokenizer
 
 TINY = 100  # bytes of a document in `memory`
 

@@ -72,7 +72,7 @@ def sixteen_tokens(gpt: GPT, cache: Cache) -> Callable[[], None]:
 
     def run() -> None:
         for _ in range(16):
-            gpt(token, cache)
+            gpt(token, cache=cache)
 
     return run
 
@@ -85,7 +85,7 @@ def write(mixers: list[str], shape: str, lengths: list[int], rounds: int) -> Non
         models = {m: build(m, shape, room).eval() for m in ["full", *mixers]}
         caches = {m: gpt.make_cache(1, room) for m, gpt in models.items()}
         for name, gpt in models.items():
-            gpt(torch.zeros(1, length, dtype=torch.long), caches[name])
+            gpt(torch.zeros(1, length, dtype=torch.long), cache=caches[name])
 
         ms = milliseconds({m: sixteen_tokens(models[m], caches[m]) for m in models}, rounds)
         for mixer in mixers:

@@ -22,7 +22,7 @@ from measure import claim, taking_turns
 
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.train.optimizer import Optimizer
+from glassformer.train.optimizer import Optimizer, set_learning_rate
 
 SHAPES = {  # layers, heads, width, context, batch, vocabulary
     "baby": (4, 4, 128, 64, 12, 65),
@@ -42,17 +42,15 @@ def ours(shape: tuple[int, ...], dtype: torch.dtype, ids: torch.Tensor, targets:
     )  # fmt: skip
     model = GPT(config).train()
     kernels, parameters = model.kernels, list(model.parameters())
-    optimizer = Optimizer.named("adamw").build(model.named_parameters(), kernels)
-    count = 0
+    optimizer = Optimizer.named("adamw").build(model)
+    set_learning_rate(optimizer, 1e-3)
 
     def step() -> None:
-        nonlocal count
-        count += 1
         with _autocast(dtype):
-            nats = kernels.cross_entropy(model(ids).flatten(0, 1), targets.flatten())
+            nats = model(ids, targets=targets)
         (nats.sum() / int((targets != IGNORED).sum())).backward()
         kernels.clip(parameters, 1.0)
-        optimizer.step(count, 1e-3)
+        optimizer.step()
         model.zero_grad(set_to_none=True)
 
     return step

@@ -47,6 +47,9 @@ WITH_TORCH = {"data": ["batches"]}  # in these parts only these modules import i
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
 FORBIDDEN_NAMES = ["torch.save", "nn.MultiheadAttention", "nn.Transformer"]
 COMES_WITH = {"pydantic_core": "pydantic"}
+SHOWS = ("terminal", "page")  # what modules that print and draw are called
+PRINTS = ["cli", "lens"]  # parts whose every module may print
+ARITHMETIC = ["math", "statistics", "numpy", "torch"]
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -122,6 +125,30 @@ def test_imports_point_down():
         return inside and part(path) in BELOW and words[1] not in reachable(part(path))
 
     assert not offences(FILES, is_wrong)
+
+
+def test_only_terminals_print():
+    elsewhere = [path for path in FILES if part(path) not in PRINTS and path.stem != "terminal"]
+    assert not offences(elsewhere, lambda path, name: name.split(".")[0] == "rich")
+    assert not [
+        f"{path.relative_to(ROOT)}:{node.lineno} calls {ast.unparse(node.func)}"
+        for path in elsewhere
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and re.search(r"(^|\.)(console|screen)\.\w+$|^print$", ast.unparse(node.func))
+    ]
+
+
+def test_commands_call_terminals_and_terminals_call_pages():
+    def is_wrong(path, name):
+        shown = [word for word in name.split(".")[2:] if word in SHOWS] if name.startswith("glassformer.") else []
+        return shown and part(path) not in PRINTS and (shown != ["page"] or path.stem != "terminal")
+
+    assert not offences(FILES, is_wrong)
+
+
+def test_what_shows_computes_nothing():
+    showing = [path for path in FILES if path.stem in SHOWS and part(path) not in PRINTS]
+    assert not offences(showing, lambda path, name: name.split(".")[0] in ARITHMETIC)
 
 
 def test_a_variant_knows_no_sibling_but_full_which_the_sparse_ones_vary():

@@ -1,5 +1,5 @@
-"""The command line. Each verb is the module of its name: it parses, imports what it needs (torch only then), and calls
-one function. `arguments.py` has the words and options that verbs share, `terminal.py` says how verbs print.
+"""The command line. Each verb is the module of its name: it reads the words that were typed, imports what it needs (torch
+only then), and calls one function. `arguments.py` has the arguments that verbs share, `terminal.py` says how verbs print.
 """
 
 import sys
@@ -31,35 +31,41 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="[bold]Glassformer[/]: a language model you can see through.\n\nStart with [cyan]glass demo[/]: from nothing "
-    "to a model that writes stories, in five minutes. Then [cyan]glass train your.txt[/], and [cyan]glass settings[/] to "
-    "see everything you can change.",
+    help="[bold]Glassformer[/]: a language model you can see through.\n\n"
+    "Start with [cyan]./glass demo[/]: it trains a small model that writes stories, in about five minutes. Then train on a "
+    "text of your own: [cyan]./glass train my_book.txt[/].\n\n"
+    "[cyan]./glass VERB --help[/] explains a verb, and docs/glossary.md the words.",
 )
 
-app.command()(demo.demo)
-app.command()(prepare.prepare)
-app.command()(train.train)
-app.command()(resume.resume)
-app.command()(generate.generate)
-app.command("eval")(evaluate.evaluate)
-app.command()(tokenize.tokenize)
-app.command()(settings.settings)
-app.command()(plan.plan)
-app.command()(compare.compare)
-app.command()(stability.stability)
-app.command()(check_variant.check_variant)  # typer calls it check-variant
-app.add_typer(data.verbs, name="data")
-app.command("import")(import_.import_weights)
-app.command()(report.report)
-app.command(context_settings=test.PASS_ON)(test.test)
+USE, LOOK, CHANGE, DEVELOP = (
+    "Train a model and use it", "Look at text and tokens", "Change the model and compare", "Work on Glassformer"
+)  # fmt: skip
+
+app.command(rich_help_panel=USE)(demo.demo)
+app.command(rich_help_panel=USE)(train.train)
+app.command(rich_help_panel=USE)(resume.resume)
+app.command(rich_help_panel=USE)(generate.generate)
+app.command("eval", rich_help_panel=USE)(evaluate.evaluate)
+app.command(rich_help_panel=USE)(report.report)
+app.command("import", rich_help_panel=USE)(import_.import_weights)
+app.command(rich_help_panel=LOOK)(prepare.prepare)
+app.command(rich_help_panel=LOOK)(tokenize.tokenize)
+app.add_typer(data.verbs, name="data", rich_help_panel=LOOK)
+app.command(rich_help_panel=CHANGE)(settings.settings)
+app.command(rich_help_panel=CHANGE)(plan.plan)
+app.command(rich_help_panel=CHANGE)(compare.compare)
+app.command(rich_help_panel=CHANGE)(stability.stability)
+app.command(rich_help_panel=CHANGE)(check_variant.check_variant)  # typer calls it check-variant
+app.command(rich_help_panel=DEVELOP, context_settings=test.PASS_ON)(test.test)
 
 
 def main() -> None:
-    """Run the command line. What a user can cause is one sentence on stderr and exit code 2."""
+    """Run the command line. An error that a user can cause is one sentence on stderr, with exit code 2."""
+    from glassformer.cli.terminal import typed
     from glassformer.errors import GlassError
 
     try:
-        app()
+        app(prog_name=typed())
     except GlassError as error:
         _fail(str(error))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What may follow a verb: words and options that mean the same with every verb that takes them."""
+"""The arguments and options that several verbs share: they mean the same wherever they stand."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,25 +7,72 @@ import typer
 
 
 def argument(help: str, **kwargs: Any) -> Any:
-    """A word of a verb that tells nothing about its default."""
+    """A positional argument whose default is not shown in the help."""
     return typer.Argument(help=help, show_default=False, **kwargs)
 
 
 def option(*names: str, help: str, **kwargs: Any) -> Any:
-    """The same for an option."""
+    """An option whose default is not shown in the help."""
     return typer.Option(*names, help=help, show_default=False, **kwargs)
 
 
-Source = Annotated[str | None, argument("village, python, or a path to your own text (file or folder).")]
+def minutes_from(least: float) -> Any:
+    """A reader of minutes, for `parser=`: a number from `least` to a million."""
+
+    def minutes(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= 1e6:
+            raise typer.BadParameter(f"{text} is not a number of minutes from {least:g} to 1,000,000")
+        return value
+
+    return minutes
+
+
+Source = Annotated[
+    str | None,
+    argument(
+        "The text: village, python, a file or a folder of yours, hf:NAME, or a mixture such as "
+        "village=0.7,./books=0.3. Without it, the text that the recipe names.",
+        metavar="SOURCE",
+    ),
+]
 Settings = Annotated[
-    list[str] | None, argument("Any setting of the recipe, e.g. train.steps=500.", metavar="[SETTING=VALUE]...")
+    list[str] | None,
+    argument(
+        "Settings to change, such as train.steps=500. [cyan]./glass settings mini[/] lists them all.",
+        metavar="SETTING=VALUE",
+    ),
 ]
 RecipeName = Annotated[
-    str, typer.Option("--recipe", "-r", help="The recipe to start from; see [cyan]glass settings[/].")
+    str,
+    typer.Option(
+        "--recipe", "-r", metavar="RECIPE",
+        help="The recipe (a complete set of settings) to start from. [cyan]./glass settings[/] lists them.",
+    ),
+]  # fmt: skip
+Name = Annotated[
+    str | None,
+    option("--name", metavar="NAME", help="Name of the new folder below runs/. Without it, a name is chosen."),
 ]
-Name = Annotated[str | None, option("--name", help="Name of the run folder below runs/.")]
-RunFolder = Annotated[Path, argument("A run folder such as runs/demo, or one of its checkpoints.")]
+RunFolder = Annotated[Path, argument("The folder of a run, such as runs/demo.", metavar="RUN")]
+RunOrCheckpoint = Annotated[
+    Path,
+    argument(
+        "The folder of a run, such as runs/demo (its newest checkpoint is used), or of one of its checkpoints.",
+        metavar="RUN",
+    ),
+]
 Minutes = Annotated[
-    float | None, option("--minutes", help="Choose the steps so that it takes about this long.", min=0.05, max=1e6)
+    float | None,
+    option(
+        "--minutes", metavar="MINUTES", parser=minutes_from(0.05),
+        help="Choose the number of steps so that training takes about this many minutes on this machine.",
+    ),
+]  # fmt: skip
+Workers = Annotated[
+    int | None,
+    option("--workers", metavar="N", min=1, help="Number of processes and threads. Without it, one for each core."),
 ]
-Workers = Annotated[int | None, option("--workers", help="Processes and threads; one a core.", min=1)]

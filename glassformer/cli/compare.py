@@ -1,29 +1,45 @@
-"""`glass compare`: is a variant better, or is it chance?"""
+"""`glass compare`: is a variant better, or was it luck?"""
 
 from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import Name, RecipeName, Settings, Source, option
+from glassformer.cli.arguments import Name, RecipeName, Settings, Source, minutes_from, option
 from glassformer.cli.terminal import console, progress_bars
 
 
 def compare(
     source: Source = None,
     settings: Settings = None,
-    against: Annotated[list[str] | None, option("--against", help='A variant: "model.norm=layernorm ..."')] = None,
-    recipe: RecipeName = "mini",
-    seeds: Annotated[int, typer.Option(help="Runs of each, with different weights and batches.", min=1)] = 5,
-    budget: Annotated[str, typer.Option(help="What is equal: steps (tokens), flops or time.")] = "steps",
-    minutes: Annotated[
-        float | None, option("--minutes", help="So long takes one run of the recipe.", min=0.001, max=1e6)
+    against: Annotated[
+        list[str] | None,
+        option(
+            "--against", metavar="SETTINGS",
+            help='The settings that make a variant: "model.norm=rmsnorm model.mlp=gelu". Repeat it for more variants.',
+        ),
     ] = None,
-    tune: Annotated[bool, typer.Option("--tune", help="Try three learning rates for each first.")] = False,
+    recipe: RecipeName = "mini",
+    seeds: Annotated[
+        int, typer.Option(metavar="N", help="Runs of each model, each with other initial weights and batches.", min=1)
+    ] = 5,
+    budget: Annotated[
+        str, typer.Option(metavar="BUDGET", help="What all models get an equal amount of: steps, flops or time.")
+    ] = "steps",
+    minutes: Annotated[
+        float | None,
+        option("--minutes", metavar="MINUTES", parser=minutes_from(0.001), help="Length of one run of the recipe."),
+    ] = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="First find the best of three learning rates for each model.")
+    ] = False,
     name: Name = None,
-) -> None:
-    """Is a variant better, or is it chance? Several seeds, equal budgets, intervals, one report.
+) -> None:  # fmt: skip
+    """Find out whether a variant is better than the recipe, or was only lucky.
 
-    Try: [cyan]glass compare --against model.mixer=sliding --minutes 2[/]
+    Trains each model with several seeds and an equal budget, and prints the
+    difference with an interval. Ctrl-C stops it; the same command continues.
+
+    Try: [cyan]./glass compare --against model.mixer=sliding --minutes 2[/]
     """
     from glassformer.lab.compare.terminal import run
 

@@ -1,4 +1,4 @@
-"""`glass demo`: from nothing to a model that writes stories, in one command and about five minutes on two CPU cores."""
+"""`glass demo`: a small model learns to write stories, in one command and about five minutes on two CPU cores."""
 
 import time
 from pathlib import Path
@@ -6,20 +6,32 @@ from typing import Annotated, Any
 
 import typer
 
-from glassformer.cli.arguments import Name
-from glassformer.cli.terminal import console, progress_bars, watching
+from glassformer.cli.arguments import Name, minutes_from
+from glassformer.cli.terminal import console, progress_bars, say, suggest, typed, watching
+from glassformer.cli.train import finished
 
 STORIES = 3
 """Stories shown at the end."""
 JUDGED = 24
-"""Stories written by each writer for the score."""
+"""Stories that the model, the untrained model and the 5-gram each write for the score."""
 
 
 def demo(
-    minutes: Annotated[float, typer.Option(help="How long to train; more is better.", min=0.05, max=1e6)] = 3.0,
+    minutes: Annotated[
+        float,
+        typer.Option(
+            metavar="MINUTES", parser=minutes_from(0.05),
+            help="How long to train. A longer training makes better stories.",
+        ),
+    ] = 3.0,
     name: Name = None,
-) -> None:
-    """From nothing to a model that writes stories: text, tokens, training, score, report."""
+) -> None:  # fmt: skip
+    """Watch a small model learn to write stories, in about five minutes.
+
+    It makes the text (stories of a simulated village), trains a tokenizer
+    and a model, scores the model, lets it write three stories, and leaves a
+    page with curves and samples.
+    """
     from glassformer.lab.terminal import show_evaluation
     from glassformer.recipes import build, launch
     from glassformer.recipes.presets import mini
@@ -30,29 +42,40 @@ def demo(
     folder = new_run(name, "demo")
     check_free(folder)
 
-    _heading(screen, "1  text", "a simulated village tells stories; here is one (glass prepare village)")
+    _heading(screen, "1  text", "a simulated village tells stories; this is one of them", typed("prepare", "village"))
     _panel(screen, recipe.corpus.story("train", 0).text, "dim")  # type: ignore[attr-defined]  (it is the village)
 
-    _heading(screen, "2  tokens", "the tokenizer learns which letters belong together")
+    _heading(
+        screen, "2  tokens", "the tokenizer learns which letters often stand together",
+        typed("tokenize", "One morning", "--replay"),
+    )  # fmt: skip
     with progress_bars() as progress:
         data = build.dataset(recipe, progress)
     _tokens(screen, data.tokenizer, "Once upon a time a storm broke over the village.")
 
-    _heading(screen, "3  training", "predict the next token, millions of times (glass train village)")
-    outcome = launch.train(recipe, data, folder, say=_saying(screen), watching=watching, minutes=minutes)
+    _heading(screen, "3  training", "the model learns to predict the next token", typed("train", "village"))
+    outcome = launch.train(recipe, data, folder, say=say, watching=watching, minutes=minutes)
     if outcome == "interrupted":
-        write_report(folder)
-        screen.print(f"saved; continue with: glass resume {folder}")
-        return
+        return finished(folder, outcome, write_report(folder))
 
-    _heading(screen, "4  score", "the village's checker reads new stories back (glass eval)")
+    _heading(
+        screen, "4  score", "how well it predicts, and what the village's checker says of its stories",
+        typed("eval", folder),
+    )  # fmt: skip
     show_evaluation(folder, JUDGED, screen)
 
-    _heading(screen, "5  stories", f"nobody wrote these (glass generate {folder})")
+    _heading(screen, "5  stories", "the model wrote these", typed("generate", folder))
     for text in _stories(folder, recipe):
         _panel(screen, text, "cyan")
-    screen.print(f"{time.perf_counter() - started:.0f} seconds. Everything about this run: {write_report(folder)}")
-    screen.print("Next: glass settings, glass train your.txt, README.md")
+    say(
+        f"Done in {time.perf_counter() - started:.0f} seconds. {write_report(folder)} shows the curves and samples; "
+        "open it in a browser."
+    )
+    suggest(
+        (typed("generate", folder, "One morning"), "let the model continue a text"),
+        (typed("train", "my_book.txt"), "train on a text of your own"),
+        (typed("settings", "mini"), "see everything that can be changed"),
+    )
 
 
 def _stories(folder: Path, recipe: Any) -> list[str]:
@@ -64,8 +87,11 @@ def _stories(folder: Path, recipe: Any) -> list[str]:
     return complete(saved.model(), saved.tokenizer(), [""] * STORIES, sampling)
 
 
-def _heading(screen: Any, title: str, what: str) -> None:
-    screen.print(f"\n[bold cyan]{title}[/]  [dim]{what}[/]")
+def _heading(screen: Any, title: str, what: str, command: str) -> None:
+    """The title of a stage, what happens in it, and the command that does only this."""
+    from rich.markup import escape
+
+    screen.print(f"\n[bold cyan]{title}[/]  {what}  [dim]({escape(command)})[/]", soft_wrap=True)
 
 
 def _panel(screen: Any, text: str, style: str) -> None:
@@ -79,7 +105,3 @@ def _tokens(screen: Any, tokenizer: Any, text: str) -> None:
     from rich.markup import escape
 
     screen.print("[dim]·[/]".join(escape(tokenizer.decode([id])) for id in tokenizer.encode(text)))
-
-
-def _saying(screen: Any) -> Any:
-    return lambda line: screen.print(line, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`glass eval`: how good a model is, on text it has never seen."""
+"""`glass eval`: how good a model is on text it has never seen."""
 
 from typing import Annotated
 
@@ -7,11 +7,19 @@ import typer
 from glassformer.cli.arguments import RunFolder
 from glassformer.cli.terminal import console
 
-Stories = Annotated[int, typer.Option(help="Stories to write and check, if it learned from the village.", min=1)]
+Stories = Annotated[
+    int,
+    typer.Option(metavar="N", help="Stories to write and check, if the model was trained on the village.", min=1),
+]
 
 
 def evaluate(folder: RunFolder, stories: Stories = 40) -> None:
-    """Judge a model on text it has never seen, beside a 5-gram and beside its own untrained self."""
+    """Measure a model on text it has never seen.
+
+    Prints its bits per byte beside those of n-grams, which only count, and
+    of the untrained model. A model of the village also writes stories, and
+    the village's checker reads them.
+    """
     from glassformer.lab.terminal import show_evaluation
 
     show_evaluation(folder, stories, console())

@@ -4,19 +4,28 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import RunFolder, argument, option
+from glassformer.cli.arguments import RunOrCheckpoint, argument, option
 from glassformer.cli.terminal import console
 
-Prompts = Annotated[list[str] | None, argument("Texts to continue; none starts a new one.")]
+Prompts = Annotated[
+    list[str] | None,
+    argument("Texts to continue. Without one, the model starts a new text.", metavar="PROMPT"),
+]
 Knobs = Annotated[
     list[str] | None,
-    option("--set", "-s", help="A sampling setting, e.g. temperature=0.7, top_k=50, seed=1.", metavar="SETTING=VALUE"),
-]
-Count = Annotated[int, typer.Option("--count", "-n", help="How many continuations of each.", min=1)]
+    option(
+        "--set", "-s", metavar="SETTING=VALUE",
+        help="How the next token is chosen, such as temperature=0.7, top_k=50 or seed=1; max_new_tokens=500 writes more.",
+    ),
+]  # fmt: skip
+Count = Annotated[int, typer.Option("--count", "-n", metavar="N", help="Continuations of each prompt.", min=1)]
 
 
-def generate(folder: RunFolder, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
-    """Let a trained model write."""
+def generate(folder: RunOrCheckpoint, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
+    """Let a trained model write.
+
+    Try: [cyan]./glass generate runs/demo "One morning" -n 3 -s temperature=0.5[/]
+    """
     from glassformer.recipes.terminal import write_texts
 
     write_texts(folder, prompt or [""], knobs or [], count, console())

@@ -1,4 +1,4 @@
-"""`glass plan`: what a training will cost, before it begins."""
+"""`glass plan`: what a training will need, before it begins."""
 
 from typing import Annotated
 
@@ -9,15 +9,27 @@ from glassformer.cli.terminal import console
 
 
 def plan(
-    recipe: Annotated[str, argument("A recipe (see [cyan]glass settings[/]) or a run folder.")] = "mini",
+    recipe: Annotated[
+        str, argument("A recipe ([cyan]./glass settings[/] lists them), or the folder of a run.", metavar="RECIPE")
+    ] = "mini",
     settings: Settings = None,
-    hardware: Annotated[str, option("--hardware", help="this (measured now), or a name such as a100-80.")] = "this",
-    ranks: Annotated[int, option("--ranks", help="Devices that share each batch.", min=1)] = 1,
-    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-) -> None:
-    """Before you train: will it fit, how long, what will I get. Allocates nothing.
+    hardware: Annotated[
+        str,
+        option(
+            "--hardware", metavar="NAME",
+            help="The machine: a name such as rtx4090 or a100-80. Without it, this one, which is measured first.",
+        ),
+    ] = "this",
+    ranks: Annotated[
+        int, option("--ranks", metavar="N", help="Number of GPUs that share each batch. Without it, 1.", min=1)
+    ] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:  # fmt: skip
+    """Before training: does it fit into memory, how long will it take, how good will it be?
 
-    Try: [cyan]glass plan gpt2 --hardware rtx4090[/]
+    No weights are allocated, so any size can be planned.
+
+    Try: [cyan]./glass plan gpt2 --hardware rtx4090[/]
     """
     from glassformer.lab.plan.terminal import show
     from glassformer.recipes.words import recipe_or_run

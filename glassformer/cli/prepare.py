@@ -12,15 +12,23 @@ def prepare(
     source: Source = None,
     settings: Settings = None,
     recipe: RecipeName = "mini",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Prepare again even if it is there, or half there.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over, even if the dataset is there or half made.")
+    ] = False,
     workers: Workers = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Only show what cleaning does to ten documents.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Only show ten documents before and after each cleaning step.")
+    ] = False,
 ) -> None:
-    """Clean a text, train its tokenizer and store it as a dataset, ready for training.
+    """Clean a text, train a tokenizer on it, and store it as a dataset for training.
 
-    Interrupted (Ctrl-C, a power cut, kill -9), the same command continues it.
+    [cyan]./glass train[/] does this by itself. If it is interrupted (Ctrl-C,
+    a power cut, kill -9), the same command continues.
+
+    Try: [cyan]./glass prepare my_texts --explain[/]
     """
-    from glassformer.data.terminal import describe, explain_documents
+    from glassformer.data.clean.terminal import explain_documents
+    from glassformer.data.terminal import describe
     from glassformer.recipes.build import dataset
     from glassformer.recipes.words import recipe_of
 

@@ -5,7 +5,7 @@ from glassformer.cli.terminal import say
 
 
 def report(folder: RunFolder) -> None:
-    """Write a run's report.html anew; a run in progress has one too."""
+    """Write the page of a run anew: curves, samples, scores. Works during training, too."""
     from glassformer.runs.report import write_report
 
-    say(f"open {write_report(folder)}")
+    say(f"wrote {write_report(folder)}; open it in a browser")

@@ -1,4 +1,4 @@
-"""`glass resume`: the same run, from its newest checkpoint."""
+"""`glass resume`: continue a run from its newest checkpoint."""
 
 from glassformer.cli.arguments import RunFolder
 from glassformer.cli.terminal import progress_bars, say, watching
@@ -6,7 +6,7 @@ from glassformer.cli.train import finished
 
 
 def resume(folder: RunFolder) -> None:
-    """Continue a run that was interrupted, exactly where it was."""
+    """Continue a run that was stopped, exactly where it was."""
     from glassformer.recipes import launch
     from glassformer.runs.report import write_report
 

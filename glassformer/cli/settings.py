@@ -7,10 +7,16 @@ from glassformer.cli.terminal import console
 
 
 def settings(
-    recipe: Annotated[str | None, argument("A recipe or a run folder; without one, all recipes are listed.")] = None,
+    recipe: Annotated[
+        str | None,
+        argument("A recipe, or the folder of a run. Without it, all recipes are listed.", metavar="RECIPE"),
+    ] = None,
     settings: Settings = None,
 ) -> None:
-    """Every setting with its value, type, meaning and variants."""
+    """List the recipes, or every setting of one: its value, type, meaning and choices.
+
+    Try: [cyan]./glass settings mini[/]
+    """
     from glassformer.recipes.terminal import list_recipes, list_settings
     from glassformer.recipes.words import recipe_or_run
 

@@ -4,15 +4,22 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import Name
+from glassformer.cli.arguments import Name, minutes_from
 from glassformer.cli.terminal import console, progress_bars
 
 
 def stability(
-    minutes: Annotated[float, typer.Option(help="How long the training takes in all.", min=0.05, max=1e6)] = 4.0,
+    minutes: Annotated[
+        float,
+        typer.Option(metavar="MINUTES", parser=minutes_from(0.05), help="Length of all trainings together."),
+    ] = 4.0,
     name: Name = None,
 ) -> None:
-    """Which deep models train? Norms before or behind, warmup, 2 to 12 layers, first weights: see it happen."""
+    """See which deep models train: where the norms stand, warmup, initialisation.
+
+    Trains models of 2, 6 and 12 layers with and without warmup (Xiong et al.,
+    2020). Ctrl-C stops it; the same command continues.
+    """
     from glassformer.lab.stability.terminal import run
 
     run(console(), minutes, name, progress_bars)

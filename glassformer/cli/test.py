@@ -1,4 +1,4 @@
-"""`glass test`: the suite."""
+"""`glass test`: the test suite."""
 
 import os
 import subprocess
@@ -13,6 +13,6 @@ PASS_ON: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": T
 
 
 def test(context: typer.Context) -> None:
-    """Run the tests, a process for each of up to eight cores; what follows goes to pytest, as -n 0 for one process."""
+    """Run the tests; what follows goes to pytest (a file, -k NAME, -m slow for the long ones)."""
     words = [sys.executable, "-m", "pytest", "-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal"]
     sys.exit(subprocess.run([*words, *context.args], cwd=Path(__file__).resolve().parents[2]).returncode)

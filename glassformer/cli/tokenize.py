@@ -10,23 +10,41 @@ from glassformer.cli.terminal import console
 
 
 def tokenize(
-    text: Annotated[str | None, argument("A text, a file that holds one, or - for standard input.")] = None,
-    others: Annotated[list[str] | None, argument("With --compare: the tokenizers.", metavar="[TOKENIZER]...")] = None,
+    text: Annotated[
+        str | None, argument("A text in quotes, a file with a text, or - for standard input.", metavar="TEXT")
+    ] = None,
+    others: Annotated[
+        list[str] | None, argument("With --compare: the tokenizers to compare.", metavar="TOKENIZER")
+    ] = None,
     tokenizer: Annotated[
         str | None,
-        option("--tokenizer", "-t", help="A file of any format, a run, a dataset, a kind (bpe) or a recipe (mini)."),
+        option(
+            "--tokenizer", "-t", metavar="TOKENIZER",
+            help="A tokenizer file, a run, a dataset, a kind (byte, char, word, wordpiece, bpe) or a recipe. Without it, "
+            "the newest run's tokenizer, or bytes if there is no run.",
+        ),
     ] = None,
-    replay: Annotated[bool, typer.Option("--replay", help="Show the merges of bpe one after another.")] = False,
-    compare: Annotated[bool, typer.Option("--compare", help="Put several tokenizers side by side.")] = False,
-    report: Annotated[str | None, option("--report", help="What the vocabulary is good for on this SOURCE.")] = None,
-    save: Annotated[Path | None, option("--save", help="Write the tokenizer in the format this name implies.")] = None,
-    pattern: Annotated[str | None, option("--pattern", help="How a tiktoken file cuts text: gpt2, gpt4, ...")] = None,
-) -> None:
-    """See a text as tokens; replay merges, compare tokenizers, convert between formats.
+    replay: Annotated[bool, typer.Option("--replay", help="Show the merges of BPE one after another.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Show the text in several tokenizers.")] = False,
+    report: Annotated[
+        str | None,
+        option("--report", metavar="SOURCE", help="Report which tokens a text uses: longest, unused, rare."),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        option(
+            "--save", metavar="FILE",
+            help="Write the tokenizer: tokenizer.json for Hugging Face, NAME.tiktoken, a folder for GPT-2's two files.",
+        ),
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        option("--pattern", metavar="NAME", help="How a tiktoken file cuts text into words: gpt2, gpt4, o200k."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Show a text as tokens; replay BPE's merges, compare tokenizers, convert tokenizer files.
 
-    Without [cyan]--tokenizer[/] it is the newest run's, else bytes.
-
-    Try: [cyan]glass tokenize "Hello there" --compare byte word wordpiece bpe[/]
+    Try: [cyan]./glass tokenize "Hello there" --compare byte word wordpiece bpe[/]
     """
     from glassformer.lens.tokens.terminal import tokenize
 

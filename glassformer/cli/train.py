@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glassformer.cli.arguments import Minutes, Name, RecipeName, Settings, Source
-from glassformer.cli.terminal import console, progress_bars, say, watching
+from glassformer.cli.terminal import console, progress_bars, say, suggest, typed, watching
 
 
 def train(
@@ -13,7 +13,12 @@ def train(
     name: Name = None,
     minutes: Minutes = None,
 ) -> None:
-    """Train a model on a text. Ctrl-C saves; [cyan]glass resume[/] continues."""
+    """Train a model on a text.
+
+    Ctrl-C saves and stops; [cyan]./glass resume[/] continues.
+
+    Try: [cyan]./glass train my_book.txt --minutes 10[/]
+    """
     from glassformer.data.terminal import describe
     from glassformer.recipes import build, launch
     from glassformer.recipes.words import recipe_of
@@ -32,8 +37,13 @@ def train(
 
 
 def finished(folder: Path, outcome: str, report: Path) -> None:
-    """The last line of a training: where things are, and what to do next."""
+    """The last lines of a training: what it has written, and what to do next."""
     if outcome == "interrupted":
-        say(f"saved; continue with: glass resume {folder}")
-    else:
-        say(f"done. Look: {report}   Write: glass generate {folder}   Judge: glass eval {folder}")
+        say("Stopped and saved.")
+        suggest((typed("resume", folder), "continue where it stopped"))
+        return
+    say(f"Done. {report} shows the curves and samples; open it in a browser.")
+    suggest(
+        (typed("generate", folder), "let the model write"),
+        (typed("eval", folder), "measure it beside n-grams, on text it has never seen"),
+    )

@@ -1,9 +1,10 @@
 """Configuration: frozen, complete, saved with the weights.
 
-A `Config` is a frozen pydantic model whose every field has a meaning (the string under it) and a default, so the saved
-JSON shows the whole truth. A `Variant` is a Config that fills a slot: **slot = folder, variant = file**. The slot's
-base class lives in the folder's `__init__.py`; each other file there defines one subclass, and the file's name is the
-variant's name. There is no registry to forget: adding a file adds a variant, and a path works where a name does.
+A `Config` is a frozen pydantic model. Each of its fields has a default and a meaning (the string under it), so the
+saved JSON holds every setting. A `Variant` is a Config that fills a slot: **slot = folder, variant = file**. The base
+class of a slot is in the folder's `__init__.py`; each other file there defines one subclass, and the name of the file
+is the name of the variant. There is no registry: adding a file adds a variant, and the path of a file works wherever a
+name does.
 
 >>> recipe.override("model.mixer=./my_mixer.py", "model.mixer.window=128", "train.steps=500")
 """
@@ -38,7 +39,7 @@ class Setting(NamedTuple):
 
 
 class Config(BaseModel):
-    """A frozen group of settings. Unknown names are refused with a suggestion."""
+    """A frozen group of settings. An unknown name is refused, with a suggestion."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, coerce_numbers_to_str=True,
@@ -56,17 +57,17 @@ class Config(BaseModel):
 
     @classmethod
     def parse(cls, tree: Any) -> Self:
-        """Validate a tree of plain values. Raises SettingError naming the setting's full path."""
+        """Validate a tree of plain values. Raises SettingError, which names the full path of the setting."""
         try:
             return cls.model_validate(tree)
         except ValidationError as error:
             raise SettingError(_sentence(error)) from None
 
     def override(self, *assignments: str) -> Self:
-        """A copy with `path=value` assignments applied; all are merged before anything is validated.
+        """A copy with `path=value` assignments applied. All of them are merged before anything is validated.
 
-        Parents are applied before children, so the order in which they are written does not matter. A value is JSON if
-        it parses as JSON and text otherwise. Raises SettingError.
+        A slot is filled before settings of its variant are set, so the order of the assignments does not matter. A
+        value that parses as JSON is JSON; any other value is text. Raises SettingError.
         """
         tree = self.model_dump()
         for path, value in sorted(map(_assignment, assignments), key=lambda item: len(item[0])):
@@ -74,7 +75,7 @@ class Config(BaseModel):
         return type(self).parse(tree)
 
     def to_json(self) -> str:
-        """Every setting, defaults included; `from_json` gives back an equal Config."""
+        """All settings as JSON, defaults included. `from_json` returns an equal Config."""
         return json.dumps(self.model_dump(), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -83,10 +84,10 @@ class Config(BaseModel):
         try:
             return cls.parse(json.loads(text))
         except (ValueError, RecursionError) as error:
-            raise SettingError(f"settings are not valid JSON ({error}); restore the file") from None
+            raise SettingError(f"the settings are not valid JSON ({error}); restore the file from a copy") from None
 
     def settings(self, prefix: str = "") -> Iterator[Setting]:
-        """Every leaf and every slot below this Config, depth first."""
+        """Every setting and every slot in this Config and the Configs inside it, depth first."""
         for name, field in type(self).model_fields.items():
             value, path, meaning = getattr(self, name), prefix + name, field.description or ""
             if isinstance(value, Variant):
@@ -101,7 +102,8 @@ class Config(BaseModel):
 
 
 class Variant(Config):
-    """A Config that fills a slot. Subclass once in a package's `__init__.py` (the slot) and once per file beside it."""
+    """A Config that fills a slot. The slot is a direct subclass, in a package's `__init__.py`; each file beside it
+    defines one subclass of the slot."""
 
     variant_name: ClassVar[str]
 
@@ -111,21 +113,22 @@ class Variant(Config):
 
     @property
     def name(self) -> str:
-        """The file name without `.py`, or the path the user gave."""
+        """The name of the file without `.py`, or its path if it is the user's own file."""
         return self.variant_name
 
     def is_called(self, name: str) -> bool:
-        """Whether `name`, as a user writes it, is this variant's: the file's name, or a path to the file."""
+        """Whether a user who writes `name` (a name or a path) means this variant."""
         return self.name == (_resolved(name) if name.endswith(".py") else name)
 
     @classmethod
     def slot(cls) -> type["Variant"]:
-        """The slot's base class: the ancestor that directly subclasses Variant."""
+        """The base class of the slot: the ancestor that is a direct subclass of Variant."""
         return next(base for base in cls.__mro__ if Variant in base.__bases__)
 
     @classmethod
     def named(cls, name: str, **knobs: Any) -> Self:
-        """The variant of this slot called `name` (or written in the file `name`), with its knobs set."""
+        """The variant of this slot with this name (or in the file at this path), with the given settings. Raises
+        SettingError."""
         return cls.parse({"name": name, **knobs})
 
     @model_validator(mode="wrap")
@@ -140,7 +143,7 @@ class Variant(Config):
         if cls is not cls.slot():
             return handler(knobs)
         if name is None:
-            message = f"say which variant with name=...; there is: {', '.join(variants(cls))}"
+            message = f"the name of the variant is missing; give name=... with one of: {', '.join(variants(cls))}"
             raise PydanticCustomError("variant", "{message}", {"message": message})
         return variant_class(cls, str(name)).model_validate(knobs)
 
@@ -150,18 +153,19 @@ class Variant(Config):
 
 
 def slot(name: str) -> Any:
-    """The default of a field that is a slot: `mixer: Mixer = slot("full")`."""
+    """The default of a field that is a slot, for example `mixer: Mixer = slot("full")`."""
     return Field(default=name)
 
 
 def variants(slot: type[Variant]) -> list[str]:
-    """The names of the files (and packages) beside the slot's base class."""
+    """The names of a slot's variants: the files and packages beside its base class."""
     package = sys.modules[slot.__module__]
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
 
 
 def variant_class(slot: type[Variant], name: str) -> type[Variant]:
-    """The one subclass of `slot` defined in the file called `name`: a sibling module, or a path ending in `.py`."""
+    """The one subclass of `slot` that is defined in the variant's file: a module beside the slot, or a path that ends
+    in `.py`."""
     if name.endswith(".py"):
         module = _module_from_path(slot, Path(name))
     elif name in variants(slot):
@@ -173,11 +177,11 @@ def variant_class(slot: type[Variant], name: str) -> type[Variant]:
         if isinstance(c, type) and issubclass(c, slot) and c is not slot and c.__module__ == module.__name__
     ]  # fmt: skip
     if len(found) != 1:
-        message = f"{name} must define exactly one subclass of {slot.__name__}, and it defines {len(found)}"
+        message = f"{name} must define exactly one subclass of {slot.__name__}, but it defines {len(found)}"
         raise PydanticCustomError("variant", "{message}", {"message": message})
     if inspect.isabstract(found[0]):
         missing = " and ".join(sorted(found[0].__abstractmethods__))
-        message = f"{found[0].__name__} in {name} does not define {missing}; {slot.__name__} says what that must do"
+        message = f"{found[0].__name__} in {name} does not define {missing}; see {slot.__name__} for what that must do"
         raise PydanticCustomError("variant", "{message}", {"message": message})
     if name.endswith(".py"):
         found[0].variant_name = _resolved(name)
@@ -203,13 +207,15 @@ def _module_from_path(slot: type[Variant], path: Path) -> Any:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
             del sys.modules[module_name]
-            message = f"{path} could not be imported ({type(error).__name__}: {error}); run it with python to see where"
+            message = (
+                f"{path} could not be imported ({type(error).__name__}: {error}); run `python {path}` to see the line"
+            )
             raise PydanticCustomError("variant", "{message}", {"message": message}) from error
     return sys.modules[module_name]
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    """`did you mean 'x'?`, or the list of what there is."""
+    """`did you mean 'x'?`, or the list of all known words if none is close."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else f"there is: {', '.join(known) or 'nothing here'}"
 
@@ -220,7 +226,7 @@ def _unknown(word: str, known: list[str], kind: str = "setting") -> PydanticCust
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first problem as one sentence: path, what is wrong, remedy."""
+    """The first problem as one sentence: the path, what is wrong, the remedy."""
     first = error.errors(include_url=False)[0]
     path = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     context = first.get("ctx", {})
@@ -238,7 +244,7 @@ def _sentence(error: ValidationError) -> str:
 def _assignment(text: str) -> tuple[list[str], Any]:
     path, equals, value = text.partition("=")
     if not equals or not all(path.strip().split(".")):
-        raise SettingError(f"'{text}' is not a setting; write path=value, for example train.steps=500")
+        raise SettingError(f"'{text}' is not a setting; write it as path=value, for example train.steps=500")
     try:
         return path.strip().split("."), json.loads(value)
     except (ValueError, RecursionError):
@@ -257,13 +263,13 @@ def _assign(tree: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _no_path_into(path: list[str], depth: int, value: Any) -> str:
-    """What to say where `path` goes further than a setting, which its first `depth` words name. A number next asks for
-    a place in a list."""
+    """The error message for a path that continues after a single value. Its first `depth` words name the setting; if
+    the next is a number, the user wants to change one element of a list."""
     here, whole = ".".join(path[:depth]), ".".join(path)
     if not path[depth].isdecimal():
-        return f"{here} is a single value, so '{whole}' does not exist"
+        return f"'{whole}' does not exist, because {here} is a single value; write {here}=..."
     example = json.dumps({"name": "...", path[-1]: value} if len(path) > depth + 1 else value, ensure_ascii=False)
-    return f"'{whole}' does not exist; a list is written whole, as JSON, for example {here}='[{example}, ...]'"
+    return f"'{whole}' does not exist; write the whole list as JSON, for example {here}='[{example}, ...]'"
 
 
 def _type_name(annotation: Any) -> str:

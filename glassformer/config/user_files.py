@@ -1,4 +1,4 @@
-"""Where a user's own file went wrong, in a sentence: a recipe may name Python files (`model.mixer=./my_mixer.py`)."""
+"""Errors in the user's own Python files, which a recipe may name (`model.mixer=./my_mixer.py`), as one sentence."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from glassformer.errors import GlassError, SettingError
 
 
 def own_files(config: Config) -> list[str]:
-    """The Python files whose variants fill a slot of `config`."""
+    """The paths of the user's Python files that fill slots of `config`."""
     return sorted(set(_names(config.model_dump())))
 
 
@@ -24,7 +24,7 @@ def _names(tree: Any) -> Iterator[str]:
 
 
 def words_of(error: BaseException, files: list[str]) -> str:
-    """The error's first line, and the last line of the files that it passed: "ValueError: ... (line 3 of my.py)"."""
+    """The first line of the error, and where in these files it happened: "ValueError: ... (line 3 of my.py)"."""
     paths, trace, where = {str(Path(file).resolve()) for file in files}, error.__traceback__, ""
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)
@@ -36,7 +36,8 @@ def words_of(error: BaseException, files: list[str]) -> str:
 
 @contextlib.contextmanager
 def blaming(config: Config) -> Iterator[None]:
-    """What goes wrong inside with a file of the user's becomes a SettingError; without one it is our bug, and stays."""
+    """Turns an error inside the block into a SettingError if the user's own files take part in `config`. If none does,
+    the error is a bug of ours and is not caught."""
     try:
         yield
     except GlassError:
@@ -47,5 +48,5 @@ def blaming(config: Config) -> Iterator[None]:
             raise
         raise SettingError(
             f"a model with {' and '.join(files)} cannot take a step: {words_of(error, files)}; "
-            f"glass check-variant {files[0]} says what it must do"
+            f"glass check-variant {files[0]} shows what is wrong with it"
         ) from error

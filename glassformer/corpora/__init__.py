@@ -1,8 +1,8 @@
-"""Corpora: where text comes from. Every source goes through one door, `corpus(source)`, and yields documents.
+"""Corpora: where text comes from. `corpus(source)` turns what the user wrote into a `Corpus`, which yields documents.
 
-Slot `Corpus`; variants are the files beside this one: `village` (a simulated world that tells endless stories),
-`python` (the standard library of the running interpreter), `files` (a file or folder of the user's own), `hub` (a Hugging
-Face dataset) and `mixture` (several of these, with weights).
+The slot is `Corpus`; the variants are the files beside this one: `village` (a simulated world that tells endless
+stories), `python` (the standard library of the running interpreter), `files` (a file or folder of the user's), `hub` (a
+Hugging Face dataset) and `mixture` (several of these, with weights).
 """
 
 import abc
@@ -16,23 +16,24 @@ from glassformer.errors import CorpusError
 
 
 class Document(NamedTuple):
-    """One text and where it came from."""
+    """One text, and where it came from."""
 
     text: str
     origin: str
-    """A place a person can open: `notes/a.txt`, `talk.jsonl:12`, `village/17`."""
+    """A place that a person can look up: `notes/a.txt`, `talk.jsonl:12`, `village/train/17`."""
     split: str = ""
-    """`train` or `validation` when the source knows, empty when `data` is to decide."""
+    """`train` or `validation` if the source decides that; empty if `data` should decide."""
     source: int = 0
-    """Which component of a mixture it is from: an index into the corpus's `sources`."""
+    """Which source of a mixture it is from: an index into the corpus's `sources`."""
     note: str = ""
-    """What a person should know of how it was read (`was read as cp1252`); the report counts these."""
+    """What a person should know about how it was read (`was read as cp1252`); the report counts these."""
 
 
 class Skipped(Document):
-    """Stands in the stream for something that could not be read: no text, an origin, and why.
+    """Takes the place of something that could not be read. It has no text, but an origin and a reason.
 
-    Read aloud: `{origin} {reason}{detail}`. Reports count by `reason`; `detail` is the exact place and the remedy.
+    `str` gives a sentence: `{origin} {reason}{detail}`. Reports count skipped documents by `reason`; `detail` says
+    where exactly the fault is, and how to repair it.
     """
 
     reason: str
@@ -53,32 +54,34 @@ class Corpus(Variant):
 
     @abc.abstractmethod
     def documents(self) -> Iterator[Document]:
-        """All documents, in an order that never changes. Streams; raises CorpusError."""
+        """All documents, one at a time, always in the same order. Raises CorpusError."""
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """A hash that changes when the documents would: paths, sizes and times, or seed and version. Reads no text."""
+        """A hash that changes if the documents would: of paths, sizes and times, or of a seed and a version. Reads no
+        text."""
 
     def size(self) -> int | None:
-        """About how many bytes of text `documents` gives, to tell the time left; None if unknown. Reads no text."""
+        """About how many bytes of text `documents` gives, for the time left; None if not known. Reads no text."""
         return None
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The names of the components, one for each value of `Document.source`: a plain corpus has one, itself."""
+        """The names of its sources, one for each value of `Document.source`. A plain corpus has one source, itself."""
         return (Path(self.name).stem,)
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """The share of each component in what a model is to see, summing to 1. `documents` gives all of each."""
+        """How large a share of training each source should get; the shares sum to 1. `documents` gives all of each
+        source."""
         return (1.0,)
 
 
 def corpus(source: str) -> Corpus:
-    """The corpus that `source` names.
+    """The corpus that `source` names: a built-in corpus (`village`, `python`), a path to the user's files, a Hugging
+    Face dataset (`hf:owner/name`, `hf:owner/name:subset`, `hf:./folder`), or a mixture (`village=0.7,./books=0.3`).
 
-    A variant (`village`, `python`); a path to the user's files; a Hugging Face dataset (`hf:owner/name`,
-    `hf:owner/name:subset`, `hf:./folder`); or a mixture (`village=0.7,./books=0.3`). Raises CorpusError for none of these.
+    Raises CorpusError if it is none of these.
     """
     known = [name for name in variants(Corpus) if name not in WRITTEN]
     if source in known:
@@ -90,20 +93,20 @@ def corpus(source: str) -> Corpus:
     if is_mixture(source):
         return Corpus.named("mixture", parts=_weights(source))
     if source in WRITTEN:
-        raise CorpusError(f"'{source}' is not a source by itself; write {WRITTEN[source]}")
+        raise CorpusError(f"'{source}' alone is not a source; write {WRITTEN[source]}")
     raise CorpusError(f"there is no file, folder or corpus called '{source}'; {suggestion(source, known)}")
 
 
 WRITTEN = {
     "files": "the path of a file or folder",
-    "hub": "hf:NAME, as hf:roneneldan/TinyStories",
-    "mixture": "the weights, as village=0.7,./books=0.3",
+    "hub": "hf:NAME, for example hf:roneneldan/TinyStories",
+    "mixture": "each source with its weight, for example village=0.7,./books=0.3",
 }
-"""How the variants that need to be told something are named."""
+"""What to write in place of the name of a variant that needs more than its name."""
 
 
 def is_mixture(source: str) -> bool:
-    """Whether this is the short form of a mixture: two sources or more, each with its weight."""
+    """Whether this is a mixture as the user writes it: two sources or more, each with its weight."""
     parts = source.split(",")
     return len(parts) > 1 and all(_PART.fullmatch(part) for part in parts)
 
@@ -116,15 +119,15 @@ def _weights(source: str) -> dict[str, float]:
     for part in map(_PART.fullmatch, source.split(",")):
         assert part
         if part["source"] in weights:
-            raise CorpusError(f"'{part['source']}' is in the mixture twice; add its weights up")
+            raise CorpusError(f"'{part['source']}' is in the mixture twice; name it once, with the sum of its weights")
         weights[part["source"]] = float(part["weight"])
     return weights
 
 
 def _hub(name: str) -> dict[str, str]:
-    """`owner/name:subset`, or a folder, as the settings of `hub`."""
+    """The settings of `hub` for `owner/name:subset` or a folder. Raises CorpusError."""
     folder = name.startswith((".", "/", "~")) or Path(name).is_absolute()
     dataset, _, subset = (name, "", "") if folder and Path(name).expanduser().exists() else name.partition(":")
     if not dataset:
-        raise CorpusError("hf: needs the name of a dataset; write hf:NAME, as hf:roneneldan/TinyStories")
+        raise CorpusError("hf: needs the name of a dataset; write hf:NAME, for example hf:roneneldan/TinyStories")
     return {"dataset": dataset, "subset": subset}

@@ -1,4 +1,4 @@
-"""Everything in a folder, to the bottom, in an order that never changes."""
+"""Every file in a folder and the folders below it, always in the same order."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """Something met in a folder: its name relative to the folder, and why it is not read, if so."""
+    """Something found in a folder: its name relative to the folder and, if it is not to be read, the reason."""
 
     name: str
     path: Path
@@ -19,9 +19,10 @@ AGAIN = "is a folder read already under another name"
 
 
 def walk(root: Path) -> Iterator[Entry]:
-    """Every file below `root`, sorted by name level by level; a folder that cannot be entered appears with a problem.
+    """Every file below `root`, each folder's entries sorted by name. A folder that cannot be entered is an entry with a
+    problem.
 
-    Links are followed, each folder once: a loop ends, and what is linked twice is read once.
+    Links are followed, but each folder is read only once, so a loop of links ends.
     """
     visited = set()
     stack = [Entry("", root, "")]
@@ -49,6 +50,6 @@ def walk(root: Path) -> Iterator[Entry]:
 
 
 def printable(name: str) -> str:
-    """A name that is valid UTF-8 on one line, whatever bytes the file system or an archive holds."""
+    """The name of a file as valid UTF-8 on one line, whatever bytes the file system or the archive holds."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "\ufffd" for c in text)

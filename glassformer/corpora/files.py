@@ -1,9 +1,11 @@
-"""A file of the user's, or a folder of them: text, web pages, JSON, tables, Parquet, packed or not (see `_formats`).
+"""A file of the user's, or a folder of files: text, web pages, JSON, tables, Parquet, compressed or not (see
+`_formats`).
 
-One rule for bad input: nothing is lost in silence. A `Skipped` takes the place of what could not be read and says where,
-so that counts always add up; `bad=refuse` stops at the first instead. A source without a single document is always
-refused. A folder is read to the bottom in the order of its names, each folder once. A text is one document up to 8 MB (a
-book, tinyshakespeare) and longer ones are cut at blank lines, so that memory stays small; elsewhere a record is one.
+Nothing is lost without a report: a `Skipped` takes the place of what could not be read and says where, so that counts
+add up. With `bad=refuse` reading stops at the first fault instead. A source without a single document is always
+refused. A folder is read with all folders below it, in the order of names, each folder once. A text of up to 8 MB (a
+book, tinyshakespeare) is one document, and a longer one is cut at blank lines so that memory stays small. In formats
+with records each record is one document.
 """
 
 import contextlib
@@ -24,35 +26,37 @@ from glassformer.corpora._walk import AGAIN, HIDDEN, Entry, printable, walk
 from glassformer.errors import CorpusError
 
 HARMLESS = {HIDDEN, AGAIN, "is empty"}
-"""Reasons for which `bad=refuse` does not stop: no text is lost."""
+"""Reasons at which `bad=refuse` does not stop, since no text is lost."""
 PACKED = {".gz", ".zst", ".zip", ".parquet"}
 
 
 class Files(Corpus):
-    """The texts at a path."""
+    """Your own texts: a file or a folder."""
 
     path: str
-    """A file, or a folder that is read to the bottom (names that begin with a dot are skipped)."""
+    """A file, or a folder, which is read with all folders below it (names that begin with a dot are skipped)."""
     text_field: str = "text"
-    """The field or column that holds the text; without it, the only one that can be it is taken."""
+    """The field or column that holds the text; in a table its number will do, from 1. If there is none of this name, the
+    only one with text is taken."""
     encoding: str = "auto"
-    """What text is encoded in, if it should not be found out: utf-8, latin-1, utf-16, shift_jis ..."""
+    """The encoding of the text: utf-8, latin-1, utf-16, shift_jis ... With auto it is detected."""
     bad: Literal["skip", "refuse"] = "skip"
-    """What to do where text cannot be read: skip it and say so in the report, or stop."""
+    """What to do with text that cannot be read: skip it and report that, or stop with an error."""
     unpacked_gigabytes: float = Field(default=100.0, gt=0)
-    """The most that one compressed file may unpack to."""
+    """How many gigabytes one compressed file may unpack to, at most."""
 
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         if encoding != "auto" and not text_codec(encoding):
             raise ValueError(
-                f"there is no encoding '{encoding}'; give auto, utf-8, latin-1, cp1252, utf-16 or the like"
+                f"there is no encoding '{encoding}'; use auto, or a name such as utf-8, latin-1, cp1252 or utf-16"
             )
         return encoding
 
     def documents(self) -> Iterator[Document]:
-        """Documents with origins relative to the folder: `notes/a.txt`, `big.txt:90210`, `a.zip/talk.jsonl:12`."""
+        """All documents. Their origins are relative to the folder: `notes/a.txt`, `big.txt:90210`,
+        `a.zip/talk.jsonl:12`."""
         root = Path(self.path).expanduser()
         folder, found, first = root if root.is_dir() else root.parent, False, ""
         for entry in _entries(root):
@@ -60,7 +64,7 @@ class Files(Corpus):
                 if isinstance(document, Skipped):
                     first = first or str(folder / str(document))
                     if self.bad == "refuse" and document.reason not in HARMLESS:
-                        raise CorpusError(f"{folder / str(document)} (or set corpus.bad=skip to go on without it)")
+                        raise CorpusError(f"{folder / str(document)} (or set corpus.bad=skip to leave it out)")
                 else:
                     found = True
                 yield document
@@ -72,7 +76,7 @@ class Files(Corpus):
         return (f"files:{Path(self.path).expanduser().resolve().name}",)
 
     def fingerprint(self) -> str:
-        knobs = f"files 2 {self.text_field} {self.encoding} {self.bad} {self.unpacked_gigabytes}"
+        knobs = f"files 3 {self.text_field} {self.encoding} {self.bad} {self.unpacked_gigabytes}"
         digest = hashlib.sha256(knobs.encode("utf-8", "surrogatepass"))
         for entry in _entries(Path(self.path).expanduser()):
             try:
@@ -84,7 +88,7 @@ class Files(Corpus):
         return digest.hexdigest()
 
     def size(self) -> int | None:
-        """The bytes of the files; None if any is packed, since it holds more text than that."""
+        """The bytes of all files; None if one is compressed, since it holds more text than its size says."""
         n_bytes = 0
         for entry in _entries(Path(self.path).expanduser()):
             if entry.path.suffix.lower() in PACKED:
@@ -94,7 +98,7 @@ class Files(Corpus):
         return n_bytes
 
     def _file(self, entry: Entry) -> Iterator[Document]:
-        """What one entry of a folder gives: at least one document or `Skipped`."""
+        """The documents of one entry of a folder: at least one document or `Skipped`."""
         origin = printable(entry.name)
         if entry.problem:
             yield Skipped.because(origin, entry.problem)
@@ -111,14 +115,14 @@ class Files(Corpus):
 
 
 def _entries(root: Path) -> Iterator[Entry]:
-    """Everything at a path. Raises CorpusError when there is nothing."""
+    """Every entry at a path. Raises CorpusError if the path does not exist."""
     if not os.path.lexists(root):
         raise CorpusError(f"there is no file or folder {root}; check the path")
     return walk(root) if root.is_dir() else iter([Entry(root.name, root, "")])
 
 
 def _nothing(root: Path, first: str) -> str:
-    """The sentence for a source without one document; `first` is what the first `Skipped` says."""
+    """The error message for a source without a single document. `first` is the sentence of the first `Skipped`."""
     if root.is_dir():
         example = f" (for example, {first})" if first else ""
         remedy = "put .txt, .md, .html, .py, .json, .jsonl, .csv or .parquet files there"

@@ -1,8 +1,9 @@
-"""A Hugging Face dataset, streamed: `hf:roneneldan/TinyStories`, `hf:wikitext:wikitext-2-raw-v1`, `hf:./my/parquet/folder`.
+"""A Hugging Face dataset, streamed: `hf:roneneldan/TinyStories`, `hf:wikitext:wikitext-2-raw-v1`,
+`hf:./my/parquet/folder`.
 
-Rows arrive as they are needed (the package `datasets`, loaded then), so a dataset larger than the disk can be read; a
-folder of Parquet files on this machine is read without a network. Which files a name stands for may change on the hub:
-set `revision` to a commit for a corpus that never does.
+Rows are fetched as they are needed (by the package `datasets`), so a dataset larger than the disk can be read. A folder
+of Parquet files on this machine is read without a network. A dataset on the hub may change; set `revision` to a commit
+for a corpus that never does.
 """
 
 import hashlib
@@ -22,21 +23,22 @@ from glassformer.errors import CorpusError
 
 
 class Hub(Corpus):
-    """The rows of one split of a Hugging Face dataset, a document each."""
+    """One split of a Hugging Face dataset; each row is a document."""
 
     dataset: str = Field(min_length=1)
-    """Its name on the hub (`owner/name`), or a folder of Parquet files that begins with `.`, `/` or `~`."""
+    """The name on the hub (`owner/name`), or the path of a folder of Parquet files; it must begin with `.`, `/` or
+    `~`."""
     subset: str = ""
-    """Which of its configurations, for a dataset that has several."""
+    """The configuration, for a dataset that has several."""
     split: str = "train"
-    """Which of its splits."""
+    """The split of the dataset to read."""
     text_field: str = "text"
-    """The column that holds the text; without it, the only one that does is taken."""
+    """The column that holds the text. If there is none of this name, the only one with text is taken."""
     revision: str = "main"
     """The commit, tag or branch on the hub."""
 
     def documents(self) -> Iterator[Document]:
-        """Documents with the row, from 1, as origin: `hf:roneneldan/TinyStories/train:17`."""
+        """All documents. Their origins name the row, counted from 1: `hf:roneneldan/TinyStories/train:17`."""
         found = False
         for number, text in enumerate(_Rows(self), 1):
             place = f"hf:{self.dataset}/{self.split}:{number}"
@@ -46,7 +48,7 @@ class Hub(Corpus):
                 found = True
                 yield from pieces.documents(text, place)
         if not found:
-            raise CorpusError(f"hf:{self.dataset} has no text in its split '{self.split}'; name another split")
+            raise CorpusError(f"hf:{self.dataset} has no text in its split '{self.split}'; set another corpus.split")
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -54,11 +56,11 @@ class Hub(Corpus):
 
     @property
     def local(self) -> bool:
-        """Whether it is a folder of this machine."""
+        """Whether the dataset is a folder on this machine."""
         return self.dataset.startswith((".", "/", "~")) or Path(self.dataset).is_absolute()
 
     def fingerprint(self) -> str:
-        """Of the name and the revision; of a local folder, the names, sizes and times of its files."""
+        """A hash of the name and the revision or, for a local folder, of the names, sizes and times of its files."""
         digest = hashlib.sha256(repr(("hub 1", self.subset, self.split, self.text_field)).encode())
         if not self.local:
             digest.update(repr((self.dataset, self.revision)).encode())
@@ -69,17 +71,15 @@ class Hub(Corpus):
         return digest.hexdigest()
 
     def folder(self) -> Path:
-        """The folder of a local dataset. Raises CorpusError when it is not there."""
+        """The folder of a local dataset. Raises CorpusError if it does not exist."""
         folder = Path(self.dataset).expanduser()
         if not folder.is_dir():
-            raise CorpusError(
-                f"there is no folder {folder}; give hf:NAME for a dataset on the hub, or a folder that is"
-            )
+            raise CorpusError(f"there is no folder {folder}; check the path, or write hf:NAME for a dataset on the hub")
         return folder
 
 
 class _Rows(Iterator[str | None]):
-    """The text column, row by row. Raises CorpusError for everything that goes wrong in `datasets`."""
+    """The text column, row by row. Every error in `datasets` is raised as a CorpusError."""
 
     def __init__(self, hub: Hub) -> None:
         with needed_for(f"hf:{hub.dataset}"):
@@ -101,7 +101,7 @@ class _Rows(Iterator[str | None]):
         return row[self._name]
 
     def _column(self, columns: dict[str, Any]) -> str:
-        """The text column, by the types of the columns or by the values of the first row."""
+        """The name of the text column, by the types of the columns or by the values of the first row."""
         texts = [name for name, kind in columns.items() if isinstance(kind, str) or _is_text(kind)]
         name = column(texts, texts, self._hub.text_field)
         if name is None:
@@ -109,7 +109,8 @@ class _Rows(Iterator[str | None]):
         return name
 
     def _said(self, call: Any) -> Any:
-        """What `call` returns. `datasets` raises errors of many packages: each becomes one sentence."""
+        """What `call` returns. `datasets` raises errors of many packages; each becomes a CorpusError of one
+        sentence."""
         try:
             return call()
         except Exception as error:
@@ -120,4 +121,4 @@ class _Rows(Iterator[str | None]):
 
 
 def _is_text(kind: Any) -> bool:
-    return getattr(kind, "dtype", "") in ("string", "large_string")
+    return getattr(kind, "dtype", "") in ("string", "large_string", "string_view")

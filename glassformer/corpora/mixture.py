@@ -1,5 +1,7 @@
-"""Several sources in one: `village=0.7,./books=0.3`. Each keeps all of its documents; the weights say how often a model
-is to see each, and act when batches are drawn (`data/sampler`), so another mixture needs no other preparation of texts.
+"""Several sources with weights: `village=0.7,./books=0.3`.
+
+The prepared dataset holds all documents of every source. The weights say how much of training each source gets; they
+take effect when batches are drawn (`data/sampler`).
 """
 
 import hashlib
@@ -18,14 +20,15 @@ class Part(Config):
     corpus: Corpus
     """Where its text comes from."""
     weight: float = Field(gt=0)
-    """How often it is seen, relative to the others."""
+    """How much of training it gets, relative to the other sources."""
 
 
 class Mixture(Corpus):
-    """Documents of several sources, numbered by source, with weights."""
+    """Several sources with weights."""
 
     parts: dict[str, Part] = Field(min_length=1)
-    """Weights by source, as {"village": 0.7, "./books": 0.3}; {"weight": 0.7, "megabytes": 5} sets more of a source."""
+    """The weight of each source: {"village": 0.7, "./books": 0.3}. To set more of a source, write for example
+    {"village": {"weight": 0.7, "megabytes": 5}, ...}."""
 
     @field_validator("parts", mode="before")
     @classmethod
@@ -37,13 +40,16 @@ class Mixture(Corpus):
     def _flat(cls, parts: dict[str, Part]) -> dict[str, Part]:
         for source, part in parts.items():
             if isinstance(part.corpus, Mixture):
-                raise ValueError(f"'{source}' is itself a mixture; name its sources one by one in the outer one")
+                raise ValueError(f"'{source}' is itself a mixture; name its sources one by one in this mixture instead")
         if len(parts) > 256:
-            raise ValueError(f"a mixture has at most 256 sources, and this one {len(parts)}; put files in one folder")
+            raise ValueError(
+                f"a mixture has at most 256 sources, and this one has {len(parts)}; put files that belong together "
+                "into one folder"
+            )
         return parts
 
     def documents(self) -> Iterator[Document]:
-        """All documents of the first source, then of the second ..."""
+        """All documents of the first source, then those of the second, and so on."""
         for number, part in enumerate(self.parts.values()):
             for document in part.corpus.documents():
                 if isinstance(document, Skipped):
@@ -53,7 +59,7 @@ class Mixture(Corpus):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Each source's own name; where two are alike, what the user wrote."""
+        """The name of each source; if two have the same name, what the user wrote for them."""
         names = [part.corpus.sources[0] for part in self.parts.values()]
         return tuple(
             name if names.count(name) == 1 else written for written, name in zip(self.parts, names, strict=True)
@@ -74,7 +80,8 @@ class Mixture(Corpus):
 
 
 def _part(source: str, value: Any) -> Any:
-    """A part as the user may write it: a weight, or a weight with settings of the source. Raises CorpusError."""
+    """A part as the user may write it: a weight, or a weight together with settings of the source. Raises
+    CorpusError."""
     if isinstance(value, dict) and "corpus" not in value:
         knobs = {name: knob for name, knob in value.items() if name != "weight"}
         tree = {"corpus": corpus(source).model_dump() | knobs}

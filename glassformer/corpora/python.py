@@ -1,7 +1,7 @@
-"""Real text on every machine: the sources of the Python standard library that is running this very program.
+"""Real text on every machine: the source code of the Python standard library of the interpreter that runs this program.
 
-Code is a good small corpus: strict syntax, long-range structure, much English in the comments. Left out are tests,
-installed packages, and tables (`encodings`, `pydoc_data`), which are data in Python's clothes.
+Code makes a good small corpus: it has strict syntax, long-range structure, and much English in its comments. Left out
+are tests, installed packages, and modules that are only tables (`encodings`, `pydoc_data`).
 """
 
 import hashlib
@@ -20,10 +20,10 @@ LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__p
 
 
 class Python(Corpus):
-    """The standard library, one document a module, in the order of their names."""
+    """The source code of Python's standard library: one document per module, in the order of names."""
 
     megabytes: float = Field(default=100.0, gt=0)
-    """Stop before going over this much source, in millions of bytes. (The whole library has about 10.)"""
+    """How many megabytes of source code to take, at most; the whole library has about 10."""
 
     def documents(self) -> Iterator[Document]:
         root, left = _library(), self.megabytes * 1e6
@@ -52,15 +52,18 @@ class Python(Corpus):
 
 
 def _library() -> Path:
-    """The folder of the standard library; also in a virtual environment this is the interpreter's own."""
+    """The folder of the interpreter's standard library, also in a virtual environment. Raises CorpusError."""
     root = Path(sysconfig.get_path("stdlib"))
     if not (root / "os.py").is_file():
-        raise CorpusError(f"this Python keeps no library sources in {root}; use python.org's Python, or another corpus")
+        raise CorpusError(
+            f"this Python has no source files of its standard library in {root}; use a Python from python.org, or another "
+            "source such as village"
+        )
     return root
 
 
 def _modules(root: Path) -> list[Path]:
-    """Every module's file, sorted by its path."""
+    """The files of all modules, sorted by path."""
     modules, folders = [], [root]
     while folders:
         for path in folders.pop().iterdir():

@@ -4,12 +4,13 @@ There is no loader with a state to save, lose or synchronise: a sampler (data/sa
 that draws from (seed, step) alone. So a resumed run sees exactly the batches it would have seen, and N processes share
 one global batch by each taking its rows: the tokens of a step are the same for any number of them, in the same order.
 
-What is drawn comes from Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), which hashes a key
-and a counter instead of stepping a state. Its raw output is used, since only that is the same in every version of NumPy.
+Random numbers come from Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), which hashes a key
+and a counter instead of stepping a state. We use its raw output, because NumPy guarantees only that to stay the same in
+every version.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -17,65 +18,115 @@ from torch import Tensor
 
 from glassformer.data.shards import Split
 from glassformer.errors import DatasetError
-
-IGNORED = -100
-"""A target that is not counted in the loss."""
+from glassformer.kernels.cross_entropy import IGNORED
 
 
-class Batch(NamedTuple):
-    """What a training step needs: position by position, the id read and the id to predict."""
+class Batch:
+    """What a training step needs: for every position the id that is read and the id to predict.
 
-    ids: Tensor  # (B, T) int64
-    targets: Tensor  # (B, T) int64: the id that follows, or IGNORED
-    documents: Tensor | None = None  # (B, T) int64: which document of its row an id is of; None: every row is one text
+    ids (B, T) int64; targets (B, T) int64: the id that follows, or IGNORED; documents (B, T) int64 numbers the documents
+    of a row, or is None where every row is one text.
+
+    A stage of training adds tensors of its own by keyword. They need one entry per row, (B, ...), and every method here
+    carries them along, so that the loss finds them:
+
+    >>> batch = Batch(ids, targets, reward=torch.tensor([0.5, 1.0]))
+    >>> batch.to(device).reward
+    tensor([0.5000, 1.0000])
+    """
+
+    def __init__(self, ids: Tensor, targets: Tensor, documents: Tensor | None = None, **fields: Tensor | None):
+        """Raises ValueError for a field without exactly one entry per row."""
+        self.ids, self.targets, self.documents = ids, targets, documents
+        for name, field in fields.items():
+            setattr(self, name, field)
+        for name, field in vars(self).items():
+            if field is not None and field.shape[:1] != ids.shape[:1]:
+                raise ValueError(
+                    f"the batch's field '{name}' has shape {tuple(field.shape)} and the batch has {len(ids)} rows; "
+                    "give it one entry per row"
+                )
+
+    def __getattr__(self, name: str) -> Tensor:
+        """Only called for a field that is not there."""
+        raise AttributeError(f"this batch has no field '{name}'; it has {', '.join(vars(self))}")
 
     @classmethod
-    def of(cls, ids: np.ndarray, targets: np.ndarray, documents: np.ndarray | None = None) -> "Batch":
+    def of(cls, rows: np.ndarray) -> Self:
+        """From rows (B, T + 1) int64 of consecutive ids: all but the last are read, all but the first are targets.
+
+        IGNORED stands where a row has no id: it is no target, and 0 is read instead.
+        """
+        return cls.from_arrays(rows[:, :-1], rows[:, 1:].copy())
+
+    @classmethod
+    def from_arrays(cls, ids: np.ndarray, targets: np.ndarray, documents: np.ndarray | None = None) -> Self:
         """From arrays (B, T) int64 that no one else will write to. Where an id is IGNORED, 0 is read instead."""
-        ids = np.maximum(ids, 0)
-        return cls(*(None if part is None else torch.from_numpy(part) for part in (ids, targets, documents)))  # type: ignore
+        numbers = None if documents is None else torch.from_numpy(documents)
+        return cls(torch.from_numpy(np.maximum(ids, 0)), torch.from_numpy(targets), numbers)
 
-    def to(self, device: torch.device) -> "Batch":
-        """The batch on `device`; from pinned memory the copy happens meanwhile."""
-        return Batch(*(None if t is None else t.to(device, non_blocking=True) for t in self))  # type: ignore
+    def having(self, **fields: Tensor) -> Self:
+        """This batch with some fields added or replaced."""
+        return type(self)(**(vars(self) | fields))
 
-    def pinned(self) -> "Batch":
-        """The batch in memory that a GPU reads by itself."""
-        return Batch(*(None if t is None else t.pin_memory() for t in self))  # type: ignore
+    def to(self, device: torch.device) -> Self:
+        """The batch on `device`. From pinned memory the copy runs while the CPU goes on."""
+        return self._each(lambda name, field: field.to(device, non_blocking=True))
 
-    def parts(self, n: int) -> Iterator["Batch"]:
-        """The rows in n parts, as equal as can be; fewer parts when there are fewer rows."""
-        parts = [[None] * n if t is None else t.chunk(n) for t in self]
-        return (Batch(*part) for part in zip(*parts))  # type: ignore
+    def pinned(self) -> Self:
+        """The batch in pinned memory, which a GPU can read without the CPU."""
+        return self._each(lambda name, field: field.pin_memory())
 
-    def cut(self, length: int) -> "Batch":
-        """Every row longer than `length` cut into rows of that length, in order; pieces that predict nothing go.
+    def parts(self, n: int) -> Iterator[Self]:
+        """The rows in n parts of nearly equal size; fewer parts when there are fewer rows."""
+        size = max(1, -(-len(self.ids) // n))
+        for first in range(0, max(1, len(self.ids)), size):
+            yield self._each(lambda name, field, first=first: field[first : first + size])
 
-        The same tokens are read and predicted, each from at most `length` before it.
+    def cut(self, length: int) -> Self:
+        """Every row longer than `length` cut into rows of that length, in order. Pieces without a target are dropped.
+
+        The same tokens are read and predicted, each from at most `length` before it. A stage's own fields are cut like
+        the ids where they have one entry per token, (B, T, ...); one entry per row, (B,), goes with each of its pieces.
+        Raises ValueError naming a field of any other shape.
         """
         T = self.ids.shape[1]
         if length >= T:
             return self
-        short = -T % length
-        ids, targets, documents = (
-            None if t is None else torch.nn.functional.pad(t, (0, short), value=value).view(-1, length)
-            for t, value in zip(self, (0, IGNORED, T))
-        )
-        assert ids is not None and targets is not None
-        kept = (targets != IGNORED).any(1)
-        return Batch(ids[kept], targets[kept], None if documents is None else documents[kept])
+        kept = (self._pieces("targets", self.targets, length) != IGNORED).any(1)
+        return self._each(lambda name, field: self._pieces(name, field, length)[kept])
+
+    def _each(self, change: Callable[[str, Tensor], Tensor]) -> Self:
+        """The batch of the changed fields; one that is None stays None."""
+        return self.having(**{name: change(name, field) for name, field in vars(self).items() if field is not None})
+
+    def _pieces(self, name: str, field: Tensor, length: int) -> Tensor:
+        """One field of B rows as the field of B * ceil(T / length) rows."""
+        B, T = self.ids.shape
+        n_pieces = -(-T // length)
+        if field.ndim == 1:
+            return field.repeat_interleave(n_pieces)
+        if field.shape[:2] != (B, T):
+            raise ValueError(
+                f"rows of {T} tokens cannot be cut: the batch's field '{name}' has shape {tuple(field.shape)}, neither "
+                f"one entry per row, ({B},), nor per token, ({B}, {T}, ...); train without train.lengths"
+            )
+        filler = {"targets": IGNORED, "documents": T}.get(name, 0)
+        filled = field.new_full((B, n_pieces * length, *field.shape[2:]), filler)
+        filled[:, :T] = field
+        return filled.view(B * n_pieces, length, *field.shape[2:])
 
 
 class Batches(Protocol):
     """What a sampler builds: the batch of a step, as a function of its arguments and nothing else."""
 
     def __call__(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
-        """The rows of batch number `step` that fall to `rank`: all, or a contiguous 1/ranks. Raises DatasetError."""
+        """The rows of batch number `step` that process `rank` of `ranks` reads: a contiguous share. Raises DatasetError."""
         ...
 
 
 def rows_of(rank: int, ranks: int, n_rows: int) -> slice:
-    """The rows of a global batch that fall to `rank`."""
+    """The rows of a global batch that process `rank` reads."""
     return slice(rank * n_rows // ranks, (rank + 1) * n_rows // ranks)
 
 
@@ -86,23 +137,20 @@ def uniform(seed: int, step: int, n: int) -> np.ndarray:
 
 
 def sequential(split: Split, context_length: int, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
-    """Windows for evaluation, side by side: each token but the first is a target exactly once, in an order that stays.
+    """Windows for evaluation, side by side: each token but the first is a target exactly once, in a fixed order.
 
     With `limit`, about that many targets in windows spread evenly over the split. Every batch is (batch_size,
-    context_length): what the last window lacks, and the last batch, is filled with targets that are IGNORED. Raises
-    DatasetError.
+    context_length): missing places in the last window and in the last batch have the target IGNORED. Raises DatasetError.
     """
     if len(split) < 2:
-        raise DatasetError(
-            f"the {split.name} split of {split.folder} has one token, too few to predict any; give more text"
-        )
+        raise DatasetError(f"{split.where} has one token, too few to predict any; give more text")
     starts = evaluation_starts(len(split), context_length, limit)
     for first in range(0, len(starts), batch_size):
         windows = np.full((batch_size, context_length + 1), IGNORED, np.int64)
         for row, start in zip(windows, starts[first : first + batch_size].tolist()):
             ids = split.tokens[start : start + context_length + 1]
             row[: len(ids)] = ids
-        yield Batch.of(windows[:, :-1], windows[:, 1:].copy())
+        yield Batch.of(windows)
 
 
 def evaluation_starts(n_tokens: int, context_length: int, limit: int | None = None) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Short sequences first (Press et al., 2021, "Shortformer"; Li et al., 2022, "The stability-efficiency dilemma").
 
 At the start a model learns from its nearest neighbours, and attention costs T^2: rows of 64 tokens teach as much as rows
-of 512 and pass faster. `train.lengths=64:0.2,128:0.3` cuts the rows of the first fifth of the steps into pieces of 64
-tokens, those of the next three tenths into pieces of 128, and leaves the rest whole. The tokens of a step and their
-order stay what they are, whatever the sampler: only how far back each can look changes.
+of 512 and take less time. `train.lengths=64:0.2,128:0.3` cuts the rows of the first fifth of the steps into pieces of 64
+tokens, those of the next three tenths into pieces of 128, and leaves the rest whole. With every sampler a step reads the
+same tokens in the same order; only how far back a token can look changes.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from glassformer.errors import SettingError
 
 
 def stages(lengths: str) -> list[tuple[int, float]]:
-    """What "64:0.2,128:0.3" says: (length, share of the steps) in order. Raises ValueError with a sentence."""
+    """What "64:0.2,128:0.3" means: (length, share of the steps), in order. Raises ValueError with a sentence."""
     found = []
     for stage in filter(None, lengths.replace(" ", "").split(",")):
         length, _, share = stage.partition(":")
@@ -30,10 +30,10 @@ def stages(lengths: str) -> list[tuple[int, float]]:
 
 @dataclass(frozen=True)
 class Lengthening:
-    """Batches whose rows are cut to the length of their stage. Itself a pure function of the step."""
+    """Batches whose rows are cut to the length of their stage. Like them it is a pure function of the step."""
 
     batches: Batches
-    ends: tuple[tuple[int, int], ...]  # (length, the step at which its stage is over), in order
+    ends: tuple[tuple[int, int], ...]  # (length, the first step after its stage), in order
 
     def __call__(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
         """See Batches."""

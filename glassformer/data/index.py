@@ -1,8 +1,7 @@
-"""`index.json`: what a prepared dataset is, where it came from, and how to tell that it is whole.
+"""`index.json`: what a prepared dataset is, where it came from, and how to check that it is complete.
 
 A person reads it to learn what happened to the text (`cleaning`, `skipped`, `split_rule`); `shards` reads it to open
-the files. It carries a checksum of itself, so a changed digit is found before anything is believed, and counts that
-must agree with each other are compared.
+the files. It holds a checksum of itself, so that a changed digit is noticed, and counts that must agree are compared.
 """
 
 import hashlib
@@ -20,6 +19,8 @@ from glassformer.tokenizers import LARGEST_VOCABULARY
 
 FORMAT = "glassformer dataset 2"
 LARGEST_INDEX = 64 << 20  # bytes
+FILES = ("index.json", "tokenizer.json", "train-", "validation-")
+"""What the names of a dataset's files begin with."""
 
 
 class Shard(Config):
@@ -30,13 +31,13 @@ class Shard(Config):
 
 
 class Component(Config):
-    """What one source of a mixture gave to a split."""
+    """How much of a split came from one source of a mixture."""
 
     documents: int = Field(ge=0)
     tokens: int = Field(ge=0)
-    """Ids, the one before each document included."""
+    """Ids, including the separator before each document."""
     bytes: int = Field(ge=0)
-    """UTF-8 bytes of the text these ids stand for."""
+    """UTF-8 bytes of the text that these ids stand for."""
 
 
 class SplitIndex(Config):
@@ -48,20 +49,30 @@ class SplitIndex(Config):
     shards: tuple[Shard, ...]
     documents_sha256: str
     sources: tuple[Component, ...]
-    """What each of `Index.sources` gave; together the three numbers above."""
+    """The part of each of `Index.sources`; together they make the three numbers above."""
     sources_sha256: str = ""
-    """Of `train-sources.bin`, which is there if there is more than one source."""
+    """The checksum of `train-sources.bin`, which exists if there is more than one source."""
+
+    @property
+    def bytes_per_token(self) -> float:
+        """UTF-8 bytes of text for each id."""
+        return self.bytes / self.tokens
+
+    @property
+    def tokens_per_document(self) -> float:
+        """The mean length of a document, its separator included."""
+        return self.tokens / self.documents
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         for what in ("documents", "tokens", "bytes"):
             if sum(getattr(source, what) for source in self.sources) != getattr(self, what):
-                raise ValueError(f"the {what} of the sources do not add up to those of the split")
+                raise ValueError(f"the {what} of the sources do not add up to the {what} of the split")
         return self
 
 
 class Skip(Config):
-    """Sources of which there is one thing to say, as a rule that they could not be read."""
+    """Texts that could not be read, or that something should be known about, all for the same reason."""
 
     reason: str
     count: int
@@ -73,15 +84,17 @@ class Index(Config):
 
     format: str = FORMAT
     fingerprint: str
-    """Hash of all that went in (corpus, settings, tokenizer): the same inputs are not prepared twice."""
+    """A hash of everything that went in (corpus, settings, tokenizer), so that the same inputs are not prepared
+    twice."""
     source: dict[str, Any]
-    """The corpus and its knobs."""
+    """The corpus and its settings."""
     sources: tuple[str, ...] = Field(min_length=1, max_length=256)
-    """The names of the mixture's components; one for a plain corpus."""
+    """The names of the mixture's sources; a plain corpus has one."""
     weights: tuple[Annotated[float, Field(ge=0, le=1)], ...]
-    """The share of each in what a model is to see. All documents are here; a sampler keeps to the shares."""
+    """The share of training that each source should get. The dataset holds all documents; samplers keep to the
+    shares."""
     split_rule: str
-    """How documents were divided, in words."""
+    """What is held out for validation, in words: "10% of the documents, chosen by a hash of their text"."""
     tokenizer: str
     """The tokenizer's fingerprint."""
     tokenizer_text: str
@@ -93,9 +106,9 @@ class Index(Config):
     validation: SplitIndex
     cleaning: tuple[StepReport, ...]
     skipped: tuple[Skip, ...]
-    """What was not text; the counts of `cleaning` and these add up to everything met."""
+    """What could not be read. These counts and those of `cleaning` add up to everything that was found."""
     notes: tuple[Skip, ...] = ()
-    """What a person should know of documents that were read."""
+    """What a person should know about documents that were read."""
 
     @model_validator(mode="after")
     def _sources_agree(self) -> Self:
@@ -105,37 +118,46 @@ class Index(Config):
         return self
 
     def save(self, path: Path) -> None:
-        """Write the JSON with a checksum of its own as the last key."""
+        """Write the JSON, with its own checksum as the last key."""
         tree = self.model_dump()
         write_atomic(path, json.dumps({**tree, "sha256": checksum(tree)}, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Index":
-        """Raises DatasetError when there is no such file, or not what `save` wrote."""
+        """Read an index. Raises DatasetError if there is none, or if it is not what `save` wrote."""
         if not path.is_file():
             raise DatasetError(f"there is no prepared dataset in {path.parent}; make one with `glass prepare`")
         try:
             if path.stat().st_size > LARGEST_INDEX:
-                raise damaged(f"{path} is too large to be an index")
+                raise damaged(f"{path} is too large to be the index of a dataset")
             tree = json.loads(path.read_bytes())
             stored = tree.pop("sha256")
         except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
-            raise damaged(f"{path} is not an index ({type(error).__name__})") from None
+            raise damaged(f"{path} is not the index of a dataset ({type(error).__name__})") from None
         if tree.get("format") != FORMAT:
-            raise damaged(f"{path} is of another format than '{FORMAT}'")
+            raise damaged(f"{path} is not in the format '{FORMAT}'")
         if stored != checksum(tree):
             raise damaged(f"{path} was changed after it was written")
         try:
             return cls.parse(tree)
         except GlassError as error:
-            raise damaged(f"{path} is not an index ({error})") from None
+            raise damaged(f"{path} is not the index of a dataset ({error})") from None
 
 
 def checksum(tree: Any) -> str:
-    """SHA-256 of a tree of plain values, written as JSON in one canonical way."""
+    """The SHA-256 of a tree of plain values, written as JSON with sorted keys and no spaces."""
     return hashlib.sha256(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def damaged(what: str) -> DatasetError:
-    """The error for a folder that is not as it was written."""
-    return DatasetError(f"{what}; delete the folder, or prepare it again with `glass prepare ... --fresh`")
+    """The error for a dataset that is no longer as it was written."""
+    return DatasetError(f"{what}; prepare it again from its source with `glass prepare SOURCE --fresh`")
+
+
+def refuse_other_files(folder: Path, ours: tuple[str, ...] = FILES) -> None:
+    """Raises DatasetError if `folder` is a file, or holds anything whose name does not begin with one of `ours`: a
+    folder that is replaced must not take other files with it."""
+    others = [path.name for path in folder.iterdir() if not path.name.startswith(ours)] if folder.is_dir() else []
+    if others or folder.is_file():
+        there = f"has other files in it ({others[0]})" if others else "is a file"
+        raise DatasetError(f"{folder} {there}, so nothing is written there; give another folder")

@@ -1,8 +1,7 @@
 """The loader: builds the next batches in another thread while the model computes on this one.
 
-Since a batch is a function of its step there is nothing to coordinate: a thread computes steps s + 1 ... s + AHEAD, and
-whoever asks for one that is not under way gets it computed now. What is asked for is what is returned, whether or not
-anything was read ahead.
+A batch is a function of its step, so there is nothing to coordinate: a thread builds the batches of steps s + 1 ...
+s + AHEAD, and a batch that it has not begun is built when it is asked for. The result is the same either way.
 """
 
 from collections.abc import Callable
@@ -16,21 +15,21 @@ AHEAD = 3
 
 
 class Loader:
-    """`batches`, read ahead. Use as a context: what is under way is finished and the thread ended when it closes.
+    """`batches`, built ahead of time. Use it as a context: when it closes, the thread finishes its batch and ends.
 
     >>> with Loader(sampler, steps=1000) as batches:
     ...     batches(7)    # the same as sampler(7); steps 8, 9 and 10 are being built when it returns
     """
 
     def __init__(self, batches: Callable[[int], Batch], steps: int, pinned: bool = False) -> None:
-        """Nothing is read ahead from step `steps` on. `pinned` puts batches where a GPU can fetch them by itself."""
+        """No batch from step `steps` on is built ahead. `pinned` puts batches into memory that a GPU can read directly."""
         self.batches, self.steps, self.pinned = batches, steps, pinned
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
         self._ahead: dict[int, Future[Batch]] = {}
 
     def __call__(self, step: int) -> Batch:
-        """The batch of `step`. Raises what building it raised, be it in the other thread."""
-        if step not in self._ahead:  # the first step of a run, or not the one after the last: begin again from here
+        """The batch of `step`. Raises what building it raised, in either thread."""
+        if step not in self._ahead:  # the first step of a run, or a jump: begin again from here
             self._forget()
             self._ahead[step] = self._thread.submit(self._build, step)
         batch = self._ahead.pop(step)

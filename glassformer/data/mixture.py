@@ -1,11 +1,11 @@
-"""How much of each source a model sees: weights that may change over a run, dealt out exactly.
+"""How much of each source a model sees. The weights may change over a run, and they are kept exactly.
 
 A dataset holds all documents of all its sources (corpora/mixture.py); how often each is read is decided here, step by
-step. The source of a row is not thrown with a die: step s takes the whole parts of its quotas, and which sources get the
-fractions left over is decided so that they even out over the steps (systematic sampling, Madow and Madow, 1944, whose
-offset walks by the golden ratio). So after any number of steps a source of weight w has given w of the rows, give or
-take a few, and how many it has given before step s is known without looking at what they were: each source is read in an
-order of its own, as if it were alone.
+step. The source of a row is not drawn at random: a source of weight w is due w * batch_size rows in each step. It gets
+the whole part of that number, and the fractions are rounded so that they even out over the steps (systematic sampling,
+Madow and Madow, 1944, with an offset that moves by the golden ratio). So after any number of steps, a source of weight w
+has given a share w of the rows, give or take a few. How many rows it has given before step s is known without looking at
+them, so each source is read in an order of its own, as if it were alone.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Mixture(NamedTuple):
 
     names: tuple[str, ...]
     points: tuple[tuple[float, ...], ...]
-    """For each source its weight at evenly spaced moments of the run; in between it changes linearly."""
+    """For each source its weights at evenly spaced moments of the run; between them the weight changes linearly."""
     steps: int
 
     def weights(self, steps: np.ndarray) -> np.ndarray:
@@ -38,28 +38,28 @@ class Mixture(NamedTuple):
 
 
 def mixture(schedule: dict[str, str], names: Sequence[str], weights: Sequence[float], steps: int) -> Mixture:
-    """The dataset's own `weights`, or those of `train.mixture` if it says any. Raises SettingError."""
+    """The weights of `train.mixture`, or the dataset's own `weights` where that is empty. Raises SettingError."""
     if not schedule:
         return Mixture(tuple(names), tuple((weight,) for weight in weights), steps)
     for name in schedule:
         if name not in names:
             raise SettingError(f"train.mixture: the dataset has no source '{name}'; {suggestion(name, list(names))}")
     if missing := [name for name in names if name not in schedule]:
-        raise SettingError(f"train.mixture: say the weight of '{missing[0]}', too (0 leaves it out)")
+        raise SettingError(f"train.mixture: give a weight to '{missing[0]}', too (0 leaves it out)")
     return Mixture(tuple(names), tuple(points(schedule[name]) for name in names), steps)
 
 
 def check(schedule: dict[str, str]) -> None:
-    """Raises ValueError with a sentence unless `schedule` gives a weight above 0 to some source at any time."""
+    """Raises ValueError with a sentence if at any time all weights of `schedule` are 0."""
     curves = [points(text) for text in schedule.values()]
     moments = sorted({i / max(1, len(curve) - 1) for curve in curves for i in range(len(curve))})
     for moment in moments if curves else ():
         if not any(_at(curve, moment) for curve in curves):
-            raise ValueError(f"after {moment:.0%} of the run all weights are 0; leave one above 0")
+            raise ValueError(f"after {moment:.0%} of the run all weights are 0; keep one above 0")
 
 
 def points(text: str) -> tuple[float, ...]:
-    """The weights that "0.9>0.5" stands for: at the start of the run and at its end; more than two, evenly spaced.
+    """What "0.9>0.5" means: the weights at the start and the end of the run; more than two are evenly spaced.
 
     Raises ValueError with a sentence.
     """
@@ -73,38 +73,38 @@ def points(text: str) -> tuple[float, ...]:
 
 
 class Dealer:
-    """Which source each row of each step comes from, and the how-manieth of that source's own rows it is."""
+    """Assigns a source to every row of every step, and counts the rows of each source."""
 
     def __init__(self, mixture: Mixture | None, n_rows: int, seed: int) -> None:
-        """`n_rows` rows a step. Without a mixture everything counts as one source."""
+        """`n_rows` rows per step. Without a mixture everything is one source."""
         self.n_rows, self.seed, self.n_sources = n_rows, seed, len(mixture.names) if mixture else 1
         if mixture is None or self.n_sources == 1:
             return
         steps = np.arange(mixture.steps)
         upto = np.cumsum(mixture.weights(steps), 1) * n_rows
-        upto[:, -1] = n_rows  # whatever the sum was rounded to
+        upto[:, -1] = n_rows  # exactly, however the sum was rounded
         offset = (steps + 0.5) * GOLDEN_RATIO % 1
         upto = np.floor(np.concatenate([0 * upto[:, :1], upto], 1) - offset[:, None])
         self._quotas = np.diff(upto).astype(np.int64)  # (steps, K), each row sums to n_rows
         self._before = np.cumsum(self._quotas, 0) - self._quotas
 
     def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """(n_rows,) int64 twice: the source of each row, and the number of the row among that source's."""
+        """(n_rows,) int64 twice: the source of each row, and how many rows that source has given before it."""
         if self.n_sources == 1:
             return np.zeros(self.n_rows, np.int64), step * self.n_rows + np.arange(self.n_rows)
         quotas = self._quotas[step]
-        drawn = uniform(self.seed, step, 2 * self.n_rows)[self.n_rows :]  # the first are for what is in the rows
+        drawn = uniform(self.seed, step, 2 * self.n_rows)[self.n_rows :]  # `windows` uses the first half
         place = np.argsort(drawn, kind="stable")
         source = np.repeat(np.arange(self.n_sources), quotas)[place]
         return source, place - (np.cumsum(quotas) - quotas)[source] + self._before[step][source]
 
 
 class Units:
-    """What the places of several sources hold (windows, rows, pieces), numbered source by source through all places."""
+    """Windows, rows or pieces of several sources, numbered source by source; each place in the text holds a few."""
 
     def __init__(self, counts: list[np.ndarray], split: Split, mixture: Mixture | None, needed: str) -> None:
-        """`counts`: for each source, how many units each of its places holds. Raises DatasetError if a source that is
-        to be read has none; `needed` says of what.
+        """`counts`: for each source, how many units each of its places holds. Raises DatasetError if a source with a
+        weight above 0 has none; `needed` then says what is missing.
         """
         self.totals = [int(each.sum()) for each in counts]
         self._before = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
@@ -117,22 +117,22 @@ class Units:
         return int(self._before[-1])
 
     def find(self, source: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) and (n,) -> the place of each unit, counted through all sources, and its number there."""
+        """(n,) and (n,) -> the place of each unit, counted through all sources, and the unit's number there."""
         unit = self._base[source] + number
         place = np.searchsorted(self._before, unit, side="right") - 1
         return place, unit - self._before[place]
 
-    def shuffled(self, source: np.ndarray, number: np.ndarray, seed: int) -> np.ndarray:
-        """(n,) and (n,) -> (n,): the unit of a source that comes at `number`, all of them once in every epoch."""
+    def shuffled(self, source: np.ndarray, number: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same of the units that come at `number` when those of each source are shuffled anew in every epoch."""
         units = np.empty_like(number)
         for each in np.unique(source).tolist():
             chosen = source == each
             units[chosen] = shuffled(number[chosen], self.totals[each], seed, stream=each)
-        return units
+        return self.find(source, units)
 
 
 def stretches(split: Split, mixture: Mixture | None) -> list[np.ndarray]:
-    """For each source (n, 2) int64: the runs of documents that are its own, from and to."""
+    """For each source (n, 2) int64: its runs of consecutive documents, from and to."""
     n = len(split.documents) - 1
     if mixture is None or len(mixture.names) == 1:
         return [np.array([[0, n]])]
@@ -143,8 +143,8 @@ def stretches(split: Split, mixture: Mixture | None) -> list[np.ndarray]:
 
 
 def texts_of(split: Split, mixture: Mixture | None) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each source (n,) and (n,) int64: from and to which token its runs of documents reach, each with the separator
-    that ends its last document."""
+    """For each source (n,) and (n,) int64: the first token of each of its runs of documents, and where the run ends, one
+    token after its last document, so that the separator there can be predicted."""
     documents, last = np.asarray(split.documents), len(split)
     return [(documents[run[:, 0]], np.minimum(documents[run[:, 1]] + 1, last)) for run in stretches(split, mixture)]
 
@@ -167,7 +167,7 @@ def _at(curve: tuple[float, ...], progress: Any) -> Any:
 
 def _too_short(split: Split, mixture: Mixture | None, source: int, needed: str) -> str:
     if mixture is None or len(mixture.names) == 1:
-        return f"the {split.name} split of {split.folder} has {len(split):,} tokens, and {needed}"
+        return f"{split.where} has {len(split):,} tokens, and {needed}"
     return (
-        f"source '{mixture.names[source]}' of the {split.name} split of {split.folder} has no text long enough: {needed}"
+        f"source '{mixture.names[source]}' of {split.where} has no text long enough: {needed}"
     )

@@ -1,9 +1,10 @@
-"""To nanoGPT's data format and from it: `train.bin` and `val.bin`, little-endian uint16 ids and nothing else.
+"""Import and export of nanoGPT's data format: `train.bin` and `val.bin`, which hold little-endian uint16 ids and
+nothing else.
 
-Such a file does not say whose ids it holds. `export_bin` therefore puts the tokenizer and a few facts beside it
-(nanoGPT's own `meta.pkl` is a pickle: none is written or read here), and `import_bin` asks for the tokenizer. Documents
-are what lies between two `<|endoftext|>`, whether the token stands in front of each, as here, or behind it, as in
-nanoGPT's OpenWebText. What was exported and is imported again is the same dataset, id by id.
+Such a file does not say which tokenizer its ids belong to. So `export_bin` writes the tokenizer and a few facts beside
+it (nanoGPT's own `meta.pkl` is a pickle; none is written or read here), and `import_bin` needs the tokenizer. A
+document is what lies between two `<|endoftext|>`, whether the token stands before each document, as here, or after it,
+as in nanoGPT's OpenWebText. A dataset that is exported and imported again is the same, id by id.
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from glassformer.data import DataConfig
-from glassformer.data.index import FORMAT, Index, SplitIndex, checksum
+from glassformer.data.index import FORMAT, Index, SplitIndex, checksum, refuse_other_files
 from glassformer.data.prepare.writer import SplitWriter
 from glassformer.data.shards import Dataset, Split
 from glassformer.errors import DatasetError, TokenizerError
@@ -22,25 +23,25 @@ from glassformer.system.folders import all_or_nothing, one_at_a_time
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
 
 FILES = {"train": "train.bin", "validation": "val.bin"}
-OURS = {*FILES.values(), "meta.json", "tokenizer.json"}
+OURS = (*FILES.values(), "meta.json", "tokenizer.json")
 LONGEST = 1 << 22
-"""Ids in the longest document made of a file that has no `<|endoftext|>` for so long."""
+"""Documents are cut after this many ids without an `<|endoftext|>`."""
 _CHUNK = 1 << 20
 
 
 def export_bin(dataset: Dataset, folder: str | Path) -> Path:
-    """Write `train.bin`, `val.bin`, `tokenizer.json` and `meta.json` for nanoGPT; the folder they are in.
+    """Write `train.bin`, `val.bin`, `tokenizer.json` and `meta.json` for nanoGPT. Returns the folder that they are in.
 
-    An earlier export there is replaced. Raises DatasetError for a vocabulary that uint16 cannot hold, a damaged dataset,
-    or a folder with other things in it, GlassError when the disk is full.
+    An earlier export in the folder is replaced. Raises DatasetError for a vocabulary that uint16 cannot hold, a damaged
+    dataset, or a folder with other files in it; GlassError if the disk is full.
     """
     folder = Path(folder)
     if dataset.index.vocab_size > 1 << 16:
         raise DatasetError(
-            f"{dataset.folder} has a vocabulary of {dataset.index.vocab_size:,} ids, and nanoGPT's files hold ids below "
-            "65,536; prepare it with a smaller tokenizer"
+            f"{dataset.folder} has a vocabulary of {dataset.index.vocab_size:,} ids, but nanoGPT's files can only hold ids "
+            "below 65,536; prepare it with a smaller tokenizer.vocab_size"
         )
-    _refuse_to_replace(folder, OURS)
+    refuse_other_files(folder, OURS)
     with one_at_a_time(folder), all_or_nothing(folder) as growing:
         for split in (dataset.train, dataset.validation):
             _write(split, growing / FILES[split.name])
@@ -63,17 +64,17 @@ def import_bin(
     target: str | Path,
     recipe: type[TokenizerRecipe] | None = None,
 ) -> Dataset:
-    """The dataset `target` made of `train.bin` and `val.bin` in `folder`, whose ids are `tokenizer`'s.
+    """Make the dataset `target` from `train.bin` and `val.bin` in `folder`, whose ids belong to `tokenizer`.
 
-    Without a tokenizer the folder's own `tokenizer.json` is taken, as `export_bin` writes it. `recipe` is the
-    tokenizer's, needed only when that is a variant in a file of your own. Raises DatasetError when a file is missing, is
-    not of this format, or holds ids outside the vocabulary, and when `target` has other things in it.
+    Without a tokenizer, the folder's own `tokenizer.json` is used, as `export_bin` writes it. `recipe` is the class of
+    the tokenizer's recipe, needed only if it is a file of the user's own. Raises DatasetError if a file is missing, is
+    not of this format, or holds ids outside the vocabulary, and if `target` has other files in it.
     """
     folder, target = Path(folder), Path(target)
     tokenizer = tokenizer or _own_tokenizer(folder, recipe)
     _refuse_another_tokenizer(folder, tokenizer)
     ids = {name: _map(folder / file) for name, file in FILES.items()}
-    _refuse_to_replace(target, {"index.json", "tokenizer.json"}, ("train-", "validation-"))
+    refuse_other_files(target)
     with one_at_a_time(target), all_or_nothing(target) as growing:
         tokenizer.save(growing / "tokenizer.json")
         splits = {name: _read(ids[name], folder / FILES[name], name, tokenizer, growing) for name in FILES}
@@ -83,7 +84,7 @@ def import_bin(
             source={"name": "nanogpt", "path": str(folder)},
             sources=(f"nanogpt:{folder.resolve().name}",),
             weights=(1.0,),
-            split_rule="given: train.bin is for training and val.bin for validation",
+            split_rule="the ids of val.bin",
             tokenizer=tokenizer.fingerprint(),
             tokenizer_text="trained before",
             vocab_size=tokenizer.vocab_size,
@@ -105,32 +106,33 @@ def _write(split: Split, path: Path) -> None:
 
 def _read(ids: np.ndarray, path: Path, name: str, tokenizer: Tokenizer, folder: Path) -> SplitIndex:
     """Write one split of the dataset in `folder`."""
-    writer = SplitWriter(folder, name, tokenizer.dtype, tokenizer.end_of_text, DataConfig().shard_tokens)
+    end = tokenizer.require_end_of_text()
+    writer = SplitWriter(folder, name, tokenizer.dtype, end, DataConfig().shard_tokens)
     n_bytes = np.array([len(piece) for piece in tokenizer.token_bytes])  # (V,)
     n_documents = 0
-    for document in _documents(_checked(ids, path, tokenizer), ids, tokenizer.end_of_text):
+    for document in _documents(_checked(ids, path, tokenizer), ids, end):
         writer.append(document, int(n_bytes[document].sum()))
         n_documents += 1
     if not n_documents:
-        raise DatasetError(f"{path} has no text, only separators; write it again, or name another folder")
+        raise DatasetError(f"{path} holds no text, only separators; write it again, or give another folder")
     return writer.close()
 
 
 def _checked(ids: np.ndarray, path: Path, tokenizer: Tokenizer) -> Iterator[np.ndarray]:
-    """The ids in chunks, all of which the tokenizer has."""
+    """The ids in chunks. Raises DatasetError at an id that the tokenizer does not have."""
     for start in range(0, len(ids), _CHUNK):
         chunk = ids[start : start + _CHUNK]
         if chunk.max() >= tokenizer.vocab_size:
             at = int(np.argmax(chunk >= tokenizer.vocab_size))
             raise DatasetError(
-                f"{path}: id {chunk[at]} (number {start + at:,}) is outside the tokenizer's vocabulary of "
-                f"{tokenizer.vocab_size:,}; give the tokenizer it was made with"
+                f"{path}: id {chunk[at]} (at place {start + at:,}) is outside the tokenizer's vocabulary of "
+                f"{tokenizer.vocab_size:,}; give the tokenizer that the file was made with (--tokenizer)"
             )
         yield chunk
 
 
 def _documents(chunks: Iterator[np.ndarray], ids: np.ndarray, end_of_text: int) -> Iterator[np.ndarray]:
-    """What lies between two separators and is not empty."""
+    """The ids between two separators, unless there are none; long documents in pieces."""
     begin = done = 0
     for chunk in chunks:
         for end in (np.flatnonzero(chunk == end_of_text) + done).tolist():
@@ -146,7 +148,7 @@ def _pieces(document: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _map(path: Path) -> np.ndarray:
-    """A file of uint16, mapped. Raises DatasetError."""
+    """A file of uint16 numbers, memory-mapped. Raises DatasetError."""
     try:
         size = path.stat().st_size
         if size and size % 2 == 0:
@@ -154,15 +156,18 @@ def _map(path: Path) -> np.ndarray:
     except OSError as error:
         reason = error.strerror or error
         raise DatasetError(
-            f"{path} cannot be read ({reason}); nanoGPT's data is a folder with {' and '.join(FILES.values())}"
+            f"{path} cannot be read ({reason}); give a folder with {' and '.join(FILES.values())}"
         ) from None
-    raise DatasetError(f"{path} has {size:,} bytes, which is no number of 2-byte ids; fetch or write it again")
+    raise DatasetError(f"{path} has {size:,} bytes and so cannot hold 2-byte ids; download or write it again")
 
 
 def _own_tokenizer(folder: Path, recipe: type[TokenizerRecipe] | None) -> Tokenizer:
     path = folder / "tokenizer.json"
     if not path.is_file():
-        raise DatasetError(f"{folder} does not say whose ids its files hold; name the tokenizer they were made with")
+        raise DatasetError(
+            f"{folder} has no tokenizer.json, so nobody knows what its ids mean; give the tokenizer that they were made "
+            "with (--tokenizer)"
+        )
     try:
         return load(path, recipe)
     except TokenizerError as error:
@@ -170,23 +175,15 @@ def _own_tokenizer(folder: Path, recipe: type[TokenizerRecipe] | None) -> Tokeni
 
 
 def _refuse_another_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
-    """Raises DatasetError when the folder's facts name another tokenizer than this one."""
+    """Raises DatasetError if the folder's meta.json names another tokenizer than this one."""
     path = folder / "meta.json"
     if not path.is_file():
         return
     try:
         expected = json.loads(path.read_text())["tokenizer"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise DatasetError(f"{path} is damaged; export the data again, or delete that file") from None
+        raise DatasetError(f"{path} is damaged; export the data again, or delete this file") from None
     if expected != tokenizer.fingerprint():
-        raise DatasetError(f"{path} names another tokenizer than the one given; give the one beside it")
-
-
-def _refuse_to_replace(folder: Path, names: set[str], beginnings: tuple[str, ...] = ()) -> None:
-    """Raises DatasetError unless all that replacing `folder` can lose is what was made the same way."""
-    there = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name] if folder.exists() else []
-    others = [name for name in there if folder.is_file() or not (name in names or name.startswith(beginnings or "/"))]
-    if others:
         raise DatasetError(
-            f"{folder} holds other things ({others[0]}), so nothing is written there; name another folder"
+            f"{path} says that the ids were made with another tokenizer; give the tokenizer.json in that folder"
         )

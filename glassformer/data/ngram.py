@@ -1,21 +1,23 @@
-"""The n-gram model: how well counting alone predicts the next token. The yardstick beside every trained model.
+"""The n-gram model: how well counting alone predicts the next token. Every trained model is compared with it.
 
-Interpolated modified Kneser-Ney smoothing, the best of its kind (Kneser and Ney 1995; Chen and Goodman 1998).
-With h the k - 1 tokens before w, and h' the same without its first:
+It uses interpolated modified Kneser-Ney smoothing, the best of its kind (Kneser and Ney 1995; Chen and Goodman 1998).
+With h the k - 1 tokens before w, and h' the same without its first token:
 
     p_k(w | h) = (c(hw) - D(c(hw))) / c(h) + gamma(h) p_{k-1}(w | h'),        c(h) = sum over w of c(hw)
-    gamma(h)   = (D1 N1(h) + D2 N2(h) + D3 N3+(h)) / c(h)                     the mass that the discounts have freed
+    gamma(h)   = (D1 N1(h) + D2 N2(h) + D3 N3+(h)) / c(h)                     the probability that the discounts free
     D1 = 1 - 2Y n2/n1,  D2 = 2 - 3Y n3/n2,  D3+ = 3 - 4Y n4/n3,  Y = n1 / (n1 + 2 n2)
 
 N_r(h) is how many w follow h exactly r times, n_r how many k-grams occur r times. At the highest order c counts
-occurrences; below, it counts the different tokens seen before the k-gram ("Francisco" is frequent, but it only follows
-"San"). Below k = 1 every token has 1/V. A document's end is a token like any other: contexts run on across it.
+occurrences. At lower orders it counts the different tokens seen before the k-gram ("Francisco" is frequent, but it only
+follows "San"). Below k = 1 every token has probability 1/V. The end of a document is a token like any other, and
+contexts continue across it.
 
-The k-gram models of all k up to the order come out of one count: they are the levels below, and above them one level in
-which c counts occurrences. So the yardsticks 1 to 5 cost little more than the last of them.
+One count gives the models of all orders up to the highest: the k-gram model has the levels below k, and as its highest
+level one in which c counts occurrences. So the n-grams 1 to 5 together cost little more than the 5-gram.
 
 There is no loop over tokens. The distinct k-grams are numbered in the order of (number of their first k - 1 tokens,
-last token): one sort a level numbers them all, what follows a context lies side by side, a lookup is a binary search.
+last token). One sort per level numbers them all, all tokens that follow a context lie side by side, and a lookup is a
+binary search.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,30 +29,30 @@ import numpy as np
 from glassformer.data.shards import Tokens
 
 MOST_COUNTED = 8_000_000
-"""Tokens from which a yardstick is made, at most: 80 bytes each make 640 MB."""
+"""An n-gram model counts at most this many tokens; at 80 bytes each they take 640 MB."""
 STRETCHES = 64
 UNSEEN_DISCOUNTS = (0.5, 1.0, 1.5)
-"""For a level whose counts of counts give none: too little data, or a vocabulary where nothing is rare."""
+"""Discounts for a level where the formulas give none: there is too little data, or no k-gram is rare."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """The distinct k-grams of one k."""
+    """The distinct k-grams of one k, with their probabilities."""
 
     keys: np.ndarray
     """(n,) int64, sorted: number of the first k - 1 tokens among the (k-1)-grams, times V, plus the last token."""
     share: np.ndarray
     """(n,) float64: (c(hw) - D(c(hw))) / c(h)."""
     gamma: np.ndarray
-    """(number of (k-1)-grams,) float64: what each context leaves to the shorter one."""
+    """(number of (k-1)-grams,) float64: the probability that each context leaves to the shorter one."""
 
     def find(self, keys: np.ndarray) -> np.ndarray:
-        """The number of each key, or -1."""
+        """The number of each key among the k-grams; -1 if it was never seen."""
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, places, -1)
 
     def interpolate(self, p: np.ndarray, contexts: np.ndarray, found: np.ndarray) -> None:
-        """Turn p_{k-1} of some tokens into p_k, in place; where the context was never seen, p_{k-1} stays."""
+        """Turn p_{k-1} of some tokens into p_k, in place. Where the context was never seen, p_{k-1} stays."""
         p *= np.where(contexts >= 0, self.gamma[contexts], 1.0)
         p += np.where(found >= 0, self.share[found], 0.0)
 
@@ -71,7 +73,8 @@ class NGram:
 
     @classmethod
     def fit(cls, tokens: np.ndarray, order: int = 5, vocab_size: int | None = None) -> Self:
-        """Count every k-gram of `tokens` (1-D integers, at least one), k up to `order`; takes about 80 bytes a token."""
+        """Count every k-gram of `tokens` (1-D integers, at least one), k up to `order`; takes about 80 bytes a
+        token."""
         vocab_size = int(vocab_size or tokens.max() + 1)
         assert order >= 1 and len(tokens) and tokens.max() < vocab_size
         keys, counts = np.arange(vocab_size), np.bincount(tokens, minlength=vocab_size)
@@ -96,7 +99,7 @@ class NGram:
         return -np.log(p)
 
     def nats_of_orders(self, tokens: np.ndarray) -> Iterator[np.ndarray]:
-        """The `nats` of the 1-gram model, of the 2-gram model ... and of this one: each as if it had been fit alone."""
+        """The `nats` of the 1-gram model, the 2-gram model ... and this one, each as if it had been fitted alone."""
         p = np.full(len(tokens), 1 / self.vocab_size)
         for k, level, contexts, found in self._matches(tokens):
             highest, alone = level, p.copy()
@@ -107,8 +110,9 @@ class NGram:
             yield -np.log(alone)
 
     def _matches(self, tokens: np.ndarray) -> Iterator[tuple[int, Level, np.ndarray, np.ndarray]]:
-        """(k, level, contexts, found) for each k: tokens[k - 1 :] have k - 1 tokens before them, which are number
-        `contexts` of the (k-1)-grams, and with them are number `found` of the k-grams; -1 where these were never seen."""
+        """(k, level, contexts, found) for each k. For each of tokens[k - 1 :], `contexts` is the number of the k - 1
+        tokens before it among the (k-1)-grams, and `found` the number of the k-gram that it ends; -1 if that was never
+        seen."""
         tokens = np.asarray(tokens, np.int64)
         contexts = np.zeros(len(tokens), np.int64)
         for k, level in enumerate(self.levels, start=1):
@@ -121,6 +125,15 @@ class NGram:
         """Bits per byte of text over all tokens but the first, as `train.evaluate` counts them for a model."""
         n_bytes = np.array([len(piece) for piece in token_bytes])[tokens[1:]].sum()
         return float(self.nats(tokens)[1:].sum() / np.log(2) / n_bytes)
+
+    def bits_per_byte_of_orders(
+        self, tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, token_bytes: list[bytes]
+    ) -> list[float]:
+        """Bits per byte of the 1-gram model, the 2-gram model ... on windows of `length` targets, as `train.evaluate`
+        counts them for a model. Unlike a model, an n-gram may look back across the start of a window."""
+        ids, places = targets(tokens, starts, length, self.order - 1)
+        n_bytes = max(1, np.array([len(piece) for piece in token_bytes])[ids[places]].sum())
+        return [float(nats[places].sum() / np.log(2) / n_bytes) for nats in self.nats_of_orders(ids)]
 
     def distribution(self, context: list[int]) -> np.ndarray:
         """(V,) float64: the probability of every next token."""
@@ -155,7 +168,7 @@ class NGram:
 
 
 def evenly(tokens: Tokens | np.ndarray, most: int = MOST_COUNTED) -> np.ndarray:
-    """All the tokens or, of more than `most`, stretches of them that lie evenly and make about that many."""
+    """All tokens, or of more than `most` tokens about that many, in evenly spread stretches."""
     if len(tokens) <= most:
         return tokens[:]
     starts = np.arange(STRETCHES) * (len(tokens) - most // STRETCHES) // (STRETCHES - 1)
@@ -163,10 +176,10 @@ def evenly(tokens: Tokens | np.ndarray, most: int = MOST_COUNTED) -> np.ndarray:
 
 
 def targets(tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, before: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows side by side, as evaluation reads them: (ids, places in them of the targets).
+    """Windows side by side, as evaluation reads them: (ids, the places of the targets in them).
 
-    Each window's targets are the `length` tokens after its start, and come with the `before` tokens ahead of each of them.
-    `starts` increase; only what the windows hold is read.
+    The targets of a window are the `length` tokens after its start. Each target comes with the `before` tokens
+    ahead of it, if the text has so many. `starts` must increase; only the ids of the windows are read.
     """
     pieces, places, done = [], [], 0
     for start in starts:
@@ -178,8 +191,9 @@ def targets(tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, bef
 
 
 def _numbered(numbers: np.ndarray, following: np.ndarray, vocab_size: int) -> tuple[np.ndarray, ...]:
-    """The k-grams numbered `numbers`, each longer by the token that follows: the sorted distinct keys of these, a place of
-    each, the number of each place's key, and how often each key occurs. (`np.unique` in less memory.)"""
+    """The k-grams numbered `numbers`, each extended by the token that follows. Returns the sorted distinct keys of the
+    longer k-grams, one place of each, the number of the key at each place, and how often each key occurs. (This is
+    `np.unique` with less memory.)"""
     keys = numbers[: len(following)].astype(np.int64)
     keys *= vocab_size
     keys += following
@@ -193,7 +207,7 @@ def _numbered(numbers: np.ndarray, following: np.ndarray, vocab_size: int) -> tu
 
 
 def _level(keys: np.ndarray, counts: np.ndarray, n_contexts: int, vocab_size: int) -> Level:
-    """The formulas of the docstring, given c(hw) of each k-gram."""
+    """The formulas at the top of this file, given c(hw) of each k-gram."""
     discount = np.array([0.0, *_discounts(counts)])[np.minimum(counts, 3)]
     contexts = keys // vocab_size
     totals = np.bincount(contexts, counts, n_contexts)

@@ -1,19 +1,20 @@
 """The dataset folder: token ids in memory-mapped files.
 
-    index.json                   what this is, with the size and checksum of every file (data/index.py)
-    tokenizer.json               the tokenizer whose ids these are
+    index.json                   what the dataset is, with the size and checksum of every file (data/index.py)
+    tokenizer.json               the tokenizer that the ids belong to
     train-00000.bin ...          ids and nothing else: little-endian uint16 (uint32 for vocabularies over 65,536)
-    train-documents.bin          little-endian int64: where each document starts, and last, where the last one ends
+    train-documents.bin          little-endian int64: where each document starts and, at the end, where the last one ends
     train-sources.bin            uint8: which source of a mixture each document is from (only if there are several)
     validation-00000.bin ...     the same for the held-out split
     validation-documents.bin ...
 
-A split is one long sequence of ids, cut into files ("shards") of `shard_tokens` ids wherever the cut happens to fall,
-so id i is in file i // shard_tokens. Every document begins with `<|endoftext|>`: given only that, a model starts one.
+A split is one long sequence of ids, cut into files ("shards") of `shard_tokens` ids, also within documents, so id i is
+in file i // shard_tokens. Every document begins with `<|endoftext|>`, so a model that is given only that token begins a
+new text.
 
-Mapped files make opening 100 GB as quick as opening 1 MB, and only the pages that are read take memory. They are not
-trusted: sizes are compared on opening, ids on every read (one outside the vocabulary would crash the embedding, far
-from its cause), checksums when `verify` is asked.
+The files are memory-mapped: opening 100 GB is as fast as opening 1 MB, and only the pages that are read take memory.
+Sizes are checked when a dataset is opened, ids at every read (an id outside the vocabulary would crash the embedding,
+far from the cause), and checksums by `verify`.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from glassformer.data.index import Index, SplitIndex, damaged
 from glassformer.errors import DatasetError, TokenizerError
@@ -70,10 +72,63 @@ class Tokens:
 
 
 class Split:
-    """The train or validation part of a dataset."""
+    """A long sequence of ids, and where its documents begin. Samplers read it.
+
+    >>> split = Split.of([5, 3, 8, 1, 3, 9])
+    >>> Windows().build(split, context_length=4, batch_size=2, seed=0)(step=0).ids.shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(
+        self, name: str, tokens: Tokens, documents: np.ndarray, sources: np.ndarray, separator: int | None = None,
+        where: str = "",
+    ) -> None:  # fmt: skip
+        self.name, self.tokens = name, tokens
+        self.documents = documents
+        """(n_documents + 1,) int64: document i is `tokens[documents[i] : documents[i + 1]]`."""
+        self.sources = sources
+        """(n_documents,) uint8: which of a mixture's sources each document is from."""
+        self.where = where or name
+        """What error messages call it."""
+        self._separator = separator
+
+    @property
+    def separator(self) -> int | None:
+        """The id between documents, which the last token of a document has to predict; None if there is none."""
+        return self._separator
+
+    @classmethod
+    def of(cls, ids: ArrayLike, separator: int | None = None) -> "Split":
+        """A split over a list or array of ids, without a dataset folder. A document begins at every `separator`;
+        without a separator all ids are one document. Raises ValueError if `ids` is not a sequence of ids.
+        """
+        array = np.asarray(ids)
+        if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 0:
+            raise ValueError(f"ids must be one row of integers from 0 up, not {array.dtype} of shape {array.shape}")
+        starts = [] if separator is None else np.flatnonzero(array == separator).tolist()
+        documents = np.unique(np.array([0, *starts, len(array)], np.int64))
+        tokens = Tokens([array], len(array), int(array.max()) + 1, "the array of ids")
+        sources = np.broadcast_to(np.uint8(0), len(documents) - 1)
+        return cls("the array of ids", tokens, documents, sources, separator)
+
+    def __len__(self) -> int:
+        """Number of tokens."""
+        return len(self.tokens)
+
+    @property
+    def n_documents(self) -> int:
+        """Number of documents."""
+        return len(self.documents) - 1
+
+    def __repr__(self) -> str:
+        return f"<{self.where}: {len(self):,} tokens>"
+
+
+class DatasetSplit(Split):
+    """The train or validation part of a dataset folder. Every document begins with the separator."""
 
     def __init__(self, folder: Path, name: str, index: Index) -> None:
-        self.folder, self.name = folder, name
+        self.folder = folder
         self.index: SplitIndex = getattr(index, name)
         shards = [
             _map(shard_file(folder, name, i), index.dtype, shard.tokens) for i, shard in enumerate(self.index.shards)
@@ -81,18 +136,18 @@ class Split:
         full = [index.shard_tokens] * (len(shards) - 1)
         if [len(shard) for shard in shards[:-1]] != full or sum(map(len, shards)) != self.index.tokens:
             raise damaged(f"{folder}: the shards of the {name} split do not add up")
-        self.tokens = Tokens(shards, index.shard_tokens, index.vocab_size, f"{folder} ({name})")
-        self.documents = _map(documents_file(folder, name), "<i8", self.index.documents + 1)
-        """(n_documents + 1,) int64: document i is `tokens[documents[i] : documents[i + 1]]`, separator first."""
-        self.sources = _sources(folder, name, self.index)
-        """(n_documents,) uint8: which of the index's `sources` each document is from."""
+        super().__init__(
+            name,
+            Tokens(shards, index.shard_tokens, index.vocab_size, f"{folder} ({name})"),
+            _map(documents_file(folder, name), "<i8", self.index.documents + 1),
+            _sources(folder, name, self.index),
+            where=f"the {name} split of {folder}",
+        )
 
-    def __len__(self) -> int:
-        """Number of tokens."""
-        return len(self.tokens)
-
-    def __repr__(self) -> str:
-        return f"<{self.name} split of {self.folder}: {len(self):,} tokens>"
+    @property
+    def separator(self) -> int:
+        """The first id: every document begins with it."""
+        return int(self.tokens[:1][0])
 
     def verify(self) -> None:
         """Read everything and compare checksums. Raises DatasetError."""
@@ -106,7 +161,7 @@ class Split:
 
 
 class Dataset:
-    """A prepared folder, opened. `data.prepare` makes one.
+    """An open dataset folder. `data.prepare` makes such folders.
 
     >>> dataset = Dataset.open("data/village")
     >>> first, second = dataset.train.documents[:2]
@@ -122,25 +177,25 @@ class Dataset:
         except TokenizerError as error:
             raise damaged(f"{self.folder / 'tokenizer.json'} is missing or damaged") from error
         if (self.tokenizer.fingerprint(), self.tokenizer.vocab_size) != (self.index.tokenizer, self.index.vocab_size):
-            raise damaged(f"{self.folder / 'tokenizer.json'} is not the tokenizer these ids were made with")
-        self.train = Split(self.folder, "train", self.index)
-        self.validation = Split(self.folder, "validation", self.index)
+            raise damaged(f"{self.folder / 'tokenizer.json'} is not the tokenizer that the ids were made with")
+        self.train = DatasetSplit(self.folder, "train", self.index)
+        self.validation = DatasetSplit(self.folder, "validation", self.index)
 
     @classmethod
     def open(cls, folder: str | Path, recipe: type[TokenizerRecipe] | None = None) -> "Dataset":
-        """Open and check all sizes, without reading the ids. Raises DatasetError with the remedy.
+        """Open a dataset and check the sizes of all files, without reading the ids. Raises DatasetError.
 
-        `recipe` is the tokenizer's, needed only when it is a variant in a file of your own.
+        `recipe` is the class of the tokenizer's recipe, needed only if it is a file of the user's own.
         """
         return cls(Path(folder), recipe)
 
     def verify(self) -> None:
-        """Compare every byte with the checksums; about a second a gigabyte. Raises DatasetError."""
+        """Read every file and compare its checksum, which takes about a second per gigabyte. Raises DatasetError."""
         self.train.verify()
         self.validation.verify()
 
     def summary(self) -> dict[str, Any]:
-        """The facts a run keeps about its data, as plain JSON values."""
+        """The facts that a run keeps about its dataset, as plain JSON values."""
         kept = {
             "fingerprint", "source", "sources", "weights", "split_rule", "tokenizer", "tokenizer_text", "vocab_size",
             "cleaning", "skipped", "notes",
@@ -164,7 +219,8 @@ def sources_file(folder: Path, split: str) -> Path:
 
 
 def _sources(folder: Path, split: str, index: SplitIndex) -> np.ndarray:
-    """(n_documents,) uint8, from the file if there is one; of a single source all zero, and no memory."""
+    """(n_documents,) uint8 from the file of sources. With a single source there is no file; all are 0 and take no
+    memory."""
     if len(index.sources) == 1:
         return np.broadcast_to(np.uint8(0), index.documents)
     sources, counts = _map(sources_file(folder, split), "u1", index.documents), np.zeros(256, np.int64)
@@ -172,12 +228,12 @@ def _sources(folder: Path, split: str, index: SplitIndex) -> np.ndarray:
         counts += np.bincount(sources[start : start + (1 << 20)], minlength=256)
     named = [each.documents for each in index.sources]
     if counts.tolist() != named + [0] * (256 - len(named)):
-        raise damaged(f"{sources_file(folder, split)} does not name the sources that the index counts")
+        raise damaged(f"{sources_file(folder, split)} does not agree with the numbers of documents in index.json")
     return sources
 
 
 def _map(path: Path, dtype: str, length: int) -> np.ndarray:
-    """A file of exactly `length` numbers, mapped and read-only."""
+    """A file of exactly `length` numbers, memory-mapped and read-only. Raises DatasetError."""
     expected = length * np.dtype(dtype).itemsize
     try:
         size = path.stat().st_size

@@ -1,27 +1,19 @@
-"""What a person sees of a preparation: how far it is, what it did to the text, and beforehand what it would do."""
+"""`glass prepare` on a terminal: how far a preparation is, and what it did to the text."""
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 
 from rich.console import Console
 from rich.table import Table
 
-from glassformer.corpora import Corpus, Skipped
-from glassformer.data.clean import CleanConfig
-from glassformer.data.clean.explain import Explained, explain, page
 from glassformer.data.prepare.preparation import Progress
 from glassformer.data.shards import Dataset
-from glassformer.tokenizers import well_formed
-
-LOOKED_AT, SHOWN = 1000, 10  # documents
 
 
 @contextlib.contextmanager
 def watching(console: Console) -> Iterator[Progress]:
-    """Shows what `data.prepare` is doing: megabytes, speed and time left of a stage, and one line when it is over."""
+    """Show what `data.prepare` is doing: each stage's megabytes, speed and time left, and one line when it ends."""
     begun: dict[str, tuple[float, int]] = {}
 
     with console.status("") as status:
@@ -46,7 +38,7 @@ def watching(console: Console) -> Iterator[Progress]:
 
 
 def describe(data: Dataset, console: Console) -> None:
-    """What a dataset holds, and what was done to the text that went in."""
+    """Print what a dataset holds, and what was done to the text it was made from."""
     index = data.index
     console.print(
         f"{data.folder}: {index.train.documents:,} documents, {index.train.tokens:,} tokens to learn from, "
@@ -61,7 +53,7 @@ def describe(data: Dataset, console: Console) -> None:
     for line in index.cleaning:
         row = (line.step, f"{line.changed:,}", f"{line.documents_after:,}", f"{line.characters_after:,}")
         table.add_row(*row, style="" if line.changed else "dim")
-    if index.cleaning:  # ids that were imported never were text here
+    if index.cleaning:  # imported ids were not cleaned
         console.print(table)
     for source, weight, part in zip(index.sources, index.weights, index.train.sources):
         if len(index.sources) > 1:
@@ -69,33 +61,7 @@ def describe(data: Dataset, console: Console) -> None:
             console.print(f"  {source}: {facts}", markup=False, soft_wrap=True)
     for told, skips in (("left out", index.skipped), ("note", index.notes)):
         for skip in skips:
-            console.print(
-                f"  {told}: {skip.count:,} {skip.reason}, for example {skip.example}", markup=False, soft_wrap=True
-            )
-
-
-def explain_documents(corpus: Corpus, config: CleanConfig, console: Console) -> None:
-    """Ten documents before and after each cleaning step, the changed ones first; nothing is written."""
-    shown: dict[bool, list[Explained]] = {True: [], False: []}
-    counts, skipped = Counter(), []
-    for document in islice(corpus.documents(), LOOKED_AT):
-        if isinstance(document, Skipped):
-            skipped.append(str(document))
-            continue
-        explained = explain(config, well_formed(document.text), document.origin)
-        changes = bool(explained.changes)
-        counts[changes] += 1
-        if len(shown[changes]) < SHOWN:
-            shown[changes].append(explained)
-    for explained in (shown[True] + shown[False])[:SHOWN]:
-        console.print(page(explained), soft_wrap=True)
-    for sentence in skipped[:SHOWN]:
-        console.print(f"left out: {sentence}", markup=False, soft_wrap=True)
-    left_out = f", {len(skipped):,} left out" if skipped else ""
-    console.print(
-        f"of the first {counts.total():,} documents, {counts[True]:,} change{left_out}; nothing was written",
-        style="dim",
-    )
+            console.print(f"  {told}: {skip.count:,}, for example: {skip.example}", markup=False, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

@@ -1,1 +1,1 @@
-"""To and from other tools' formats. So far one way: a Hugging Face GPT-2 folder comes in."""
+"""Import from and export to other tools' formats. So far there is an import of Hugging Face GPT-2 folders."""

@@ -1,12 +1,12 @@
-"""Hugging Face: a folder in GPT-2's layout becomes a Glassformer model, number by number.
+"""Hugging Face: import of a folder in GPT-2's layout. Every weight is copied exactly.
 
-    wte, wpe                 the embeddings of tokens and places
+    wte, wpe                 the embeddings of tokens and positions
     h.i.ln_1, attn, ln_2     block i: norm, attention with q, k and v in one matrix, norm
     h.i.mlp                  c_fc up, c_proj down
     ln_f                     the last norm; the head is wte again unless `tie_word_embeddings` is false
 
-Their linear layers are "Conv1D": weights stored input-first, the transpose of everybody else's. Shapes are compared
-with config.json before anything large is read, so a wrong or damaged folder is refused at once.
+GPT-2's linear layers are "Conv1D": their weights are stored input-first, which is the transpose of ours. Shapes are
+compared with config.json before anything large is read, so a wrong or damaged folder is refused at once.
 """
 
 import json
@@ -30,34 +30,36 @@ LAYER = {
     "mlp.c_fc": ["mlp.up_proj"],
     "mlp.c_proj": ["mlp.down_proj"],
 }
-"""Their parts of a block, and ours. Several of ours stand side by side in one of theirs."""
+"""The names of GPT-2's parts of a block, and of ours. Where there are several of ours, GPT-2 keeps them in one
+matrix."""
 
 MASKS = (".attn.bias", ".attn.masked_bias")
-"""Old files carry the causal mask as if it were a weight."""
+"""Old files store the causal mask among the weights."""
 
 
 def import_gpt2(folder: Path, run: Path) -> Path:
-    """Read a GPT-2 folder and save it as step 0 of a run folder, in float32; returns the checkpoint's path.
+    """Read a GPT-2 folder and save it as step 0 of a run folder, in float32. Returns the path of the checkpoint.
 
-    Raises CheckpointError or TokenizerError for a folder that cannot be imported, GlassError when it cannot be written.
+    Raises CheckpointError or TokenizerError if the folder cannot be imported, GlassError if the run cannot be written.
     """
     config, weights, tokenizer = read_gpt2(folder)
     with torch.device("meta"):
         model = GPT(config)
     model.load_state_dict(weights, assign=True)
-    # What an import knows of a recipe; `Recipe.parse` fills in the rest.
+    # What the folder tells about a recipe; `Recipe.parse` fills in the rest.
     recipe = {
         "tokenizer": {"name": "bpe", "vocab_size": tokenizer.vocab_size, "pattern": "gpt2"},
         "model": json.loads(config.to_json()),
     }
     state = {"step": 0, "tokens": 0, "seconds": 0.0, "imported": str(Path(folder).resolve())}
-    return checkpoint.save(Path(run) / "checkpoints", model, {}, state, json.dumps(recipe, indent=2) + "\n", tokenizer)
+    return checkpoint.save(Path(run) / "checkpoints", model, None, state, json.dumps(recipe, indent=2) + "\n", tokenizer)
 
 
 def read_gpt2(folder: Path) -> tuple[GPTConfig, dict[str, Tensor], Tokenizer]:
-    """The config, the weights under our names in float32, and the tokenizer, of a folder that `save_pretrained` wrote.
+    """(config, weights under our names in float32, tokenizer) of a folder that `save_pretrained` wrote.
 
-    Dropout is 0 in the config: it belongs to training and not to the weights. Raises CheckpointError, TokenizerError.
+    The config has dropout 0, since dropout belongs to training and not to the weights. Raises CheckpointError,
+    TokenizerError.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -73,7 +75,7 @@ def read_gpt2(folder: Path) -> tuple[GPTConfig, dict[str, Tensor], Tokenizer]:
 
 
 def read_config(path: Path) -> GPTConfig:
-    """GPT-2's config.json as ours. Raises CheckpointError, naming what is not supported."""
+    """Our config for GPT-2's config.json. Raises CheckpointError, which names a setting that is not supported."""
     tree = read_json(path)
     for name, supported, default in (
         ("model_type", "gpt2", None),
@@ -85,7 +87,7 @@ def read_config(path: Path) -> GPTConfig:
         value = tree.get(name, default)
         if value != supported:
             raise CheckpointError(
-                f"{path}: {name} is {json.dumps(value)} and only {json.dumps(supported)} can be imported; "
+                f"{path}: {name} is {json.dumps(value)}, but only {json.dumps(supported)} can be imported; "
                 "choose a GPT-2 model"
             )
     try:
@@ -102,11 +104,11 @@ def read_config(path: Path) -> GPTConfig:
             "head": "tied" if tree.get("tie_word_embeddings", True) else "untied",
         })  # fmt: skip
     except SettingError as error:
-        raise CheckpointError(f"{path} does not describe a GPT-2 ({error}); {AGAIN}") from None
+        raise CheckpointError(f"{path} does not describe a GPT-2 model ({error}); {AGAIN}") from None
 
 
 def read_weights(folder: Path, config: GPTConfig) -> dict[str, Tensor]:
-    """Every tensor under our names, float32. Raises CheckpointError before reading any if one does not fit."""
+    """All tensors under our names, in float32. Raises CheckpointError before any is read if one does not fit."""
     stored = {
         name.removeprefix("transformer."): tensor
         for name, tensor in open_tensors(folder).items()
@@ -115,7 +117,9 @@ def read_weights(folder: Path, config: GPTConfig) -> dict[str, Tensor]:
     if config.head.name == "tied":
         stored.pop("lm_head.weight", None)
     if config.n_layer > len(stored):
-        raise CheckpointError(f"{folder}: config.json says {config.n_layer} layers and the weights have fewer; {AGAIN}")
+        raise CheckpointError(
+            f"{folder}: config.json says {config.n_layer} layers, but the weights have fewer; {AGAIN}"
+        )
     expected = list(layout(config))
     _check(folder, stored, {name: shape for name, shape, _ in expected})
     weights = {}
@@ -127,7 +131,7 @@ def read_weights(folder: Path, config: GPTConfig) -> dict[str, Tensor]:
 
 
 def layout(config: GPTConfig) -> Iterator[tuple[str, tuple[int, ...], list[str]]]:
-    """(their name, its shape, our names) of every tensor of a GPT-2 model."""
+    """(GPT-2's name, shape, our names) of every tensor of a GPT-2 model."""
     V, C = config.vocab_size, config.n_embd
     F = getattr(config.mlp, "n_hidden", None) or 4 * C
     shapes = {"attn.c_attn": (C, 3 * C), "attn.c_proj": (C, C), "mlp.c_fc": (C, F), "mlp.c_proj": (F, C)}
@@ -147,14 +151,17 @@ def layout(config: GPTConfig) -> Iterator[tuple[str, tuple[int, ...], list[str]]
 def _check(folder: Path, stored: dict[str, Stored], expected: dict[str, tuple[int, ...]]) -> None:
     for name, shape in expected.items():
         if name not in stored:
-            raise CheckpointError(f"{folder} has no tensor {name}, which a GPT-2 of its config.json needs; {AGAIN}")
+            raise CheckpointError(
+                f"{folder} has no tensor {name}, which a GPT-2 model with its config.json needs; {AGAIN}"
+            )
         if stored[name].shape != shape:
             raise CheckpointError(
-                f"{folder}: {name} has shape {stored[name].shape} and config.json asks for {shape}; "
-                "put the config.json that belongs to the weights there"
+                f"{folder}: {name} has shape {stored[name].shape}, but by config.json it should have {shape}; "
+                "put the config.json that belongs to these weights there"
             )
     extra = sorted(stored.keys() - expected.keys())
     if extra:
         raise CheckpointError(
-            f"{folder} has a tensor {extra[0]}, which a GPT-2 of its config.json has not; save it as a GPT2LMHeadModel"
+            f"{folder} has a tensor {extra[0]}, which a GPT-2 model with its config.json does not have; save it as a "
+            "GPT2LMHeadModel"
         )

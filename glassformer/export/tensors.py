@@ -1,8 +1,8 @@
-"""The tensors of a folder that another tool saved, looked at before they are read.
+"""The tensors in a folder that another tool saved; their shapes can be checked before any is read.
 
-`open_tensors` lists every tensor with its shape; nothing large is in memory until `read()` is called on one of them. It
-knows safetensors files and PyTorch's own, whole or in shards. The latter are pickles, which can run code when opened:
-they are read by torch's restricted unpickler (`weights_only`), which builds tensors and refuses all else.
+`open_tensors` lists every tensor with its shape. Nothing large is in memory until `read()` is called on one of them. It
+reads safetensors files and PyTorch's own, in one file or in shards. PyTorch's files are pickles, which can run code
+when they are opened, so they are read by torch's restricted unpickler (`weights_only`), which only builds tensors.
 """
 
 import json
@@ -28,7 +28,7 @@ class Stored(NamedTuple):
 
 
 def open_tensors(folder: Path) -> dict[str, Stored]:
-    """Every tensor of the folder by name. Raises CheckpointError for weights that are missing, truncated or hostile."""
+    """Every tensor of the folder, by name. Raises CheckpointError if weights are missing, truncated or hostile."""
     for name, opened in (("model.safetensors", _safetensors), ("pytorch_model.bin", _pytorch)):
         index = folder / f"{name}.index.json"
         if (folder / name).exists():
@@ -39,7 +39,7 @@ def open_tensors(folder: Path) -> dict[str, Stored]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises CheckpointError."""
+    """The JSON object in a file. Raises CheckpointError."""
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -47,7 +47,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); {AGAIN}") from None
     if not isinstance(tree, dict):
-        raise CheckpointError(f"{path} holds {type(tree).__name__} and not an object of settings; {AGAIN}")
+        raise CheckpointError(f"{path} holds a {type(tree).__name__} instead of an object with settings; {AGAIN}")
     return tree
 
 
@@ -74,10 +74,10 @@ def _pytorch(path: Path) -> Iterator[tuple[str, Stored]]:
     except Exception as error:  # torch names no error for a damaged file: whatever its parser trips over comes out
         raise CheckpointError(f"{path} cannot be read ({_first_line(error)}); {AGAIN}") from None
     if not isinstance(tree, dict) or not all(isinstance(tensor, Tensor) for tensor in tree.values()):
-        raise CheckpointError(f"{path} holds something other than named tensors; save the model's state_dict() there")
+        raise CheckpointError(f"{path} holds other things than named tensors; save the model's state_dict() there")
     for name, tensor in tree.items():
         if tensor.untyped_storage().nbytes() < tensor.nbytes:  # strides can make a byte look like a gigabyte
-            raise CheckpointError(f"{path}: {name} is larger than its data; {AGAIN}")
+            raise CheckpointError(f"{path}: the tensor {name} is larger than its data; {AGAIN}")
         yield name, Stored(tuple(tensor.shape), lambda tensor=tensor: tensor)
 
 

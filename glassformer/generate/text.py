@@ -50,13 +50,14 @@ def write(model: GPT, tokenizer: Tokenizer, prompts: Sequence[str], config: Samp
 
     Raises GlassError for a prompt longer than the context, TokenizerError for text the tokenizer does not cover.
     """
-    ids = [[tokenizer.end_of_text, *tokenizer.encode(prompt)] for prompt in prompts]
+    end = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
+    ids = [[*end, *tokenizer.encode(prompt)] for prompt in prompts]
     writers = [Writer(tokenizer, config.stop) for _ in prompts]
 
     def stopped(row: int, id: int) -> bool:
         return writers[row].push(id)
 
-    for row, _, _, finish in generate(model, ids, config, {tokenizer.end_of_text}, stopped):
+    for row, _, _, finish in generate(model, ids, config, set(end), stopped):
         text = writers[row].close() if finish else writers[row].take()
         if text or finish:
             yield Piece(row, text, finish)

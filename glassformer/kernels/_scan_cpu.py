@@ -1,7 +1,8 @@
-"""The selective scan in machine code (numba), for float32 on a CPU: `selective_scan` says what it computes.
+"""The selective scan compiled to machine code by numba, for float32 on a CPU. `selective_scan.py` has the formula.
 
-The state of LANES channels stays in the first cache while time passes; nothing else of size T x E x N is ever written.
-Importing this imports numba, which takes a third of a second; compiling takes a few seconds once per machine.
+The states of LANES channels stay in the processor's first cache while the loop walks through time, and no array of size
+T x E x N is ever written. Importing this module imports numba, which takes a third of a second. Compiling takes a few
+seconds, once per machine.
 """
 
 from collections.abc import Callable
@@ -12,22 +13,22 @@ import numba
 import numpy as np
 
 LANES = 64
-"""Channels at a time: 4 vectors of 16."""
+"""Channels that are processed together: 4 vectors of 16 numbers."""
 
 f32, i32 = np.float32, np.int32
-EXACT_BUT_IN_ANY_ORDER: Any = {"reassoc", "contract", "nsz"}  # sums may be vectorised; NaN and infinity stay what they are
+EXACT_BUT_IN_ANY_ORDER: Any = {"reassoc", "contract", "nsz"}  # sums may be reordered; NaN and infinity are kept
 
 
 def _compiled(function: Callable) -> Any:
     try:
         return numba.njit(nogil=True, cache=True, fastmath=EXACT_BUT_IN_ANY_ORDER, error_model="numpy")(function)
-    except RuntimeError:  # no folder to keep it in
+    except RuntimeError:  # there is no folder in which numba could cache it
         return numba.njit(nogil=True, fastmath=EXACT_BUT_IN_ANY_ORDER, error_model="numpy")(function)
 
 
 @numba.njit(inline="always")
 def _exp(x):
-    """e^x for x <= 0 to seven digits, in operations that vectorise; 0 below -87."""
+    """e^x for x <= 0, to seven digits, in operations that the compiler can vectorise. It is 0 below -87."""
     t = x * f32(1.44269504)
     n = np.floor(t + f32(0.5))
     r = t - n  # 2^t = 2^n 2^r, |r| <= 1/2
@@ -42,8 +43,8 @@ def _exp(x):
     return p * power.view(f32)
 
 
-# Numbers of LANES channels are copied to and from local arrays; loops over those have a fixed length and touch few arrays,
-# so that they become vector instructions.
+# The numbers of LANES channels are copied to and from local arrays. Loops over these have a fixed length and touch few
+# arrays, so the compiler turns them into vector instructions.
 
 
 @_compiled
@@ -88,7 +89,7 @@ def _backward(dy, dh, u, step, A, b, c, at_start, first, stride, du, dstep, dA, 
     g, sum_u, sum_step = np.zeros(LANES, f32), np.zeros(LANES, f32), np.zeros(LANES, f32)
     for left in range(low, high, LANES):
         w = min(LANES, high - left)
-        for e in range(w, LANES):  # what is left of the block before must not enter the sums over channels
+        for e in range(w, LANES):  # numbers of the previous channels must not enter the sums over channels
             slope[:, e] = ut[:, e] = dyt[:, e] = f32(0.0)
         for n in range(N):
             for e in range(w):
@@ -154,7 +155,7 @@ def backward(dy: Array, dh: Array, arrays: list[Array], stride: int, threads: in
     """(u, step, A, b, c, at_start, first), and the gradients of y and the last h -> those of u, step, A, b, c and h."""
     u, step, A, b, c = arrays[:5]
     pieces = _pieces(u.shape, threads)
-    groups = 1 + max(p[0] for p in pieces)  # of channels: each sums b and c over its own
+    groups = 1 + max((p[0] for p in pieces), default=0)  # groups of channels, each with its own sums for b and c
     du, dstep, dh0 = np.empty_like(u), np.empty_like(step), np.empty_like(dh)
     dA = np.empty((len(u), *A.shape), f32)
     db, dc = np.zeros((groups, *b.shape), f32), np.zeros((groups, *c.shape), f32)
@@ -167,7 +168,7 @@ def backward(dy: Array, dh: Array, arrays: list[Array], stride: int, threads: in
 
 
 def _pieces(shape: tuple[int, ...], threads: int) -> list[tuple[int, int, int, int]]:
-    """(group, row, low, high): each row's channels in as many groups as occupy all threads."""
+    """(group, row, low, high): the channels of each row in so many groups that every thread has work."""
     rows, _, E = shape
     groups = 1 if rows % threads == 0 else min(threads, -(-E // LANES))
     edges = [min(E, -(-E * g // groups // LANES) * LANES) for g in range(groups)] + [E]

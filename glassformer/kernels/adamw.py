@@ -5,7 +5,7 @@
     w = w - lr * decay * w                         decay acts on the weight, not through the gradient
     w = w - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
-Dividing by 1 - beta^t undoes the pull towards zero that m and v start with.
+m and v start at 0, so the first means are too small. Dividing by 1 - beta^t corrects that.
 """
 
 import math
@@ -20,7 +20,7 @@ def plain(
     weights: list[Tensor], gradients: list[Tensor], means: list[Tensor], squares: list[Tensor],
     *, step: int, lr: float, beta1: float, beta2: float, eps: float, decay: float,
 ) -> None:  # fmt: skip
-    """Update `weights`, `means` (m) and `squares` (v) in place; `step` is t and counts from 1."""
+    """Update `weights`, `means` (m) and `squares` (v) in place. `step` is t and counts from 1."""
     for w, g, m, v in zip(weights, gradients, means, squares, strict=True):
         m.mul_(beta1).add_(g, alpha=1 - beta1)
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
@@ -34,7 +34,7 @@ def fused(
     weights: list[Tensor], gradients: list[Tensor], means: list[Tensor], squares: list[Tensor],
     *, step: int, lr: float, beta1: float, beta2: float, eps: float, decay: float,
 ) -> None:  # fmt: skip
-    """The twin of `plain`: one pass over memory for all tensors together."""
+    """The twin of `plain`: one kernel updates all tensors in one pass over memory."""
     before = [torch.tensor(float(step - 1), device=w.device) for w in weights]
     adamw(
         weights, gradients, means, squares, [], before, fused=True, amsgrad=False, beta1=beta1, beta2=beta2, lr=lr,

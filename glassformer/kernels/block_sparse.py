@@ -1,11 +1,11 @@
-"""Block attention with global blocks, causal (Longformer: Beltagy et al., 2020; BigBird: Zaheer et al., 2020).
+"""Block-sparse causal attention with global blocks (Longformer: Beltagy et al., 2020; BigBird: Zaheer et al., 2020).
 
     y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys s <= t with
-          floor(t / block) - floor(s / block) <= before             those of its own block and of `before` blocks before
-          or floor(s / block) < first                               and those of the first blocks, seen by all
+          floor(t / block) - floor(s / block) <= before             its own block and the `before` blocks before it
+          or floor(s / block) < first                               and the first blocks, which every token sees
 
-The beginning stays in sight at any distance, which is also what keeps long streams stable (Xiao et al., 2023). t and s
-count from the start of the document. `bias(q_index, k_index)`: (..., T) and (..., S) -> (..., H, T, S).
+Every token sees the beginning of the document, which also keeps attention stable on long streams (Xiao et al., 2023). t and
+s count from the start of the document. `bias(q_index, k_index)`: (..., T) and (..., S) -> (..., H, T, S).
 """
 
 from collections.abc import Callable
@@ -15,27 +15,27 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from glassformer.kernels import attention
-from glassformer.kernels.overlap import windows
-
-Bias = Callable[[Tensor, Tensor], Tensor | None]
+from glassformer.kernels.attention import Bias
+from glassformer.kernels.documents import opens, places, within
+from glassformer.kernels.overlap import attend_in_chunks, windows
 
 
 def visible(q_index: Tensor, k_index: Tensor, block: int, before: int, first: int) -> Tensor:
-    """Elementwise, by the rule above."""
+    """Whether the rule above lets a query see a key, elementwise."""
     near = q_index // block - k_index // block <= before
     return (k_index <= q_index) & (near | (k_index < first * block))
 
 
 def plain(
     q: Tensor, k: Tensor, v: Tensor, block: int, before: int = 1, first: int = 1, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0, *, attention: Callable[..., Tensor] = attention.plain,
 ) -> Tensor:  # fmt: skip
     """q (B, H, T, D), k and v (B, G, T, D) -> (B, H, T, D); documents (B, T) numbers the document of every token.
 
-    A document is read as if it were alone. `dropout` is the probability with which a weight is dropped.
+    Each document is read as if it were alone. `dropout_p` is the probability with which a weight is dropped.
     """
     seen, added = _scores(q, block, before, first, bias, documents)
-    return attention.plain(q, k, v, visible=seen, bias=added, dropout=dropout)
+    return attention(q, k, v, visible=seen, bias=added, dropout_p=dropout_p)
 
 
 def _scores(
@@ -43,98 +43,75 @@ def _scores(
 ) -> tuple[Tensor, Tensor | None]:
     """The mask and the bias of all pairs, broadcastable to (B, H, T, T)."""
     row = torch.arange(q.shape[2], device=q.device)
-    if documents is None:
-        seen = visible(row[:, None], row, block, before, first)
-    else:
-        place = row - starts(documents)
-        seen = visible(place[:, None, :, None], place[:, None, None, :], block, before, first)
-        seen = seen & (documents[:, None, :, None] == documents[:, None, None, :])
+    place = row if documents is None else places(documents)[:, None]  # (T,) or (B, 1, T)
+    seen = within(visible(place[..., :, None], place[..., None, :], block, before, first), documents)
     return seen, bias(row, row) if bias else None
-
-
-def starts(documents: Tensor) -> Tensor:
-    """documents (B, T) -> (B, T): where in the row the document of each token begins."""
-    row = torch.arange(documents.shape[1], device=documents.device)
-    return torch.where(_opens(documents), row, 0).cummax(1).values
-
-
-def _opens(documents: Tensor) -> Tensor:
-    """documents (B, T) -> whether each token is the first of its document."""
-    return F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True)
 
 
 def fused(
     q: Tensor, k: Tensor, v: Tensor, block: int, before: int = 1, first: int = 1, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """The twin of `plain`: each block of queries meets first + before + 1 blocks of keys, so T x block in all."""
+    """The twin of `plain`: each block of queries is compared with first + before + 1 blocks of keys, so the work grows
+    with T x block.
+    """
     T = q.shape[2]
     if block * (first + before + 1) >= T:
         seen, added = _scores(q, block, before, first, bias, documents)
-        return attention.fused(q, k, v, visible=seen, bias=added, dropout=dropout)
+        return attention.fused(q, k, v, visible=seen, bias=added, dropout_p=dropout_p)
     if documents is None:
         pad = -T % block
         q, k, v = (F.pad(t, (0, 0, 0, pad)) for t in (q, k, v))
-        return _blocks(q, k, v, None, block, before, first, bias, dropout)[:, :, :T]
+        return _blocks(q, k, v, None, block, before, first, bias, dropout_p)[:, :, :T]
     seat, opening = _seats(documents, block)
     n = opening.shape[1]
     q, k, v = (_seated(t, seat, n * block) for t in (q, k, v))
-    y = _blocks(q, k, v, opening, block, before, first, bias, dropout)
+    y = _blocks(q, k, v, opening, block, before, first, bias, dropout_p)
     return y.gather(2, seat[:, None, :, None].expand(-1, y.shape[1], -1, y.shape[3]))
 
 
 def _seats(documents: Tensor, block: int) -> tuple[Tensor, Tensor]:
-    """Where each token goes, (B, T), when every document is to begin a new block; which block its document begins in.
+    """Spread the tokens so that every document begins a new block.
 
-    The second is (B, n) for the n blocks that the fullest row takes; the blocks left over in others are their own.
+    Returns the new place of each token (B, T), and for each of the n blocks that the longest row then has, the first
+    block of its document (B, n). Blocks that a shorter row leaves empty are documents of their own.
     """
-    B, T = documents.shape
-    which = _opens(documents).long().cumsum(1) - 1  # 0, 1, 2 ... along the row
+    which = opens(documents).long().cumsum(1)  # 0, 1, 2 ... along the row
     length = torch.zeros_like(documents).scatter_add_(1, which, torch.ones_like(documents))
     blocks = -(-length // block)
     begin = blocks.cumsum(1) - blocks  # (B, T) by document
-    row = torch.arange(T, device=documents.device)
-    seat = begin.gather(1, which) * block + row - starts(documents)
+    seat = begin.gather(1, which) * block + places(documents)
     n = int(blocks.sum(1).max())
-    opening = torch.arange(n, device=documents.device).repeat(B, 1)
+    opening = torch.arange(n, device=documents.device).repeat(len(documents), 1)
     return seat, opening.scatter(1, seat // block, begin.gather(1, which))
 
 
 def _seated(x: Tensor, seat: Tensor, length: int) -> Tensor:
-    """x (B, heads, T, D) -> (B, heads, length, D) with token t at seat[t] and zeros elsewhere."""
+    """x (B, heads, T, D) -> (B, heads, length, D) with token t at place seat[t], and zeros elsewhere."""
     index = seat[:, None, :, None].expand(x.shape)
     return x.new_zeros(*x.shape[:2], length, x.shape[3]).scatter(2, index, x)
 
 
 def _blocks(
     q: Tensor, k: Tensor, v: Tensor, opening: Tensor | None, block: int, before: int, first: int, bias: Bias | None,
-    dropout: float,
+    dropout_p: float,
 ) -> Tensor:  # fmt: skip
     """q (B, H, n block, D) -> the same shape. opening (B, n): the first block of each block's document; None: 0."""
-    B, n = q.shape[0], q.shape[2] // block
+    n = q.shape[2] // block
     number = torch.arange(n, device=q.device)[None] - (0 if opening is None else opening)  # within the document
-    earliest = (number - before)[..., None] * block  # (B or 1, n, 1): a negative place is not of this document
+    earliest = (number - before)[..., None] * block  # (B or 1, n, 1): a negative place is outside the document
     start, near = torch.arange(first * block, device=q.device), torch.arange((before + 1) * block, device=q.device)
     q_place = number[..., None] * block + near[:block]  # (B or 1, n, block)
     k_place = torch.cat([start.expand(*number.shape, -1), earliest + near], -1)  # (B or 1, n, first blocks and near)
     once = torch.cat([start < earliest, earliest + near >= 0], -1)
     seen = once[..., None, :] & (k_place[..., None, :] <= q_place[..., None])
     added = bias(q_place, k_place) if bias else None
-    y = attention.fused(
-        q.unflatten(2, (n, block)).transpose(1, 2).flatten(0, 1),  # (B n, H, block, D)
-        *(_keys(t, opening, block, before, first).flatten(0, 1) for t in (k, v)),
-        visible=_per_block(seen[:, :, None], B), bias=added if added is None else _per_block(added, B), dropout=dropout,
-    )  # fmt: skip
-    return y.unflatten(0, (B, n)).transpose(1, 2).flatten(2, 3)
-
-
-def _per_block(x: Tensor, B: int) -> Tensor:
-    """(B or 1, n, ...) -> (B n, ...)."""
-    return x.expand(B, *x.shape[1:]).flatten(0, 1)
+    k, v = (_keys(t, opening, block, before, first) for t in (k, v))
+    return attend_in_chunks(q, k, v, seen[:, :, None], added, dropout_p)
 
 
 def _keys(x: Tensor, opening: Tensor | None, block: int, before: int, first: int) -> Tensor:
-    """x (B, G, n block, D) -> (B, n, G, (first + before + 1) block, D): what each block of queries meets."""
+    """x (B, G, n block, D) -> (B, n, G, (first + before + 1) block, D): the keys that each block of queries sees."""
     near = windows(F.pad(x, (0, 0, before * block, 0)), (before + 1) * block, block)  # (B, n, G, ..., D)
     B, n, G, _, D = near.shape
     if opening is None:  # all share the beginning

@@ -2,20 +2,24 @@
 
     g = g * min(1, limit / |g|),   |g| = sqrt(sum over all tensors of g^2)
 
-One bad batch may point anywhere, but it cannot throw the weights far.
+One bad batch may have a huge gradient in a wrong direction. Clipping limits how far it can move the weights.
 """
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from glassformer.kernels.precision import wide
+
 
 @torch.no_grad()
 def plain(weights: list[Tensor], limit: float) -> Tensor:
-    """Scale the `.grad` of `weights` in place; returns the norm before clipping, a scalar."""
+    """Scale the `.grad` of `weights` in place. Returns the norm before clipping, a scalar, 0 if there are no gradients.
+
+    The norm is computed in float32 or wider, for gradients of any dtype.
+    """
     gradients = [w.grad for w in weights if w.grad is not None]
-    wide = [g if g.dtype == torch.float64 else g.float() for g in gradients]
-    norm = torch.stack([(g * g).sum() for g in wide]).sum().sqrt()
+    norm = sum(((g * g).sum() for g in map(wide, gradients)), start=torch.zeros(())).sqrt()
     for g in gradients:
         g.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
     return norm
@@ -24,6 +28,7 @@ def plain(weights: list[Tensor], limit: float) -> Tensor:
 @torch.no_grad()
 def fused(weights: list[Tensor], limit: float) -> Tensor:
     """The twin of `plain`."""
-    norm = get_total_norm([w.grad for w in weights if w.grad is not None])
+    gradients = [w.grad for w in weights if w.grad is not None]
+    norm = get_total_norm([g if g is wide(g) else torch.linalg.vector_norm(g, dtype=torch.float32) for g in gradients])
     clip_grads_with_norm_(weights, limit, norm)
     return norm

@@ -2,7 +2,7 @@
 
     y_t = W[id_t]                      W: (V, C)
 
-It equals multiplying a one-hot row by W, without the multiplication.
+The result is that of multiplying a one-hot row by W, and nothing is multiplied.
 """
 
 from torch import Tensor

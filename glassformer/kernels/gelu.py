@@ -2,7 +2,8 @@
 
     y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
 
-A smooth gate: x times (nearly) the probability that a standard normal variable is below x.
+The exact form multiplies x by the probability that a standard normal variable is below x (`gelu_exact`). This one
+approximates the probability.
 """
 
 import math

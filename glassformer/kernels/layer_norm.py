@@ -2,7 +2,7 @@
 
     y = (x - mean) / sqrt(var + eps) * weight + bias
 
-Mean and variance (the biased one) are over the last dimension: each token is normalised by itself.
+The mean and the (biased) variance are taken over the last dimension, so each token is normalised by itself.
 """
 
 from torch import Tensor

@@ -2,7 +2,7 @@
 
     y = x W^T + b                      W: (M, N), b: (M,) or None
 
-The weight is stored output-first, as PyTorch and checkpoints of the field do, so row m of W is what output m looks for.
+The weight is stored output-first, as in PyTorch and in published checkpoints: row m of W computes output m.
 """
 
 from torch import Tensor

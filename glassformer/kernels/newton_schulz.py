@@ -1,10 +1,11 @@
-"""Orthogonalisation by Newton-Schulz iteration, the heart of Muon (Jordan et al., 2024; Bernstein and Newhouse, 2024).
+"""Orthogonalisation by Newton-Schulz iteration, the core of Muon (Jordan et al., 2024; Bernstein and Newhouse, 2024).
 
     X = G / |G|
     five times:  A = X X^T,   X = a X + (b A + c A A) X        (a, b, c) = (3.4445, -4.7750, 2.0315)
 
-If G = U S V^T, the result is close to U V^T: every direction of the gradient counts alike, however small its singular
-value. The coefficients are tuned for speed near 0, so singular values end between about 0.7 and 1.2, which is enough.
+If G = U S V^T, the result is close to U V^T: every direction of the gradient gets the same weight, however small its
+singular value. The coefficients make small singular values grow fast, at the price of ending between about 0.7 and 1.2
+instead of at 1, which is close enough for an optimizer.
 """
 
 import torch
@@ -15,7 +16,7 @@ ITERATIONS = 5
 
 
 def plain(gradient: Tensor) -> Tensor:
-    """gradient (..., M, N) -> the same shape, singular values near 1."""
+    """gradient (..., M, N) -> the same shape, with singular values near 1."""
     a, b, c = COEFFICIENTS
     tall = gradient.shape[-2] > gradient.shape[-1]
     X = gradient.mT if tall else gradient  # the smaller side first, so that A is small
@@ -27,5 +28,5 @@ def plain(gradient: Tensor) -> Tensor:
 
 
 def fused(gradient: Tensor) -> Tensor:
-    """The twin of `plain`, in bf16: the iteration forgives rounding."""
+    """The twin of `plain`, computed in bf16: the iteration corrects its own rounding errors."""
     return plain(gradient.to(torch.bfloat16)).to(gradient.dtype)

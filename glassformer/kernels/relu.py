@@ -2,7 +2,7 @@
 
     y = max(x, 0)
 
-The plainest bend there is: what is negative is forgotten.
+The simplest nonlinearity: negative numbers become 0.
 """
 
 from torch import Tensor

@@ -2,7 +2,7 @@
 
     y = x / sqrt(mean(x^2) + eps) * weight
 
-LayerNorm without the centring and without the bias: only the length of x is taken out.
+It is layer normalisation without subtracting the mean and without a bias: only the length of x is normalised.
 """
 
 from torch import Tensor
@@ -15,5 +15,5 @@ def plain(x: Tensor, weight: Tensor, eps: float = 1e-6) -> Tensor:
 
 
 def fused(x: Tensor, weight: Tensor, eps: float = 1e-6) -> Tensor:
-    """The twin of `plain`. Narrow x gets a weight as narrow: of two dtypes the kernel knows nothing, and torch warns."""
+    """The twin of `plain`. The weight is converted to the dtype of x, because the kernel does not take two dtypes."""
     return F.rms_norm(x, x.shape[-1:], weight.to(x.dtype), eps)

@@ -4,24 +4,32 @@
     (y_i, y_{i+D/2}) = (x_i cos(p theta_i) - x_{i+D/2} sin(p theta_i),
                         x_i sin(p theta_i) + x_{i+D/2} cos(p theta_i))
 
-Each pair of numbers is turned by an angle that grows with the position p, so the dot product of a query and a key
-depends on how far apart they stand and not on where. Where only a part of a head is turned, D is the width of that part.
+Each pair of numbers is turned by an angle that grows with the position p. The dot product of a query and a key then
+depends on the distance between them and not on where they stand. If only a part of each head is turned, D is the width of
+that part.
 """
 
 import torch
 from torch import Tensor
 
 
-def angles(positions: Tensor, head_dim: int, base: float) -> Tensor:
-    """positions (...) -> p * theta_i, (..., D/2) in float32."""
-    i = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32)
-    return positions[..., None].float() * base ** (-i / head_dim)
+def frequencies(width: int, base: float, device: torch.device) -> Tensor:
+    """theta_i = 1 / base^(2i/width), (width/2,) in float32: radians per token.
+
+    Written as every reference does: base^(-2i/width) is rounded otherwise, and after 8,000 tokens one turns apart by 1e-3.
+    """
+    return 1.0 / base ** (torch.arange(0, width, 2, device=device).float() / width)
+
+
+def angles(positions: Tensor, width: int, base: float) -> Tensor:
+    """positions (...) -> p * theta_i, (..., width/2) in float32."""
+    return positions[..., None].float() * frequencies(width, base, positions.device)
 
 
 def plain(q: Tensor, k: Tensor, angle: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """q (B, H, T, D), k (B, G, T, D), angle (T, W/2) or (B, 1, T, W/2) -> both, their first W <= D numbers turned.
+    """q (B, H, T, D), k (B, G, T, D), angle (T, W/2) or (B, 1, T, W/2) -> q and k with their first W <= D numbers turned.
 
-    What is turned is multiplied by `temperature` besides (see model/position/rope/scaling/yarn.py).
+    The turned numbers are also multiplied by `temperature` (see model/position/rope/scaling/yarn.py).
     """
     return _turn(q, angle, temperature), _turn(k, angle, temperature)
 
@@ -34,7 +42,7 @@ def _turn(x: Tensor, angle: Tensor, temperature: float) -> Tensor:
 
 
 def fused(q: Tensor, k: Tensor, angle: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """The twin of `plain`: the sine and cosine are taken once and each tensor is read twice instead of four times."""
+    """The twin of `plain`: sine and cosine are computed once, and each tensor is read twice instead of four times."""
     cos, sin = temperature * angle.cos(), temperature * angle.sin()
     cos, sin = torch.cat([cos, cos], -1).to(q.dtype), torch.cat([-sin, sin], -1).to(q.dtype)
     return _turn_at_once(q, cos, sin), _turn_at_once(k, cos, sin)

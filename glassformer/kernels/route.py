@@ -1,35 +1,50 @@
-"""Top-k routing of tokens to experts (Shazeer et al., 2017; Mixtral: Jiang et al., 2024), and the price of unevenness.
+"""Top-k routing of tokens to experts (Shazeer et al., 2017; Mixtral: Jiang et al., 2024), with its load-balancing loss.
 
     p = softmax(scores)                          (N, E)
-    the k greatest p of a token choose its experts; their shares are p divided by the sum of these k
-    balance = E sum_e f_e P_e                    Switch Transformer (Fedus et al., 2021, eq. 4)
+    the k greatest p of a token choose its experts; their weights are p divided by the sum of these k
+    loss = E sum_e f_e P_e                       load-balancing loss (Switch Transformer: Fedus et al., 2021, eq. 4)
 
-f_e is the share of all N k choices that fell to expert e (no gradient), P_e the mean p of e. The balance is 1 when all
-experts are used alike and E / k at worst.
+f_e is the fraction of all N k choices that fell to expert e (it has no gradient), and P_e is the mean of p_e over the
+tokens. The loss is 1 when all experts are used equally, and E / k when all tokens choose the same k.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from glassformer.kernels.softmax import plain as softmax_plain
+from glassformer.kernels import softmax
+from glassformer.kernels.precision import wide
 
 
-def plain(scores: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """scores (N, E) -> shares (N, k), the chosen experts (N, k) int64 in falling order, and the balance ()."""
-    p = softmax_plain(scores)
-    order = p.argsort(dim=-1, descending=True, stable=True)[:, :k]
-    chosen = p.gather(-1, order)
-    shares = chosen / chosen.sum(-1, keepdim=True)
-    E = scores.shape[-1]
-    f = torch.stack([(order == e).sum() for e in range(E)]).to(p.dtype) / max(1, order.numel())
-    return shares, order, E * (f * p.mean(0)).sum()
+def plain(
+    scores: Tensor, k: int, counted: Tensor | None = None, *, softmax: Callable[..., Tensor] = softmax.plain
+) -> tuple[Tensor, Tensor, Tensor]:
+    """scores (N, E) -> the weights (N, k) and the chosen experts (N, k) int64 in falling order, and the loss, a scalar.
+
+    The loss is in float32 or wider and over the tokens that are `counted` (N,) booleans; None: all. Without any it is 0.
+    """
+    N, E = scores.shape
+    p = softmax(scores)
+    chosen = p.argsort(dim=-1, descending=True, stable=True)[:, :k]
+    weights = p.gather(-1, chosen)
+    weights = weights / weights.sum(-1, keepdim=True)
+    counted = scores.new_ones(N, dtype=torch.bool) if counted is None else counted
+    n = counted.sum().clamp(min=1)
+    P = (wide(p) * counted[:, None]).sum(0) / n
+    f = torch.stack([((chosen == e) & counted[:, None]).sum() for e in range(E)]).to(P.dtype) / (n * k)
+    return weights, chosen, E * (f * P).sum()
 
 
-def fused(scores: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+def fused(scores: Tensor, k: int, counted: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """The twin of `plain`."""
-    E = scores.shape[-1]
+    N, E = scores.shape
     p = scores.softmax(-1)
-    chosen, order = p.topk(k, dim=-1)
-    f = torch.zeros(E, dtype=p.dtype, device=p.device)
-    f = f.scatter_add(0, order.flatten(), torch.ones_like(chosen).flatten()) / max(1, order.numel())
-    return chosen / chosen.sum(-1, keepdim=True), order, E * (f * p.mean(0)).sum()
+    weights, chosen = p.topk(k, dim=-1)
+    counted = torch.ones(N, dtype=torch.bool, device=p.device) if counted is None else counted
+    n = counted.sum().clamp(min=1)
+    P = counted.to(wide(p).dtype) @ wide(p) / n
+    count = torch.zeros(E, dtype=torch.long, device=p.device)
+    count = count.scatter_add(0, chosen.flatten(), counted.long()[:, None].expand(-1, k).flatten())
+    f = count.to(P.dtype) / (n * k)
+    return weights / weights.sum(-1, keepdim=True), chosen, E * (f * P).sum()

@@ -1,26 +1,27 @@
 """The selective state-space model (Gu and Dao, 2023, algorithm 2): a memory that decides what to keep.
 
-    h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t        (E, N)     channel by channel, N numbers each
+    h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t        (E, N)     each of E channels has a state of N numbers
     y_t = C_t h_t + D x_t                           (E,)
 
-A < 0 is learned and fixed; dt, B and C come from the token itself: a large dt forgets and writes, dt = 0 passes by. There
-is no softmax and no pair of tokens: the state is all that is left of the past.
+A < 0 is a parameter; dt, B and C are computed from the token. A large dt forgets the past and writes the token into the
+state; with dt = 0 the state stays as it is. No two tokens are compared: the state is all that remains of the past.
 
-Recurrences of this kind can be computed by a parallel scan or, when A is one number a head, by matrix products (Dao and
-Gu, 2024). On a CPU with N decays a channel neither pays: `fused` walks through time as `plain` does, but with states that
-stay in the processor's cache, and its gradient computes them again instead of keeping them. Float32 on a CPU goes through
-machine code (`_scan_cpu.py`); elsewhere the same steps are tensor operations.
+Such a recurrence can also be computed by a parallel scan or, if A is one number per head, by matrix products (Dao and Gu,
+2024). On a CPU, with N decays per channel, both are slower. `fused` walks through time as `plain` does, but its states stay
+in the processor's cache, and its gradient computes them again instead of keeping them. Float32 on a CPU runs as machine
+code (`_scan_cpu.py`); elsewhere the same steps are tensor operations.
 """
 
 import torch
 from torch import Tensor
 
-from glassformer.kernels._recurrence import first_tokens, unnarrowed, wide
+from glassformer.kernels.documents import opens
+from glassformer.kernels.precision import full_precision, wide
 
 STEPS = 16
-"""Tokens at a time. Of the states only those at the start of each so many are kept for the gradient."""
+"""Tokens that are processed together. Only the state before each group of so many is kept for the gradient."""
 ENOUGH = 1 << 16
-"""Numbers in x below which a second thread is not worth starting."""
+"""If x has fewer numbers than this, starting a second thread costs more than it saves."""
 
 
 def plain(
@@ -28,13 +29,13 @@ def plain(
     state: Tensor | None = None, documents: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """x and dt (batch, T, E), A (E, N), B and C (batch, T, N), D (E) -> y (batch, T, E) and the last h (batch, E, N) in
-    float32 or wider. `state` is the h before the first token; `documents` (batch, T) numbers packed texts, each of which
-    starts with h = 0.
+    float32 or wider, for T >= 1. `state` is the h before the first token, 0 by default. `documents` (batch, T) numbers the
+    documents packed into a row; h is 0 at the start of each.
     """
     dtype = x.dtype
     x, dt, A, B, C, D = (wide(t) for t in (x, dt, A, B, C, D))
     h = x.new_zeros(x.shape[0], *A.shape) if state is None else wide(state)
-    first, y = first_tokens(documents), []
+    first, y = (None if documents is None else opens(documents)), []
     for t in range(x.shape[1]):
         if first is not None:
             h = h * ~first[:, t, None, None]
@@ -47,8 +48,8 @@ def fused(
     x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor,
     state: Tensor | None = None, documents: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The twin of `plain`: one operator for the states and one for their gradient."""
-    dtype, first = x.dtype, first_tokens(documents)
+    """The twin of `plain`: one operator computes the states, and one their gradient."""
+    dtype, first = x.dtype, (None if documents is None else opens(documents))
     x, dt, A, B, C, D = (wide(t) for t in (x, dt, A, B, C, D))
     h = x.new_zeros(x.shape[0], *A.shape) if state is None else wide(state)
     y, h, _ = _scan(*(t.contiguous() for t in (dt * x, dt, A.T, B, C, h.mT)), first)
@@ -63,7 +64,7 @@ def fused(
 def _scan(
     u: Tensor, step: Tensor, A: Tensor, b: Tensor, c: Tensor, h: Tensor, first: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """y, the last h, and every STEPS-th h, from the first on: (T / STEPS, batch, N, E)."""
+    """y, the last h, and every STEPS-th h from the first one on: (T / STEPS, batch, N, E)."""
     if _compiled(u):
         from glassformer.kernels import _scan_cpu
 
@@ -73,7 +74,7 @@ def _scan(
     u, step, b, c = (t.transpose(0, 1) for t in (u, step, b, c))  # time first
     y, at_start = torch.empty_like(u, memory_format=torch.contiguous_format), []
     decay, states = _room(u, A, 0), _room(u, A, 1)
-    with unnarrowed(u.device):
+    with full_precision(u.device):
         for start in range(0, len(u), STEPS):
             now = slice(start, start + STEPS)
             at_start.append(h.clone())
@@ -98,7 +99,7 @@ def _scan_backward(
     dy, u, step, b, c = (t.transpose(0, 1) for t in (dy, u, step, b, c))  # time first
     du, dstep, db, dc = (torch.empty_like(t, memory_format=torch.contiguous_format) for t in (u, step, b, c))
     dA, decay, states, slope = torch.zeros_like(A), _room(u, A, 0), _room(u, A, 1), _room(u, A, 0)
-    with unnarrowed(u.device):
+    with full_precision(u.device):
         for i in reversed(range(len(at_start))):
             now = slice(i * STEPS, (i + 1) * STEPS)
             n = _states(u[now], step[now], A, b[now], at_start[i], None if first is None else first.T[now], decay, states)
@@ -134,7 +135,7 @@ def _room(u: Tensor, A: Tensor, extra: int) -> Tensor:
 
 
 def _states(u, step, A, b, h, first, decay, states) -> int:
-    """Fill decay[t] = exp(dt_t A) and states[t + 1] = h_t from states[0] = h; returns how many tokens that were."""
+    """Fill decay[t] = exp(dt_t A) and states[t + 1] = h_t from states[0] = h. Returns the number of tokens."""
     n = len(u)
     states[0] = h  # before the rest is overwritten: h may stand there
     torch.mul(step[:, :, None], A, out=decay[:n]).exp_()

@@ -1,11 +1,12 @@
-"""A causal convolution of a few taps, each channel by itself, then SiLU (as in Gu and Dao, 2023, section 3.4).
+"""A short causal convolution of each channel by itself (depthwise), then SiLU (as in Gu and Dao, 2023, section 3.4).
 
-    y_t = silu(b + sum_{j=0}^{W-1} w_j x_{t-W+1+j})            silu(a) = a / (1 + exp(-a))
+    y_t = silu(b + sum_{j=0}^{W-1} w_j x_{t-W+1+j})
 
-It lets a recurrent layer see the last W tokens side by side before it decides what to write into its state. What stood
-before the first token is the `tail`, W - 1 inputs; a document packed behind another sees zeros there instead.
+It lets a recurrent layer see the last W tokens side by side before it decides what to write into its state. The `tail`
+holds the W - 1 inputs before the first token, or zeros. A document that is packed behind another one sees zeros there.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,10 +14,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from glassformer.kernels import silu
+
 
 def plain(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, tail: Tensor | None = None, documents: Tensor | None = None
-) -> Tensor:
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, tail: Tensor | None = None, documents: Tensor | None = None,
+    *, silu: Callable[..., Tensor] = silu.plain,
+) -> Tensor:  # fmt: skip
     """x (B, T, E), weight (E, 1, W), bias (E), tail (B, W - 1, E), documents (B, T) -> (B, T, E)."""
     T, W = x.shape[1], weight.shape[-1]
     padded = _behind(tail, x, W)
@@ -26,13 +30,13 @@ def plain(
         if documents is not None:
             tap = tap * _same_document(documents, W - 1 - j)[..., None]
         a = a + weight[:, 0, j] * tap
-    return a * a.sigmoid()
+    return silu(a)
 
 
 def fused(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, tail: Tensor | None = None, documents: Tensor | None = None
 ) -> Tensor:
-    """The twin of `plain`; with packed documents it is `plain`, since no kernel knows them."""
+    """The twin of `plain`. Packed documents are computed by `plain`, because no kernel supports them."""
     if documents is not None:
         return plain(x, weight, bias, tail, documents)
     if tail is None:
@@ -41,8 +45,9 @@ def fused(
 
 
 class _Taps(torch.autograd.Function):
-    """The formula without a tail, in x's own layout, which to a kernel for images is a picture one pixel high with the
-    channels last. That kernel is slow at the gradient of the weights, so this is written out (LOG.md)."""
+    """The formula without a tail, by PyTorch's convolution of images: x is an image one pixel high, with channels last.
+    That kernel computes the gradient of the weights slowly, so the gradient is written out here (LOG.md).
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -60,7 +65,7 @@ class _Taps(torch.autograd.Function):
         T, W = x.shape[1], weight.shape[-1]
         da = torch.ops.aten.silu_backward(dy, a)
         dx = _correlate(da, weight.flip(-1))[:, W - 1 :]
-        steps = [min(W - 1 - j, T) for j in range(W)]  # how far back each tap looks
+        steps = [min(W - 1 - j, T) for j in range(W)]  # how many tokens back each tap looks
         dweight = torch.stack([(da[:, n:] * x[:, : T - n]).sum((0, 1)) for n in steps], -1)
         return dx, dweight[:, None].to(weight.dtype), da.sum((0, 1)).to(weight.dtype) if ctx.biased else None
 
@@ -73,7 +78,7 @@ def _correlate(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def tail_after(x: Tensor, width: int, tail: Tensor | None = None, counts: Tensor | None = None) -> Tensor:
-    """The last width - 1 inputs once x (B, T, E) is read, of which counts (B,) tokens are real: (B, width - 1, E)."""
+    """The tail after x (B, T, E): its last width - 1 inputs, of which counts (B,) are real if given: (B, width - 1, E)."""
     padded = _behind(tail, x, width)
     if counts is None:
         return padded[:, x.shape[1] :]
@@ -87,7 +92,7 @@ def _behind(tail: Tensor | None, x: Tensor, width: int) -> Tensor:
 
 
 def _same_document(documents: Tensor, steps: int) -> Tensor:
-    """(B, T): whether the token so many steps back belongs to the same document (or to none: zeros stand there)."""
+    """(B, T): whether the token so many steps back is of the same document, or before the row, where zeros stand."""
     same, steps = torch.ones_like(documents, dtype=torch.bool), min(steps, documents.shape[1])
     same[:, steps:] = documents[:, steps:] == documents[:, : documents.shape[1] - steps]
     return same

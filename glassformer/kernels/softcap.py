@@ -2,7 +2,7 @@
 
     y = cap tanh(z / cap)
 
-Small scores pass unchanged, and none can grow beyond `cap`, so no token becomes impossible by accident.
+Small scores pass almost unchanged, and none can grow beyond `cap`, so a single score cannot dominate the softmax.
 """
 
 import torch
@@ -15,6 +15,6 @@ def plain(z: Tensor, cap: float) -> Tensor:
 
 
 def fused(z: Tensor, cap: float) -> Tensor:
-    """The twin of `plain`: the product is written over the tangent, where no gradient is asked for."""
+    """The twin of `plain`: without a gradient, the product overwrites tanh(z / cap) instead of taking new memory."""
     y = torch.tanh(z / cap)
     return y * cap if y.requires_grad else y.mul_(cap)

@@ -1,10 +1,10 @@
 """Strided attention (Sparse Transformer: Child, Gray, Radford and Sutskever, 2019, section 4.2), both patterns in one head.
 
     y_t = sum_s softmax_s(q_t . k_s / sqrt(D) + bias_ts) v_s        over the keys s <= t with
-          t - s < window                                            the neighbours
-          or (t - s) mod stride = 0                                 every stride-th before
+          t - s < window                                            its neighbours
+          or (t - s) mod stride = 0                                 and every stride-th token before it
 
-Two steps connect any two tokens when window >= stride; T (window + T/stride) pairs where full attention has T^2 / 2.
+If window >= stride, two layers connect any two tokens. The work is T (window + T/stride) pairs instead of T^2 / 2.
 `bias(q_index, k_index)`: (..., T) and (..., S) -> (..., H, T, S).
 """
 
@@ -15,47 +15,55 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from glassformer.kernels import attention
-from glassformer.kernels.dropout import fused as dropout_fused
+from glassformer.kernels import attention, dropout
+from glassformer.kernels.attention import Bias, repeats
+from glassformer.kernels.documents import within
 from glassformer.kernels.overlap import windows
 
-Bias = Callable[[Tensor, Tensor], Tensor | None]
 CHUNK = 128
 """Queries that share their neighbours in `fused`."""
 
 
 def visible(q_index: Tensor, k_index: Tensor, window: int, stride: int) -> Tensor:
-    """Elementwise, by the rule above."""
+    """Whether the rule above lets a query see a key, elementwise."""
     back = q_index - k_index
     return (back >= 0) & ((back < window) | (back % stride == 0))
 
 
 def plain(
     q: Tensor, k: Tensor, v: Tensor, window: int, stride: int, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0, *, attention: Callable[..., Tensor] = attention.plain,
 ) -> Tensor:  # fmt: skip
     """q (B, H, T, D), k and v (B, G, T, D) -> (B, H, T, D); documents (B, T) numbers the document of every token.
 
-    A query sees the keys of its own document only. `dropout` is the probability with which a weight is dropped.
+    A query sees the keys of its own document only. `dropout_p` is the probability with which a weight is dropped.
     """
+    seen, added = _scores(q, window, stride, bias, documents)
+    return attention(q, k, v, visible=seen, bias=added, dropout_p=dropout_p)
+
+
+def _scores(
+    q: Tensor, window: int, stride: int, bias: Bias | None, documents: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """The mask and the bias of all pairs, broadcastable to (B, H, T, T)."""
     index = torch.arange(q.shape[2], device=q.device)
-    seen = visible(index[:, None], index, window, stride)
-    if documents is not None:
-        seen = seen & (documents[:, None, :, None] == documents[:, None, None, :])
-    return attention.plain(q, k, v, visible=seen, bias=bias(index, index) if bias else None, dropout=dropout)
+    seen = within(visible(index[:, None], index, window, stride), documents)
+    return seen, bias(index, index) if bias else None
 
 
 def fused(
     q: Tensor, k: Tensor, v: Tensor, window: int, stride: int, bias: Bias | None = None,
-    documents: Tensor | None = None, dropout: float = 0.0,
+    documents: Tensor | None = None, dropout_p: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """The twin of `plain`. Tokens whose index leaves the same remainder see each other: `stride` short sequences.
-
-    Scores with the neighbours and scores within those sequences stand side by side under one softmax.
+    """The twin of `plain`. The tokens whose indices have the same remainder modulo `stride` see each other, which makes
+    `stride` short sequences. One softmax is taken over the scores with the neighbours and the scores within them.
     """
-    T, repeat = q.shape[2], q.shape[1] // k.shape[1]
-    window, stride = min(window, T), min(stride, T)  # both look no farther than there are tokens
-    k, v = (t.repeat_interleave(repeat, 1) if repeat > 1 else t for t in (k, v))
+    n, T = repeats(q, k), q.shape[2]
+    if window >= T:
+        seen, added = _scores(q, window, stride, bias, documents)
+        return attention.fused(q, k, v, None if documents is None else seen, added, dropout_p)
+    stride = min(stride, T)  # it looks no farther than there are tokens
+    k, v = (t.repeat_interleave(n, 1) if n > 1 else t for t in (k, v))
     q = q / math.sqrt(q.shape[3])
     chunk = min(T, CHUNK, max(32, window))
     near_pad, far_pad = -T % chunk, -T % stride
@@ -63,7 +71,7 @@ def fused(
     near = _near_scores(_padded(q, near_pad), _padded(k, near_pad), chunk, window, bias, documents)
     far = _far_scores(_padded(q, far_pad), _padded(k, far_pad), window, stride, bias, documents)
     scores = torch.cat([near.flatten(2, 3)[:, :, :T], far.transpose(2, 3).flatten(2, 3)[:, :, :T]], 3)
-    pattern = dropout_fused(scores.softmax(3), dropout)
+    pattern = dropout.fused(scores.softmax(3), dropout_p)
     near_pattern, far_pattern = pattern.split([near.shape[4], far.shape[4]], 3)
 
     near_values = _windows(_padded(v, near_pad), chunk, window)
@@ -86,7 +94,7 @@ def _windows(x: Tensor, chunk: int, window: int) -> Tensor:
 def _near_scores(
     q: Tensor, k: Tensor, chunk: int, window: int, bias: Bias | None, documents: Tensor | None
 ) -> Tensor:
-    """q, k (B, H, N chunk, D) -> (B, H, N, chunk, window + chunk): with the neighbours, -inf where they are none."""
+    """q, k (B, H, N chunk, D) -> (B, H, N, chunk, window + chunk): the scores with the neighbours, -inf for other keys."""
     T, device = q.shape[2], q.device
     scores = q.unflatten(2, (-1, chunk)) @ _windows(k, chunk, window).transpose(3, 4)
     q_index = torch.arange(T, device=device).view(-1, chunk)  # (N, chunk)
@@ -103,7 +111,9 @@ def _near_scores(
 def _far_scores(
     q: Tensor, k: Tensor, window: int, stride: int, bias: Bias | None, documents: Tensor | None
 ) -> Tensor:
-    """q, k (B, H, M stride, D) -> (B, H, stride, M, M): with every stride-th token, -inf where it is later or near."""
+    """q, k (B, H, M stride, D) -> (B, H, stride, M, M): the scores with every stride-th token, -inf where the key is later
+    than the query or one of its neighbours.
+    """
     T, device = q.shape[2], q.device
     q, k = (t.unflatten(2, (-1, stride)).transpose(2, 3) for t in (q, k))  # (B, H, stride, M, D)
     index = torch.arange(T, device=device).view(-1, stride).T  # (stride, M)

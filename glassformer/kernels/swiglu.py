@@ -1,17 +1,21 @@
 """SwiGLU, the gated unit of Llama and most models since (Shazeer, 2020, eq. 6).
 
-    y = silu(gate) * up,   silu(g) = g * sigmoid(g) = g / (1 + exp(-g))
+    y = silu(gate) * up
 
 One projection of the input opens or closes the other, number by number.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn import functional as F
 
+from glassformer.kernels import silu
 
-def plain(gate: Tensor, up: Tensor) -> Tensor:
+
+def plain(gate: Tensor, up: Tensor, *, silu: Callable[..., Tensor] = silu.plain) -> Tensor:
     """gate (...), up (...) -> the same shape."""
-    return gate * gate.sigmoid() * up  # exp(-gate) itself would overflow below -88, and its gradient be NaN
+    return silu(gate) * up
 
 
 def fused(gate: Tensor, up: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The laboratory: what a person asks before and after training.
+"""The laboratory: the questions that a person asks before and after training.
 
-Each folder is one question; its `terminal.py` prints the answer and its `page.py` draws it.
+Each folder is one question. Its `terminal.py` prints the answer, its `page.py` draws it, and neither computes it.
 """

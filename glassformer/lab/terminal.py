@@ -8,30 +8,33 @@ from rich.table import Table
 
 from glassformer.lab.evaluate import Evaluation, judge
 
+COLUMNS = {
+    "bpb": "bits per byte", "understood": "sentences understood", "consistent": "claims consistent",
+    "wholly_right": "stories wholly right", "original": "not copied",
+}  # fmt: skip
+"""What the measures are called."""
+
 
 def show_evaluation(folder: Path, n_stories: int, console: Console) -> Evaluation:
-    """Judge the run in `folder` and print what was found. Raises GlassError."""
+    """Evaluate the run in `folder` and print what was found. Raises GlassError."""
     with console.status("") as status:
         found = judge(folder, n_stories, status.update)
     console.print(_table(found.rows))
     for note in found.notes:
         console.print(note)
-    gain = 1 - found.rows["model"]["bpb"] / found.rows[found.longest]["bpb"]
-    better = f"The model needs {gain:.0%} fewer bits than the {found.longest}."
-    console.print(better if gain > 0 else f"The {found.longest} predicts better.")
+    if found.saved > 0:
+        console.print(f"The model needs {found.saved:.0%} fewer bits than the {found.longest}.")
+    else:
+        console.print(f"The {found.longest} predicts better.")
     return found
 
 
 def _table(rows: dict[str, dict[str, Any]]) -> Table:
     table = Table(title="on text nobody trained on", title_justify="left", box=None, header_style="bold")
     table.add_column("")
-    columns = {
-        "bpb": "bits per byte", "understood": "sentences understood", "consistent": "claims consistent",
-        "wholly_right": "stories wholly right", "original": "not copied",
-    }  # fmt: skip
-    shown = [name for name in columns if name in rows["model"]]
+    shown = [name for name in COLUMNS if name in rows["model"]]
     for name in shown:
-        table.add_column(columns[name], justify="right")
+        table.add_column(COLUMNS[name], justify="right")
     for who, values in rows.items():
         cells = [f"{values[name]:{'.3f' if name == 'bpb' else '.0%'}}" if name in values else "" for name in shown]
         table.add_row(who, *cells, style="bold" if who == "model" else "")

@@ -1,27 +1,35 @@
-"""One block: a mixer gathers, an MLP thinks, and both write into the residual stream.
+"""One block: a mixer moves information between tokens, an MLP works on each token, and both add to the residual stream.
 
-Where the norms stand is the choice of a `residual/` variant, which is a subclass with two sentences in `forward`.
+A `residual/` variant decides where the norms stand: it is a subclass whose `forward` is two lines.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 
+from glassformer.model.mlp import RoutedMLP
 from glassformer.model.positions import Positions
 
 
 class Block(nn.Module):
-    """The parts, named. `norm()` makes a new norm; a subclass says in what order they act."""
+    """Holds the parts of one block. A subclass says in which order they act."""
 
-    def __init__(self, mixer: nn.Module, mlp: nn.Module, norm: Callable[[], nn.Module], dropout: nn.Module):
+    def __init__(self, mixer_norm: nn.Module, mixer: nn.Module, mlp_norm: nn.Module, mlp: nn.Module, dropout: nn.Module):
         super().__init__()
-        self.mixer_norm = norm()
+        self.mixer_norm = mixer_norm
         self.mixer = mixer
-        self.mlp_norm = norm()
+        self.mlp_norm = mlp_norm
         self.mlp = mlp
         self.dropout = dropout
 
-    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
-        """x (B, T, C) -> (B, T, C)."""
+    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
+        """x (B, T, C) -> the stream after this block, (B, T, C), and the MLP's auxiliary loss (a scalar) or None.
+
+        The loss is returned and not stored, because activation checkpointing, FSDP and pipelines see only what a
+        forward returns.
+        """
         raise NotImplementedError("a variant in model/residual/ writes this")
+
+    def think(self, x: Tensor, positions: Positions) -> tuple[Tensor, Tensor | None]:
+        """x (B, T, C) -> the MLP's output (B, T, C), and its auxiliary loss or None."""
+        return self.mlp(x, positions.real) if isinstance(self.mlp, RoutedMLP) else (self.mlp(x), None)

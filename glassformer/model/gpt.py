@@ -15,16 +15,19 @@ from torch import Tensor, nn
 
 from glassformer.config import slot
 from glassformer.kernels import Kernels, fused
+from glassformer.kernels.cross_entropy import IGNORED
+from glassformer.kernels.documents import places
+from glassformer.model.block import Block
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed
-from glassformer.model.head import Foresight, Head
-from glassformer.model.init import Init
+from glassformer.model.head import HasAuxiliaryLoss, Head
+from glassformer.model.init import Init, seeded
 from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
-from glassformer.model.mlp import MLP, Balanced
+from glassformer.model.mlp import MLP, RoutedMLP
 from glassformer.model.norm import Norm
 from glassformer.model.position import Position
-from glassformer.model.positions import Positions, places
+from glassformer.model.positions import Positions
 from glassformer.model.residual import Residual
 from glassformer.model.shapes import Shapes
 
@@ -76,6 +79,16 @@ class GPTConfig(Shapes):
         """The mixer of a layer, counted from 0."""
         return self.mixers[layer % len(self.mixers)] if self.mixers else self.mixer
 
+    def block(self, layer: int = 0, kernels: Kernels | None = None) -> Block:
+        """One block by itself, with its own weights: `block(x, Positions.of(T))` returns (y, auxiliary loss or None)."""
+        kernels = kernels or fused()
+        return self.residual.build(
+            mixer=self.mixer_of(layer).build(self, kernels),
+            mlp=self.mlp.build(self, kernels),
+            norm=lambda: self.norm.build(self, kernels),
+            dropout=Dropout(self.dropout, kernels),
+        )
+
 
 class GPT(nn.Module):
     """A decoder-only transformer. Single-device code; wrap it from outside to parallelise, adapt or inspect it."""
@@ -85,30 +98,38 @@ class GPT(nn.Module):
         kernels = kernels or fused()
         self.config, self.kernels = config, kernels
 
-        def norm() -> nn.Module:
-            return config.norm.build(config, kernels)
+        with seeded(seed):  # a part of the user's own may draw weights without being a Leaf
+            self._build(config, kernels)
+        config.init.fill(self, config, seed)
 
+    def _build(self, config: GPTConfig, kernels: Kernels) -> None:
         self.embed = config.embed.build(config, kernels)
         self.position = config.position.build(config, kernels)
         self.embed_dropout = Dropout(config.dropout, kernels)
-        self.blocks = nn.ModuleList(
-            config.residual.build(
-                mixer=config.mixer_of(layer).build(config, kernels),
-                mlp=config.mlp.build(config, kernels),
-                norm=norm,
-                dropout=Dropout(config.dropout, kernels),
-            )
-            for layer in range(config.n_layer)
-        )
-        self.final_norm = config.residual.final(norm)
+        self.blocks = nn.ModuleList(config.block(layer, kernels) for layer in range(config.n_layer))
+        self.final_norm = config.residual.final(lambda: config.norm.build(config, kernels))
         self.head = config.head.build(config, kernels)
-        config.init.fill(self, config, seed)
 
     def forward(
-        self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None, documents: Tensor | None = None
-    ) -> Tensor:
-        """ids (B, T) -> logits (B, T, V): what each position expects next. For the rest see `hidden`."""
-        return self.logits(self.hidden(ids, cache, counts, documents))
+        self, ids: Tensor, targets: Tensor | None = None, cache: Cache | None = None, counts: list[int] | None = None,
+        documents: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """ids (B, T) -> logits (B, T, V): the score of every token as the next one.
+
+        With `targets` (B, T), the ids that follow: the nats of each target, (B, T) in float32 or wider, and 0 where the
+        target is IGNORED. In training mode the auxiliary losses of the parts (load balancing, multi-token prediction) are
+        added to the nats of every counted token. For the other arguments see `hidden`.
+        """
+        x, auxiliary = self._stream(ids, self._positions(ids, targets, cache, counts, documents), cache)
+        logits = self.logits(x)
+        if targets is None:
+            return logits
+        nats = self.kernels.cross_entropy(logits.flatten(0, 1), targets.flatten()).view_as(targets)
+        if not self.training:
+            return nats
+        if isinstance(self.head, HasAuxiliaryLoss):
+            auxiliary = [*auxiliary, self.head.auxiliary_loss(x, self.logits, targets, documents)]
+        return nats + sum(auxiliary) * (targets != IGNORED) if auxiliary else nats
 
     def hidden(
         self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None, documents: Tensor | None = None
@@ -119,19 +140,34 @@ class GPT(nn.Module):
         padded on the right to a common T; outputs at the padding mean nothing.
 
         `documents` (B, T) numbers the documents packed into each row, in rising order: each is read as if it were
-        alone. It is for training, and goes with no cache.
+        alone. It is for training and cannot be combined with a cache.
         """
-        T = ids.shape[1]
-        if cache is None:
-            positions = Positions.of(T, scheme=self.position, device=ids.device, documents=documents)
-        else:
+        return self._stream(ids, self._positions(ids, None, cache, counts, documents), cache)[0]
+
+    def _positions(
+        self, ids: Tensor, targets: Tensor | None, cache: Cache | None, counts: list[int] | None, documents: Tensor | None
+    ) -> Positions:
+        """Where the tokens of a call are; for the arguments see `forward`."""
+        T, device = ids.shape[1], ids.device
+        if cache is not None:
             assert documents is None, "packed documents are for training; generate with one document a row"
-            positions = cache.advance(T, counts, self.position, ids.device)
+            return cache.advance(T, counts, self.position, device)
+        real = None if counts is None else torch.tensor(counts, device=device)
+        if real is None and targets is not None and any(isinstance(block.mlp, RoutedMLP) for block in self.blocks):
+            real = (torch.arange(1, T + 1, device=device) * (targets != IGNORED)).amax(1)  # no loss depends on the rest
+        return Positions.of(T, scheme=self.position, device=device, documents=documents, counts=real)
+
+    def _stream(self, ids: Tensor, positions: Positions, cache: Cache | None) -> tuple[Tensor, list[Tensor]]:
+        """The stream before the head, (B, T, C), and the auxiliary losses of the blocks that have one."""
+        documents = positions.documents
         x = self.position.add(self.embed(ids), positions.index if documents is None else places(documents))
         x = self.embed_dropout(x)
+        auxiliary = []
         for i, block in enumerate(self.blocks):
-            x = block(x, positions, cache and cache.layers[i])
-        return self.final_norm(x)
+            x, loss = block(x, positions, cache and cache.layers[i])
+            if loss is not None:
+                auxiliary.append(loss)
+        return self.final_norm(x), auxiliary
 
     def logits(self, x: Tensor) -> Tensor:
         """x (..., C) -> (..., V)."""
@@ -146,19 +182,14 @@ class GPT(nn.Module):
         assert isinstance(weight, Tensor)
         return weight
 
-    def extra_loss(self, x: Tensor, targets: Tensor, documents: Tensor | None = None) -> Tensor | None:
-        """What parts of the model ask of the training beyond the next token, in nats a token; None for nothing.
-
-        x (B, T, C) is what `hidden` has just returned, targets (B, T) what follows each place, `documents` as there.
-        """
-        terms = [part.extra_loss() for part in self.modules() if isinstance(part, Balanced)]
-        if isinstance(self.head, Foresight):
-            terms.append(self.head.extra_loss(x, self.logits, targets, documents))
-        return torch.stack(terms).sum() if terms else None
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embedding.device
 
     def lr_scales(self) -> dict[str, float]:
-        """What the learning rate of each parameter is multiplied by, as the initialisation asks."""
-        return {name: self.config.init.rate(name, p, self.config) for name, p in self.named_parameters()}
+        """What the learning rate of each parameter is multiplied by, as the initialisation asks (muP)."""
+        return self.config.init.lr_scales(self, self.config)
 
     def make_cache(self, rows: int, length: int) -> Cache:
         """An empty cache of `rows` slots, each for a text of at most `length` tokens."""

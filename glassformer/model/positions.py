@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from glassformer.kernels.attention import Bias
+from glassformer.kernels.documents import places
 from glassformer.model.position import Scheme
 
 
@@ -34,7 +36,11 @@ class Positions:
     """The smallest index and one more than the largest, as Python numbers. Read from `index` if they are not given,
     which makes a GPU wait; `of` knows them."""
 
+    prepared: Tensor = field(init=False)
+    """Scheme.prepare(index), which all layers of the call share."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "prepared", self.scheme.prepare(self.index))
         if self.bounds is None:
             low, high = self.index.aminmax()
             object.__setattr__(self, "bounds", (int(low), int(high) + 1))
@@ -87,11 +93,11 @@ class Positions:
 
     def rotate(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate."""
-        return self.scheme.rotate(q, k, self.index)
+        return self.scheme.rotate(q, k, self.prepared)
 
     def rotate_for_softmax(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate_for_softmax."""
-        return self.scheme.rotate_for_softmax(q, k, self.index)
+        return self.scheme.rotate_for_softmax(q, k, self.prepared)
 
     @property
     def queries(self) -> Tensor:
@@ -114,15 +120,6 @@ class Positions:
         """See Scheme.bias; k_index (S,), or (B, S) where rows hold different keys."""
         return self.scheme.bias(self.index, k_index)
 
-    def bias_from(self, first: int) -> Callable[[Tensor, Tensor], Tensor | None]:
+    def bias_from(self, first: int) -> Bias:
         """Scheme.bias for a kernel that asks for it piece by piece and counts from the key at index `first`."""
         return lambda q_index, k_index: self.scheme.bias(q_index + first, k_index + first)
-
-
-def places(documents: Tensor) -> Tensor:
-    """documents (B, T) -> (B, T): how far each token stands from the first of its document in the row."""
-    T = documents.shape[1]
-    index = torch.arange(T, device=documents.device)
-    first = torch.ones_like(documents, dtype=torch.bool)
-    first[:, 1:] = documents[:, 1:] != documents[:, :-1]
-    return index - torch.where(first, index, 0).cummax(1).values

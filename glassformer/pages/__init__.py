@@ -1,1 +1,1 @@
-"""What every HTML page shares: the frame, charts and tables, with their style and script."""
+"""What all HTML pages share: the frame, charts and tables, with their style and script."""

@@ -1,9 +1,9 @@
-"""A line chart, worked out: where lines, ticks and labels lie. `page.html` draws it.
+"""Charts: where their lines, ticks and labels lie. The template `chart.html` draws them.
 
-The lines are SVG paths on a plane of 1000 x 1000 that is stretched to the page's width with strokes that do not scale;
-the labels are ordinary text beside it. So the same chart is sharp on a phone, a wide screen and paper, and takes its
-colours from the page's light or dark style. The legend shows each line's last value; `page.js` changes it to the
-values under the pointer.
+Lines are SVG paths on a plane of 1000 x 1000, which is stretched to the width of the page while strokes keep their
+width; labels are ordinary text beside it. So the same chart is sharp on a phone, a wide screen and paper, and takes its
+colours from the page's light or dark style. The legend shows the last value of each line; `page.js` replaces it by the
+value under the pointer.
 """
 
 import math
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-MOST_POINTS = 2_000  # a line has no more; a screen shows no more either
-FAR = 4  # a highest value this many times the median one would flatten the rest of the line on a linear axis
+MOST_POINTS = 2_000  # of a line; a screen cannot show more
+FAR = 4  # if the highest value is this many times the median, a linear axis would flatten the rest of the line
 
 
 class Point(NamedTuple):
@@ -21,7 +21,7 @@ class Point(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One curve. `style` is its CSS class: "train", "validation" or "plain"; `dots` draws each point as well."""
+    """One curve. `style` is its CSS class ("train", "validation", "plain"); `dots` also draws a dot at each point."""
 
     name: str
     style: str
@@ -35,13 +35,13 @@ class Axis(NamedTuple):
     log: bool = False
 
     def at(self, value: float) -> float:
-        """Where the value lies: 0 at `low`, 1 at `high`."""
+        """Where the value lies on the axis: 0 at `low`, 1 at `high`."""
         if self.log:
             return (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """A few round values (place, label); a logarithmic axis takes the finest of its grids that has room."""
+        """A few round values as (place, label). A logarithmic axis uses the finest of its grids that has room."""
         rough = (self.high - self.low) / 4
         unit = 10.0 ** math.floor(math.log10(rough))
         gap = next(round_ * unit for round_ in (1, 2, 2.5, 5, 10) if round_ * unit >= rough)
@@ -69,11 +69,12 @@ def chart(
     x: Axis | None = None,
     x_name: str = "step",
 ) -> dict[str, Any] | None:
-    """Everything `page.html` needs to draw one chart, None where no line has a finite point.
+    """Everything that `chart.html` needs to draw one chart; None if no line has a finite point.
 
-    `references` are dashed horizontal lines with their names, `resumed` steps get a thin vertical line, `zero` begins
-    the axis at 0, `log` asks for a logarithmic axis (which a line with a far outlier gets anyway, where it can).
-    `x` and `x_name` put something else than steps on the horizontal axis; charts of one `x_name` share their pointer.
+    `references` are dashed horizontal lines with names. Each of the `resumed` steps gets a thin vertical line. With
+    `zero` the vertical axis begins at 0; with `log` it is logarithmic (it also is if a line has a far outlier and no
+    value is 0 or less). `x` and `x_name` are for a horizontal axis of something else than steps; charts with the same
+    `x_name` share one pointer.
     """
     lines = [line._replace(points=thin(line.points)) for line in lines if line.points]
     values = [point.value for line in lines for point in line.points if drawable(point.value)]
@@ -111,8 +112,9 @@ def chart(
 def histogram(
     title: str, meaning: str, x_name: str, edges: list[float], counts: dict[str, list[int]], log: bool = False
 ) -> dict[str, Any] | None:
-    """A chart of how many values lie between neighbouring edges (n + 1 of them), in percent of each line's total; `log`
-    is for the horizontal axis. `counts` by name; "train" and "validation" take the colours of these. None without values.
+    """A chart of how many values lie between neighbouring edges (n + 1 of them), in percent of the total of each line;
+    None if there are no values. `counts` are by the name of the line; "train" and "validation" have colours of their
+    own. `log` makes the horizontal axis logarithmic.
     """
     totals = {name: sum(numbers) for name, numbers in counts.items() if sum(numbers)}
     if not totals:
@@ -148,8 +150,20 @@ def histogram(
     }
 
 
+def intervals(found: list[tuple[str, float, float, float]]) -> list[dict[str, Any]]:
+    """Where each (label, low, middle, high) lies, from 0 to 100, on a common axis with 0 in its middle."""
+    reach = max((max(abs(low), abs(high)) for _, low, _, high in found), default=0.0) * 1.1 or 0.01
+
+    def at(value: float) -> float:
+        return 50 + 50 * value / reach
+
+    return [
+        {"label": label, "low": at(low), "middle": at(middle), "high": at(high)} for label, low, middle, high in found
+    ]
+
+
 def _bars(edges: list[float], heights: list[float], x: Axis, axis: Axis) -> str:
-    """The SVG path of a histogram's outline, closed along the bottom."""
+    """The SVG path of the outline of a histogram, closed along the bottom."""
     parts = ["M0 1000"]
     for (left, right), height in zip(pairwise(edges), heights):
         parts.append(f"L{1000 * x.at(left):.1f} {1000 - 1000 * axis.at(height):.1f}H{1000 * x.at(right):.1f}")
@@ -157,8 +171,8 @@ def _bars(edges: list[float], heights: list[float], x: Axis, axis: Axis) -> str:
 
 
 def thin(points: list[Point], most: int = MOST_POINTS) -> list[Point]:
-    """At most `most` of the points: from each of equal slices the lowest, the highest and the first that is not finite,
-    and always the first and the last point of all.
+    """At most `most` of the points: from each of equal slices the lowest, the highest and the first that is not finite;
+    in addition the first and the last point of all.
 
     >>> thin([Point(step, step % 7) for step in range(7_000)], 8)[1]
     Point(step=6, value=6)
@@ -177,7 +191,7 @@ def thin(points: list[Point], most: int = MOST_POINTS) -> list[Point]:
 
 
 def short(value: float) -> str:
-    """A tick's label: 0.0005, 2.5, 40k, 1.2M, 5e-06."""
+    """A number in few characters: 0.0005, 2.5, 40k, 1.2M, 5e-06."""
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.4g}{letter}"
@@ -185,12 +199,12 @@ def short(value: float) -> str:
 
 
 def exact(value: float) -> str:
-    """A value under the pointer: whole numbers in full, others with a float32's seven digits."""
+    """A number with all its digits: whole numbers in full, others with the seven digits of a float32."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.7g}"
 
 
 def drawable(value: float) -> bool:
-    """Whether a chart can show it: a finite number, and none beyond what any tensor holds."""
+    """Whether a chart can show the value: a finite number, and not larger than any tensor holds."""
     return math.isfinite(value) and abs(value) < 1e100
 
 
@@ -203,7 +217,7 @@ def _axis(values: list[float], zero: bool, log: bool) -> Axis:
 
 
 def _path(points: list[Point], steps: Axis, axis: Axis) -> str:
-    """The SVG path: a new piece after each value that is not a number (or that a logarithm cannot show)."""
+    """The SVG path of a line. It is interrupted at values that cannot be shown."""
     parts, move = [], "M"
     for step, value in points:
         if not drawable(value):
@@ -215,12 +229,12 @@ def _path(points: list[Point], steps: Axis, axis: Axis) -> str:
 
 
 def _dots(points: list[Point], steps: Axis, axis: Axis) -> str:
-    """Pieces of no length: with round ends each shows as a dot that stretching does not deform."""
+    """The SVG path of dots: pieces of length 0 with round ends, which stretching does not deform."""
     return "".join(_path([point], steps, axis) + "h0" for point in points if drawable(point.value))
 
 
 def _labels(references: dict[str, float], axis: Axis) -> list[dict[str, Any]]:
-    """Reference lines from the top down; a label that would lie on the one before moves to the left of it."""
+    """Reference lines from top to bottom. A label that would cover the one above moves to the left of it."""
     placed: list[dict[str, Any]] = []
     for name, value in sorted(references.items(), key=lambda item: -item[1]):
         at = axis.at(value)

@@ -1,7 +1,7 @@
-"""What a dataset is, as the pages show it: sizes, sources, and what cleaning did.
+"""The tables with which pages describe a dataset: sizes, sources, and what cleaning did.
 
-`facts` are those of a dataset's `index.json`, or what a run kept of them in `run.json` (an older run has fewer); whatever
-is not there, or is not as expected, is left out.
+`facts` are the content of a dataset's `index.json`, or what a run has kept of it in `run.json` (older runs kept less).
+Whatever is missing or not as expected is left out.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ SHOWN = {"train", "validation", "sources", "weights", "cleaning", "skipped", "no
 
 
 def sections(facts: Row) -> Row:
-    """What `dataset.html` shows, by name."""
+    """The values that `dataset.html` shows, by name."""
     splits = [name for name in ("train", "validation") if _whole(facts.get(name))]
     return {
         "source": _source(facts.get("source")),
@@ -25,7 +25,7 @@ def sections(facts: Row) -> Row:
         "remarks": [
             {"title": title, "lines": [{key: _cell(line.get(key)) for key in ("count", "reason", "example")}
                                        for line in _rows(facts.get(key_of))]}
-            for title, key_of in (("Left out", "skipped"), ("Read, but remarkable", "notes")) if _rows(facts.get(key_of))
+            for title, key_of in (("Left out", "skipped"), ("Read, with a note", "notes")) if _rows(facts.get(key_of))
         ],
     }  # fmt: skip
 
@@ -42,7 +42,7 @@ def _sizes(sizes: Row) -> Row:
 
 
 def _sources(facts: Row) -> list[Row]:
-    """A line for each component of a mixture; none for a plain corpus."""
+    """A line for each source of a mixture; none for a plain corpus."""
     names, weights = facts.get("sources"), facts.get("weights")
     if not (isinstance(names, list) and isinstance(weights, list) and len(names) == len(weights) > 1):
         return []
@@ -61,7 +61,7 @@ def _sources(facts: Row) -> list[Row]:
 
 
 def _step(step: Row) -> Row:
-    """A cleaning step: how many documents it changed and dropped, and how many characters went."""
+    """A cleaning step: how many documents it changed and dropped, and how many characters it removed."""
     numbers = [step.get(key) for key in ("documents_before", "documents_after", "characters_before", "characters_after")]
     before, after, characters, left = (n if isinstance(n, int) else 0 for n in numbers)
     changed = step.get("changed")
@@ -76,7 +76,7 @@ def _step(step: Row) -> Row:
 
 
 def _source(source: Any) -> str:
-    """A corpus as a person calls it: its path, or else its name."""
+    """What a person calls the corpus: its path, or else its name."""
     return str(source.get("path") or source.get("name")) if isinstance(source, dict) else str(source or "")
 
 
@@ -85,7 +85,7 @@ def _rows(value: Any) -> list[Row]:
 
 
 def _whole(sizes: Any) -> bool:
-    """Whether these are the sizes of a split."""
+    """Whether these are the complete sizes of a split."""
     return isinstance(sizes, dict) and all(type(sizes.get(key)) is int for key in ("documents", "tokens", "bytes"))
 
 

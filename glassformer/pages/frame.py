@@ -1,7 +1,8 @@
-"""The frame of every HTML page: its templates, style and script, and the words that all pages use for numbers.
+"""The frame of every HTML page: how templates are rendered, and how all pages write numbers and settings.
 
-`base.html`, `page.css` and `page.js` are the skeleton, the style and the script; `chart.py` works out line charts and
-`dataset.py` the tables that describe a dataset. A page is one file: style and script are inlined, so it opens offline.
+`base.html`, `page.css` and `page.js` are the skeleton, the style and the script; `chart.py` computes charts and
+`dataset.py` the tables that describe a dataset. A page is one file with its style and script inside, so it opens
+offline.
 """
 
 import json
@@ -17,12 +18,13 @@ _TROUBLE = re.compile(
 
 
 def render(template: Path, values: dict[str, Any]) -> str:
-    """A page from a template that may extend this folder's frame and use its charts."""
+    """The page that a template gives. It may extend this folder's `base.html` and use its charts and tables."""
     return environment(template.parent).get_template(template.name).render(**values)
 
 
 def environment(*folders: Path) -> jinja2.Environment:
-    """Templates of `folders` and then of this one; what they print is escaped, and has no invisible characters."""
+    """The templates of `folders`, then those of this folder. Values are escaped, and invisible characters made
+    visible."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
@@ -39,7 +41,7 @@ def environment(*folders: Path) -> jinja2.Environment:
 
 
 def visible(text: str) -> str:
-    """Text with its invisible troublemakers (control, direction and lone surrogate characters) written out as escapes.
+    """The text with invisible characters that can do harm (control, direction, lone surrogates) written as escapes.
 
     >>> visible("a\\0b")
     'a\\\\x00b'
@@ -48,7 +50,8 @@ def visible(text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """
+    """A time in words.
+
     >>> duration(42.4), duration(200), duration(1_234), duration(7_500)
     ('42 s', '3 min 20 s', '20 min', '2 h 5 min')
     """
@@ -61,12 +64,12 @@ def duration(seconds: float) -> str:
 
 
 def _nested(value: Any) -> bool:
-    """Whether a setting deserves a fold of its own: a mapping with many entries or with mappings inside."""
+    """Whether a setting is shown in a fold of its own: a mapping with many entries, or with mappings inside."""
     return isinstance(value, dict) and (len(value) > 6 or any(isinstance(item, dict) for item in value.values()))
 
 
 def _setting(value: Any, comma: str = "") -> str:
-    """A setting in a few words; `comma` separates thousands.
+    """The value of a setting in a few words; `comma` separates thousands.
 
     >>> _setting({"name": "rope", "base": 10_000})
     'rope · base 10000'

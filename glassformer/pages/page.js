@@ -1,6 +1,6 @@
 "use strict";
-// Moves one cursor through all charts that count the same thing (steps) and shows the values there; the page is complete
-// without it.
+// Moves one cursor through all charts with the same horizontal axis (such as steps) and shows the values there. The page is
+// complete without this script.
 const charts = [...document.querySelectorAll(".chart")].map(chart => ({
   plot: chart.querySelector(".plot"),
   cursor: chart.querySelector(".cursor"),

@@ -1,1 +1,8 @@
-"""Recipes: `presets` names every part, `build` makes them, `launch` trains and resumes, `words` reads a command's words."""
+"""Recipes: everything that a run needs, in one tree of settings, and the way from a recipe to a trained model.
+
+    presets    names every part
+    words      reads the words of a command
+    build      makes the parts: dataset, model, batches
+    measure    what the machine decides: precision, and the steps that fit into a time
+    launch     trains and resumes
+"""

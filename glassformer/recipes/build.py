@@ -1,6 +1,7 @@
-"""From a recipe to the things that it names: its dataset, model, batches, formulas and device."""
+"""From a recipe to the things that it names: its dataset, model, batches, kernels and device."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,18 +17,69 @@ from glassformer.errors import SettingError
 from glassformer.kernels import flex
 from glassformer.model.gpt import GPT
 from glassformer.recipes.presets import Recipe
+from glassformer.runs.checkpoint import Checkpoint
+from glassformer.train.loss import Loss
 from glassformer.train.vectors import start_from_vectors
+
+Say = Callable[[str], None]
+"""Tells a person one line about what is going on."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a training is made of; the model is on its device."""
+
+    recipe: Recipe
+    data: Dataset
+    model: GPT
+    batches: Batches
+    loss: Loss
+
+    def following(self, recipe: Recipe) -> "Parts":
+        """The same parts for a recipe with other steps, on which the order of the batches may depend."""
+        return self if recipe == self.recipe else replace(self, recipe=recipe, batches=batches(recipe, self.data))
+
+
+def build(recipe: Recipe, data: Dataset, say: Say, saved: Checkpoint | None = None) -> Parts:
+    """The parts of a recipe on its dataset: with the weights of the checkpoint `saved`, or fresh from the recipe's seed.
+
+    Raises SettingError or DatasetError for a recipe that does not fit its dataset or this machine.
+    """
+    recipe = sized(recipe, data)
+    device = device_of(recipe.train.device)
+    model = build_model(recipe, kernels_of(recipe, device, say), saved)
+    if saved is None and recipe.train.vectors is not None:
+        start_from_vectors(model.embedding, data.tokenizer, recipe.train.vectors)
+    return Parts(recipe, data, model.to(device).train(), batches(recipe, data), recipe.train.loss)
+
+
+def build_model(recipe: Recipe, maths: kernels.Kernels | None = None, saved: Checkpoint | None = None) -> GPT:
+    """The model of a recipe on the CPU: with the weights of the checkpoint `saved`, or fresh from the recipe's seed."""
+    if saved is None:
+        return GPT(recipe.model, maths, seed=recipe.train.seed)
+    with torch.device("meta"):
+        model = GPT(recipe.model, maths)
+    return saved.fill(model)
+
+
+def sized(recipe: Recipe, data: Dataset) -> Recipe:
+    """The recipe with the vocabulary of its dataset's tokenizer."""
+    return recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
 
 
 def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: int | None = None) -> Dataset:
-    """The prepared dataset of a recipe, below `data/`; made now, or continued, unless it is there.
+    """The prepared dataset of a recipe, below `data/`; prepared now, or continued, unless it is there.
 
-    A recipe that reads the folder of a dataset, as `glass data import` makes them, has that one.
+    A recipe whose corpus is the folder of a dataset, as `glass data import` makes them, has that one.
     """
     if isinstance(recipe.corpus, Files) and (Path(recipe.corpus.path) / "train-documents.bin").is_file():
         return Dataset.open(recipe.corpus.path, type(recipe.tokenizer) if recipe.tokenizer.name.endswith(".py") else None)
-    folder = Path("data") / f"{stem(recipe)}-{fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)[:8]}"
-    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh, workers)
+    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, dataset_folder(recipe), progress, fresh, workers)
+
+
+def dataset_folder(recipe: Recipe) -> Path:
+    """Where the prepared dataset of a recipe lies. Its name holds the fingerprint of the text and of all settings."""
+    return Path("data") / f"{stem(recipe)}-{fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)[:8]}"
 
 
 def stem(recipe: Recipe) -> str:
@@ -43,16 +95,8 @@ def device_of(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if present["cuda"] else "cpu")
     if not present[name]:
-        raise SettingError(f"train.device={name}: torch sees no such device here; use auto or cpu")
+        raise SettingError(f"train.device={name}: PyTorch finds no such device on this machine; use auto or cpu")
     return torch.device(name)
-
-
-def new_model(recipe: Recipe, data: Dataset, maths: kernels.Kernels) -> GPT:
-    """The model that a run starts from."""
-    model = GPT(recipe.model, maths, seed=recipe.train.seed)
-    if recipe.train.vectors is not None:
-        start_from_vectors(model.embedding, data.tokenizer, recipe.train.vectors)
-    return model
 
 
 def batches(recipe: Recipe, data: Dataset) -> Batches:
@@ -63,11 +107,11 @@ def batches(recipe: Recipe, data: Dataset) -> Batches:
     return lengthening(sampler, config.lengths, T, config.steps)
 
 
-def kernels_of(recipe: Recipe, device: torch.device, say: Callable[[str], None]) -> kernels.Kernels:
-    """The formulas a recipe trains with, the same in a run and its resume; says so where FlexAttention is of no use."""
+def kernels_of(recipe: Recipe, device: torch.device, say: Say) -> kernels.Kernels:
+    """The kernels a recipe trains with, the same in a run and its resume; says so where FlexAttention cannot be used."""
     if recipe.train.kernels == "fused":
         return kernels.fused()
-    why = flex.missing(device) or ("FlexAttention knows no dropout" if recipe.model.dropout else None)
+    why = flex.missing(device) or ("FlexAttention has no dropout" if recipe.model.dropout else None)
     if why:
         say(f"train.kernels=flexible changes nothing here: {why}")
     return kernels.flexible()

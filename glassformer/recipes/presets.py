@@ -16,18 +16,18 @@ from glassformer.errors import SettingError
 from glassformer.generate.sampling import SamplingConfig
 from glassformer.model.gpt import GPTConfig
 from glassformer.tokenizers import TokenizerRecipe
-from glassformer.train.trainer import TrainConfig
+from glassformer.train.config import TrainConfig
 
 
 class Sample(SamplingConfig):
-    """What the model is asked to write while it trains."""
+    """How the model writes, in samples during training and later."""
 
     prompt: str = ""
     """The text to continue; empty starts a new document."""
 
 
 class Recipe(Config):
-    """Text, tokens, batches, model, training and samples of one run. Saved with the weights."""
+    """All settings of one run: text, tokenizer, model, training and samples. They are saved with the weights."""
 
     corpus: Corpus = slot("village")
     """Where the text comes from."""
@@ -36,15 +36,15 @@ class Recipe(Config):
     tokenizer: TokenizerRecipe = slot("bpe")
     """How text becomes ids."""
     model: GPTConfig = GPTConfig()
-    """The transformer."""
+    """The transformer: its shape, and the variant in each slot."""
     train: TrainConfig = TrainConfig()
-    """How it is trained."""
+    """How the model is trained."""
     sample: Sample = Sample()
-    """What it writes on the way."""
+    """How it writes, in samples during training and later."""
 
 
 def mini() -> Recipe:
-    """2.2M parameters: tells village stories after minutes on two CPU cores (where LayerNorm and Muon pay)."""
+    """2.2M parameters: the demo's model, which writes village stories after minutes on two CPU cores."""
     return Recipe().override(
         "tokenizer.vocab_size=2048",
         *_shape(layers=4, heads=4, width=192, context=256), "model.norm=layernorm",
@@ -55,7 +55,7 @@ def mini() -> Recipe:
 
 
 def stories() -> Recipe:
-    """16M parameters for a night on a CPU or minutes on a GPU: longer memory, steadier stories."""
+    """16M parameters, village stories, twice the context: for a night on a CPU or minutes on a GPU."""
     return Recipe().override(
         "corpus.megabytes=200", "tokenizer.vocab_size=4096",
         *_shape(layers=8, heads=6, width=384, context=512),
@@ -64,7 +64,7 @@ def stories() -> Recipe:
 
 
 def python() -> Recipe:
-    """14M parameters on the source of Python's standard library, which is on every machine."""
+    """14M parameters, on the source of Python's standard library, which is on every machine."""
     return Recipe().override(
         "corpus=python", "tokenizer.vocab_size=8192",
         *_shape(layers=6, heads=6, width=384, context=512),
@@ -73,7 +73,7 @@ def python() -> Recipe:
 
 
 def shakespeare() -> Recipe:
-    """10M parameters by character with dropout: nanoGPT's well-known shape for tinyshakespeare (bring the file)."""
+    """10M parameters, characters as tokens, dropout: nanoGPT's shape for tinyshakespeare (you need the file)."""
     return Recipe().override(
         "tokenizer=char", *_shape(layers=6, heads=6, width=384, context=256), "model.dropout=0.2",
         "train.steps=5000", "train.micro_batch_size=64", "train.learning_rate=1e-3", "train.optimizer.beta2=0.99",
@@ -107,7 +107,7 @@ def gpt2_xl() -> Recipe:
 
 
 def gpt2_5() -> Recipe:
-    """255M parameters, between GPT-2 and GPT-3, with today's parts: RoPE, RMSNorm, SwiGLU, grouped keys."""
+    """255M parameters, between GPT-2 and GPT-3, with today's parts: RoPE, RMSNorm, SwiGLU, grouped-query attention."""
     return Recipe().override(
         "tokenizer.vocab_size=32768",
         *_shape(layers=20, heads=16, width=1024, context=2048), "model.n_kv_head=4",
@@ -117,7 +117,7 @@ def gpt2_5() -> Recipe:
 
 
 def gpt3() -> Recipe:
-    """GPT-3, 175B parameters (Brown et al., 2020, table 2.1): a plan to look at; training it takes a cluster."""
+    """GPT-3, 175B parameters (Brown et al., 2020, table 2.1), to plan with; training it takes a cluster."""
     return gpt2().override(
         *_shape(layers=96, heads=96, width=12288, context=2048),
         "train.learning_rate=6e-5", "train.steps=93750", "train.micro_batch_size=1", "train.grad_accumulation=1600",

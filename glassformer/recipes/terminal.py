@@ -1,4 +1,4 @@
-"""Recipes on a terminal: which there are, every setting of one, and what its model writes."""
+"""Prints the recipes, the settings of one, and the texts that a model writes."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from glassformer.recipes.presets import Recipe, presets
 def list_recipes(console: Console) -> None:
     """One line per preset."""
     table = Table(
-        "recipe", "what it is", title="glass settings RECIPE shows all its settings", box=None, title_justify="left"
+        "recipe", "what it is", title="./glass settings RECIPE lists all its settings", box=None, title_justify="left"
     )
     for name, preset in presets().items():
         table.add_row(f"[cyan]{name}[/]", escape(preset.__doc__ or ""))
@@ -23,7 +23,7 @@ def list_recipes(console: Console) -> None:
 
 
 def list_settings(recipe: Recipe, console: Console) -> None:
-    """Per setting: path, value and type, then what it means and what else could stand there."""
+    """For each setting: path, value and type, then its meaning and the variants that could stand there."""
     for setting in recipe.settings():
         value = setting.value if isinstance(setting.value, str) and setting.value else json.dumps(setting.value)
         console.print(f"[cyan]{setting.path}[/] = [bold]{escape(value)}[/]  [dim]{escape(setting.type)}[/]")
@@ -32,7 +32,7 @@ def list_settings(recipe: Recipe, console: Console) -> None:
 
 
 def write_texts(folder: Path, prompts: list[str], settings: list[str], count: int, console: Any) -> None:
-    """Continue each prompt `count` times, on the terminal: a single text streams, several come when done."""
+    """Continue each prompt `count` times. A single text is printed while it is written, several are printed at the end."""
     from glassformer.generate.text import complete, stream
     from glassformer.recipes.build import device_of
     from glassformer.runs import checkpoint

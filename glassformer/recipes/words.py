@@ -1,4 +1,4 @@
-"""The words of a command that name a recipe: `glass train [SOURCE] [SETTING=VALUE]... --recipe NAME`."""
+"""Reads the words of a command that name a recipe: `glass train [SOURCE] [SETTING=VALUE]... --recipe NAME`."""
 
 from pathlib import Path
 

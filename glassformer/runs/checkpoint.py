@@ -2,36 +2,42 @@
 
     checkpoints/00000500/
         model.safetensors        the weights, by parameter name
-        optimizer.safetensors    the optimizer's memory
-        state.json               step, tokens, seconds, precision, loss scale
+        optimizer.safetensors    the tensors of the optimizer's state, by parameter name
+        optimizer.json           its numbers: learning rates, step counts (optimizer_state.py)
+        state.json               step, tokens, seconds, precision, loss scale, frozen parameters
         recipe.json              every setting of the run
         tokenizer.json           text <-> ids
         manifest.json            the SHA-256 of each file above, written last
 
 The folder is filled under another name, forced to the disk and renamed, so a crash or a full disk leaves the earlier
-checkpoints as they were. Nothing is ever pickled.
+checkpoints as they were. Nothing is ever pickled. `save_weights` and `load_weights` do the same for the weights of any
+module alone: an attention layer, a block, a module of your own.
 """
 
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
 
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.kernels import Kernels
 from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.runs import optimizer_state
 from glassformer.system.files import sha256, write_atomic
 from glassformer.system.folders import all_or_nothing
 from glassformer.tokenizers import Tokenizer
 from glassformer.tokenizers import load as load_tokenizer
 
 FORMAT = 1
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Checkpoint:
 
     folder: Path
     state: dict[str, Any]
-    """step, tokens, seconds and what else the trainer keeps."""
+    """step, tokens, seconds, the names of the frozen parameters, and what else the trainer keeps."""
     recipe: dict[str, Any]
     """The run's settings as a tree of plain values; `presets.Recipe.parse` makes them a Recipe again."""
 
@@ -55,35 +61,54 @@ class Checkpoint:
 
     def model(self, kernels: Kernels | None = None, device: str | torch.device = "cpu") -> GPT:
         """The model with its weights, in evaluation mode. Raises CheckpointError if they do not fit the recipe."""
-        config = GPTConfig.parse(self.recipe["model"])
-        tensors = self._tensors("model.safetensors")
         with torch.device("meta"):
-            model = GPT(config, kernels)
-        _check_fit({n: p.shape for n, p in model.state_dict().items()}, tensors, self.folder / "model.safetensors")
+            model = GPT(GPTConfig.parse(self.recipe["model"]), kernels)
+        return self.fill(model).to(device).eval()
+
+    def fill(self, model: Module) -> Module:
+        """Give `model`, which may be on the meta device, the weights; what was frozen is frozen again.
+
+        Raises CheckpointError if they do not fit.
+        """
+        path = self.folder / "model.safetensors"
+        tensors = _read_tensors(path)
+        _check_fit(model, tensors, path)
         model.load_state_dict(tensors, assign=True)
-        return model.to(device).requires_grad_(True).eval()
+        frozen = set(self.state.get("frozen", []))
+        for name, p in model.named_parameters():
+            p.requires_grad_(name not in frozen)
+        return model
+
+    def fill_optimizer(self, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+        """Give `optimizer`, made for `model` as that of the run was, its state. Raises CheckpointError if it differs."""
+        path = self.folder / "optimizer.json"
+        try:
+            tree = json.loads(path.read_text(encoding="utf-8"))
+            optimizer_state.restore(optimizer, model, self.optimizer_tensors(), tree)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise CheckpointError(f"{path} does not hold the state of this optimizer ({why}); train again") from None
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
-        """What `Updater.load` takes."""
-        return self._tensors("optimizer.safetensors")
-
-    def _tensors(self, name: str) -> dict[str, Tensor]:
-        try:
-            return load_file(self.folder / name)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{self.folder / name} cannot be read ({error}); use another checkpoint") from None
+        """The tensors of the optimizer's state: `embed.weight/mean`."""
+        return _read_tensors(self.folder / "optimizer.safetensors")
 
 
 def save(
-    folder: Path, model: torch.nn.Module, optimizer: dict[str, Tensor], state: dict[str, Any], recipe_json: str,
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict[str, Any], recipe_json: str,
     tokenizer: Tokenizer,
 ) -> Path:  # fmt: skip
-    """Write `folder/<step>`; returns it. One of the same step is replaced. Raises GlassError on a full disk."""
+    """Write `folder/<step>`; returns it. One of the same step is replaced. `optimizer` is None where there is none to go
+    on with, as in an import. Raises GlassError on a full disk.
+    """
     final = folder / f"{state['step']:08d}"
+    frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
+    tensors, tree = optimizer_state.packed(optimizer, model) if optimizer else ({}, {})
     with all_or_nothing(final) as growing:
-        for name, tensors in (("model", model.state_dict()), ("optimizer", optimizer)):
-            _write_tensors(growing / f"{name}.safetensors", tensors)
-        write_atomic(growing / "state.json", json.dumps(state, indent=2) + "\n")
+        _write_tensors(growing / "model.safetensors", model.state_dict())
+        _write_tensors(growing / "optimizer.safetensors", tensors)
+        write_atomic(growing / "optimizer.json", json.dumps(tree, indent=1) + "\n")
+        write_atomic(growing / "state.json", json.dumps({**state, "frozen": frozen}, indent=2) + "\n")
         write_atomic(growing / "recipe.json", recipe_json)
         tokenizer.save(growing / "tokenizer.json")
         hashes = {path.name: sha256(path) for path in sorted(growing.iterdir())}
@@ -91,11 +116,55 @@ def save(
     return final
 
 
+def save_weights(module: nn.Module, path: Path | str) -> Path:
+    """Write the weights and buffers of any module to a safetensors file, whole or not at all; returns its path.
+
+    >>> save_weights(block.mixer, "mixer.safetensors")
+    >>> load_weights(other_block.mixer, "mixer.safetensors")
+
+    Raises GlassError on a full disk, and for a module whose state is not tensors alone.
+    """
+    path, tensors = Path(path), module.state_dict()
+    if other := next((name for name, value in tensors.items() if not isinstance(value, Tensor)), None):
+        raise GlassError(f"{other} of {type(module).__name__} is not a tensor; a weights file holds tensors only")
+    write_atomic(path, to_bytes(_storable(tensors)))
+    return path
+
+
+def load_weights(module: Module, path: Path | str) -> Module:
+    """Copy the weights that `save_weights` wrote into a module built in the same way; returns the module.
+
+    Raises CheckpointError naming the first weight that is missing, superfluous or of another shape.
+    """
+    tensors = _read_tensors(Path(path))
+    _check_fit(module, tensors, Path(path))
+    module.load_state_dict(tensors)
+    return module
+
+
+def _storable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, none of which shares memory with another: tied weights are stored once for each name."""
+    stored, found = set(), {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        storage = tensor.untyped_storage().data_ptr()
+        found[name] = tensor.clone() if storage in stored else tensor
+        stored.add(storage)
+    return found
+
+
 def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     try:
-        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
+        save_file(_storable(tensors), path)
     except SafetensorError as error:  # it wraps the system's refusal
         raise OSError(str(error)) from error
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); use another file or checkpoint") from None
 
 
 def prune(folder: Path, keep: int) -> None:
@@ -152,17 +221,15 @@ def load(path: Path | str) -> Checkpoint:
         ) from None
 
 
-def _check_fit(wanted: dict[str, torch.Size], found: dict[str, Tensor], path: Path) -> None:
+def _check_fit(module: nn.Module, found: dict[str, Tensor], path: Path) -> None:
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     for name, shape in wanted.items():
         if name not in found:
-            raise CheckpointError(f"{path} lacks {name}; it was made for another model than its recipe.json says")
-        if found[name].shape != shape:
-            was, needed = tuple(found[name].shape), tuple(shape)
+            raise CheckpointError(f"{path} lacks {name}; it was written for a model with other settings")
+        if (was := tuple(found[name].shape)) != shape:
             raise CheckpointError(
-                f"{path}: {name} has shape {was}, the recipe needs {needed}; use the run's own recipe.json"
+                f"{path}: {name} has shape {was} and the model needs {shape}; build the model with the settings (such as "
+                "recipe.json) that the weights were trained with"
             )
-    extra = sorted(found.keys() - wanted.keys())
-    if extra:
-        raise CheckpointError(
-            f"{path} holds {extra[0]}, which the recipe's model does not have; use the run's own recipe.json"
-        )
+    if extra := sorted(found.keys() - wanted.keys()):
+        raise CheckpointError(f"{path} holds {extra[0]}, which the model does not have; it was written for another model")

@@ -1,9 +1,9 @@
-"""`report.html`: everything a run left behind on one page that opens offline, on any screen and on paper.
+"""`report.html`: everything that a run has left behind, on one page that opens offline, on any screen and on paper.
 
-`write_report` reads the run folder and nothing else, so it works for a run that is going on, was cut off or went wrong;
-what is not there yet is left out. No number on the page has another source than the run's logs, and the same folder
-always gives the same page. `curves.py` says what is drawn, `chart.py` works a drawing out, and `report.html` is the page.
-`pages/` has the frame, style and script of every page.
+`write_report` reads the run folder and nothing else, so it also works for a run that is still going on, was interrupted
+or failed; what does not exist yet is left out. Every number on the page comes from the run's logs, and the same folder
+always gives the same page. `curves.py` says what is drawn, and the template `report.html` is the page. `pages/` has the
+charts, and the frame, style and script of every page.
 """
 
 import itertools
@@ -24,19 +24,17 @@ MOST_SAMPLES = 8  # on a timeline, and of stories at the end
 
 
 def write_report(run: Path) -> Path:
-    """Write `report.html` into the run folder and return its path. GlassError where the folder holds no run."""
+    """Write `report.html` into the run folder and return its path. Raises GlassError if the folder holds no run."""
     opened = Run.open(run)
     path = opened.folder / "report.html"
     write_atomic(path, render(Path(__file__).with_name("report.html"), _page(opened)))
     return path
 
 
-
-
 def _page(run: Run) -> dict[str, Any]:
-    """What `report.html` shows, by name."""
+    """The values that the template shows, by name."""
     train, evals, events, samples = run.metrics("train"), run.metrics("eval"), run.metrics("event"), run.samples()
-    scores = {str(score.get("who")): score for score in run.metrics("score")}  # by step: the last one of each stays
+    scores = {str(score.get("who")): score for score in run.metrics("score")}  # the last of each
     facts, recipe = run.facts(), run.recipe()
     samples = [_sample(sample, evals) for sample in samples if isinstance(sample.get("text"), str)]
     stories = [sample for sample in samples if sample["step"] == samples[-1]["step"]]
@@ -62,7 +60,8 @@ def _page(run: Run) -> dict[str, Any]:
 
 
 def _state(events: list[Row], train: list[Row], recipe: Row) -> Row:
-    """How far the run is: a word for the headline, and an alarm where it stopped on numbers that are not finite."""
+    """How far the run is: a word for the headline, and an alarm if it stopped because a value was not a finite
+    number."""
     turns = [event for event in events if event.get("what") in ("start", "resume", "interrupted", "nan", "done")]
     last = turns[-1] if turns else {"what": "start"}
     step, steps = train[-1]["step"] if train else 0, _dig(recipe, "train", "steps")
@@ -76,7 +75,7 @@ def _state(events: list[Row], train: list[Row], recipe: Row) -> Row:
 
 
 def _source(source: Any) -> str:
-    """A corpus as a person calls it: its path, or else its name."""
+    """What a person calls the corpus: its path, or else its name."""
     return str(source.get("path") or source.get("name")) if isinstance(source, dict) else str(source)
 
 
@@ -98,7 +97,7 @@ def _introduction(facts: Row) -> str:
 
 
 def _tiles(train: list[Row], evals: list[Row], facts: Row) -> list[Row]:
-    """The headline numbers that are there."""
+    """The headline numbers, as far as they exist."""
     tiles = []
     for key, label, digits in (("loss", "validation loss", 4), ("bpb", "bits per byte", 3)):
         if found := points(evals, key):
@@ -117,27 +116,27 @@ def _tiles(train: list[Row], evals: list[Row], facts: Row) -> list[Row]:
 
 
 def _findings(train: list[Row], evals: list[Row], scores: dict[str, Row]) -> list[str]:
-    """Sentences that a reader would otherwise have to work out."""
+    """Sentences on what the numbers show."""
     found = []
     ours, counted = (_dig(scores.get(who), "bpb") for who in ("model", "5-gram"))
     if ours and counted and math.isfinite(ours) and math.isfinite(counted):
         word = "fewer" if ours < counted else "more"
         found.append(
             f"On unseen text the model needs {ours:.3f} bits per byte, {abs(1 - ours / counted):.0%} {word} than a "
-            f"5-gram that counts what follows four tokens ({counted:.3f})."
+            f"5-gram, which counts what follows each four tokens ({counted:.3f})."
         )
     losses = [point for point in points(evals, "loss") if math.isfinite(point.value)]
     if losses and losses[-1].value > 1.01 * (best := min(losses, key=lambda point: point.value)).value:
         found.append(
-            f"The lowest validation loss was {best.value:.4f} at step {best.step:,}; since then it has risen to "
-            f"{losses[-1].value:.4f}: the model has begun to memorise its training text. More text, a smaller model, "
-            "more dropout or fewer steps help."
+            f"The lowest validation loss was {best.value:.4f} at step {best.step:,}. Since then it has risen to "
+            f"{losses[-1].value:.4f}, because the model has begun to memorise its training text. More text, a smaller "
+            "model, more dropout or fewer steps help."
         )
     return found
 
 
 def _sample(sample: Row, evals: list[Row]) -> Row:
-    """A text as the page shows it: split from its prompt, with the time and the bits per byte of that moment."""
+    """A text as the page shows it: separated from its prompt, with the time and the bits per byte at that step."""
     prompt, text, seconds = str(sample.get("prompt") or ""), sample["text"], sample.get("seconds")
     before = [value for step, value in points(evals, "bpb") if step <= sample["step"]]
     return {
@@ -151,7 +150,8 @@ def _sample(sample: Row, evals: list[Row]) -> Row:
 
 
 def _timelines(samples: list[Row]) -> list[Row]:
-    """For each prompt continued at more than one step: up to MOST_SAMPLES moments, closer together at the beginning."""
+    """For each prompt that was continued at more than one step: up to MOST_SAMPLES texts, closer together at the
+    start."""
     timelines = []
     for prompt in dict.fromkeys(sample["prompt"] for sample in samples):
         same = [sample for sample in samples if sample["prompt"] == prompt]
@@ -179,11 +179,12 @@ def _scores(scores: dict[str, Row]) -> list[Row]:
 
 
 def _parts(facts: Row) -> list[Row]:
-    """Dataset and machine; facts that this page knows nothing of are shown with the machine rather than hidden."""
+    """The facts about dataset and machine. Facts that are unknown to this page are shown with the machine, not
+    hidden."""
     elsewhere = ("dataset", "machine", "command", "argv")
     machine = {**(facts.get("machine") or {}), **{key: value for key, value in facts.items() if key not in elsewhere}}
     text = facts.get("dataset") or {}
-    if _dig(text, "train", "tokens"):  # the tables of `dataset.py` have the rest
+    if _dig(text, "train", "tokens"):  # the tables of `dataset.py` show the others
         text = {key: value for key, value in text.items() if key not in SHOWN}
     parts = [
         {"title": "Text", "facts": text},
@@ -198,7 +199,7 @@ def _command(facts: Row) -> str:
 
 
 def _events(events: list[Row]) -> list[Row]:
-    """The run's history, with each series of checkpoints in one line."""
+    """The history of the run, with each series of checkpoints on one line."""
     history = []
     for saved, group in itertools.groupby(events, key=lambda event: event.get("what") == "checkpoint"):
         rows = list(group)
@@ -210,7 +211,7 @@ def _events(events: list[Row]) -> list[Row]:
 
 
 def _dig(value: Any, *keys: str) -> Any:
-    """The value at nested keys, None where the path ends early."""
+    """The value at nested keys; None if there is none."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value

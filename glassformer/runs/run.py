@@ -1,19 +1,18 @@
 """The run folder: what one training run leaves behind, written so that a crash at any moment costs at most one line.
 
-`runs/<name>/` holds `recipe.json` (the complete config), `run.json` (command, versions, machine, dataset), two append-only
-logs, `checkpoints/` and `report.html`. The logs are JSON lines:
+`runs/<name>/` holds `recipe.json` (the complete config), `run.json` (command, versions, machine, dataset), two
+append-only logs, `checkpoints/` and `report.html`. The logs are JSON lines:
 
-- `metrics.jsonl`: `{"kind": "train" | "eval" | "score" | "compare" | "event", "step": ..., values..., "time": ...}`, the
-  time in Unix seconds.
-  In `train` lines `tokens` and `seconds` count from the start of the run, over every resume; `tokens_per_s` is the
-  speed since the line before, and `data_seconds` how long a step waited for its batch, a mean since then. In `eval`
-  lines they are this evaluation's own.
-- `samples.jsonl`: `{"step", "prompt", "text", "seconds", "time"}`; `seconds` as in `train` lines.
+- `metrics.jsonl`: `{"kind": "train" | "eval" | "score" | "compare" | "event", "step": ..., values..., "time": ...}`,
+  with the time in Unix seconds. In `train` lines, `tokens` and `seconds` count from the start of the run, across
+  resumes; `tokens_per_s` is the speed since the previous line, and `data_seconds` the mean time that a step has waited
+  for its batch since then. In `eval` lines, `tokens` and `seconds` are those of the evaluation.
+- `samples.jsonl`: `{"step", "prompt", "text", "seconds", "time"}`, with `seconds` as in `train` lines.
 
-How they are read. A line that is no JSON object (torn by a crash) is skipped. A later line for the same step replaces an
-earlier one. An event `resume` at step s takes back everything logged after step s, since it is about to happen again.
-Events themselves are history: none is ever replaced, and they stay in the order of writing. JSON has no word for
-numbers that are not finite: they are stored as the strings "NaN", "Infinity", "-Infinity"; `metrics` gives floats back.
+A line that is not a JSON object (torn by a crash) is skipped by readers. A later line for the same step replaces an
+earlier one. The event `resume` at step s cancels everything logged after step s, because those steps will run again.
+Events are history: none is replaced, and they keep the order in which they were written. JSON has no numbers that are
+not finite, so these are stored as the strings "NaN", "Infinity" and "-Infinity"; `metrics` gives back floats.
 """
 
 import json
@@ -31,7 +30,7 @@ _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Run:
-    """A run folder that exists. `Run.create` makes one, `Run.open` reads one.
+    """A run folder. `Run.create` makes one, and `Run.open` reads one.
 
     >>> run = Run.create(Path("runs/demo"), recipe.to_json(), {"command": "glass demo"})
     >>> run.log("train", 10, loss=3.2, lr=1e-3)
@@ -44,24 +43,24 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, recipe_json: str, facts: dict[str, Any]) -> "Run":
-        """Begin a run in a folder that holds none yet; `facts` becomes `run.json`."""
+        """Begin a run in a folder that does not hold one; `facts` becomes `run.json`. Raises GlassError."""
         run = cls(folder)
         if any((run.folder / name).exists() for name in ("run.json", "metrics.jsonl")):
             raise GlassError(
-                f"{run.folder} already holds a run: continue it with `glass resume {run.folder}`, choose another name "
-                "for the new one, or delete the folder."
+                f"{run.folder} already holds a run: continue it with `glass resume {run.folder}`, choose another --name "
+                "for the new run, or delete the folder."
             )
         write_atomic(run.folder / "recipe.json", recipe_json)
         write_atomic(run.folder / "run.json", json.dumps(_storable(facts), indent=2, allow_nan=False) + "\n")
-        return run  # run.json comes last: a folder that has one is a whole run
+        return run  # run.json comes last, so a folder with a run.json is a complete run
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
-        """The run in `folder`; GlassError where there is none."""
+        """The run in `folder`. Raises GlassError if there is none."""
         run = cls(folder)
         if not (run.folder / "run.json").is_file():
             there = "holds no run (no run.json)" if run.folder.is_dir() else "is not a folder"
-            raise GlassError(f"{run.folder} {there}: name a run's own folder, such as runs/demo.")
+            raise GlassError(f"{run.folder} {there}: give the folder of a run, such as runs/demo.")
         return run
 
     @property
@@ -69,24 +68,24 @@ class Run:
         return self.folder.resolve().name
 
     def facts(self) -> dict[str, Any]:
-        """What `run.json` says: command, started, versions, machine, parameters, precision, dataset."""
+        """The content of `run.json`: command, started, versions, machine, parameters, precision, dataset."""
         return self._object("run.json")
 
     def recipe(self) -> dict[str, Any]:
-        """What `recipe.json` says, as plain JSON values; `Config.from_json` reads the same file as a config."""
+        """The content of `recipe.json` as plain JSON values. (`Recipe.parse` makes a recipe of it.)"""
         return self._object("recipe.json")
 
     def log(self, kind: str, step: int, **values: Any) -> None:
-        """Append one line to `metrics.jsonl`; it has left the process when this returns."""
+        """Append one line to `metrics.jsonl`. The system has it when this returns."""
         self._append("metrics.jsonl", {"kind": kind, "step": step, **values, "time": round(time.time(), 3)})
 
     def sample(self, step: int, prompt: str, text: str, seconds: float) -> None:
-        """Append a text that the model wrote at `step`, `seconds` of training after the start."""
+        """Append a text that the model wrote at `step`, after `seconds` of training."""
         line = {"step": step, "prompt": prompt, "text": text, "seconds": seconds, "time": round(time.time(), 3)}
         self._append("samples.jsonl", line)
 
     def metrics(self, kind: str) -> list[dict[str, Any]]:
-        """The valid lines of one kind, by step (events: in the order of writing)."""
+        """The valid lines of one kind, sorted by step (events: in the order in which they were written)."""
         if kind == "event":
             return [line for line in self._lines("metrics.jsonl") if line.get("kind") == "event"]
         kept: dict[tuple, dict[str, Any]] = {}
@@ -98,7 +97,7 @@ class Run:
         return sorted(kept.values(), key=lambda line: line["step"])
 
     def samples(self) -> list[dict[str, Any]]:
-        """The texts written during training, by step; one for each step and prompt."""
+        """The texts written during training, sorted by step: one for each step and prompt."""
         resumes = [event for event in self.metrics("event") if _is_resume(event)]
         kept: dict[tuple, dict[str, Any]] = {}
         for line in self._lines("samples.jsonl"):
@@ -115,7 +114,7 @@ class Run:
                 if file.tell():
                     file.seek(-1, os.SEEK_END)
                     if file.read(1) != b"\n":
-                        data = b"\n" + data  # the last writer was cut off inside a line: begin on a new one
+                        data = b"\n" + data  # the last writer was interrupted within a line: begin a new one
                 file.write(data)
         except OSError as error:
             raise cannot_write(path, error) from error
@@ -138,9 +137,9 @@ class Run:
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise GlassError(f"{path} cannot be read ({error}): restore it from a copy, or train again.") from error
+            raise GlassError(f"{path} cannot be read ({error}): restore it from a copy, or train a new run.") from error
         if not isinstance(value, dict):
-            raise GlassError(f"{path} is not a JSON object: restore it from a copy, or train again.")
+            raise GlassError(f"{path} is not a JSON object: restore it from a copy, or train a new run.")
         return value
 
 
@@ -149,7 +148,8 @@ def _is_resume(line: dict[str, Any]) -> bool:
 
 
 def _storable(value: Any) -> Any:
-    """JSON's own types: NumPy and torch scalars become Python numbers, paths text, non-finite numbers their names."""
+    """The value in JSON's types: NumPy and torch scalars become numbers, paths become text, and numbers that are not
+    finite become their names."""
     if isinstance(value, dict):
         return {str(key): _storable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -166,15 +166,16 @@ def _restored(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def named_folder(name: str) -> Path:
-    """`runs/<name>`. Raises SettingError for a name that leads elsewhere."""
+    """`runs/<name>`. Raises SettingError for a name that leads out of runs/."""
     parts = Path(name).parts
     if not parts or Path(name).is_absolute() or ".." in parts:
-        raise SettingError(f"--name '{name}' is no folder below runs/; choose one such as --name first")
+        raise SettingError(f"--name '{name}' is not a folder below runs/; choose a name such as --name first")
     return Path("runs") / name
 
 
 def new_run(name: str | None, stem: str) -> Path:
-    """`runs/<name>`, or the first free of `runs/<stem>`, `runs/<stem>-2`, ... Raises SettingError."""
+    """`runs/<name>`; without a name, the first of `runs/<stem>`, `runs/<stem>-2`, ... that does not exist. Raises
+    SettingError."""
     if name is not None:
         return named_folder(name)
     candidates = (Path("runs") / (stem if i == 1 else f"{stem}-{i}") for i in range(1, 100_000))
@@ -182,7 +183,7 @@ def new_run(name: str | None, stem: str) -> Path:
 
 
 def check_free(folder: Path) -> None:
-    """Raise before any work is done if `folder` already holds a run."""
+    """Raises SettingError if `folder` already holds a run; to be called before any work is done."""
     if (folder / "run.json").exists():
         raise SettingError(
             f"{folder} already holds a run; continue it with `glass resume {folder}` or choose another --name"

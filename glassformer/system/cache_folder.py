@@ -1,14 +1,17 @@
-"""A folder of this user's where work that is slow the first time is kept: Unicode tables and compiled kernels.
+"""A folder of this user for work that is slow the first time: compiled kernels and Unicode tables.
 
-Everything in it can be made again, so it may be deleted at any time, and a machine that refuses to write there only
-starts more slowly. How much text is worth the wait for the kernels is decided here, too, without importing numba.
+Everything in it can be made again, so it may be deleted at any time. On a machine that refuses to write there,
+programs only start more slowly. Nothing here imports numba, so that asking about kernels costs nothing.
 """
 
 import functools
 import hashlib
+import importlib.util
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 
 def folder() -> Path:
@@ -24,16 +27,33 @@ def folder() -> Path:
 
 
 @functools.cache
-def kernels() -> Path:
-    """Where compiled kernels are kept: a folder of their sources' hash, since numba alone would not notice that a
-    kernel changed which another one calls."""
-    sources = [path.read_bytes() for path in sorted(Path(__file__).parents[1].glob("tokenizers/bpe/*.py"))]
-    return folder() / "kernels" / hashlib.sha256(b"".join(sources)).hexdigest()[:16]
+def kernels(sources: Path) -> Path:
+    """Where the compiled kernels of the Python files in the folder `sources` are kept.
+
+    The name is a hash of all that decides whether numba can use what is there: its version, Python's, and the files'
+    place, time and content. Numba by itself would not notice a change in a kernel that another file's kernel calls.
+    """
+    key = hashlib.sha256(f"{sys.version} {version('numba')} {sources}".encode())
+    for path in sorted(sources.glob("*.py")):
+        key.update(f"{path.name} {path.stat().st_mtime_ns}".encode() + path.read_bytes())
+    base = os.environ.get("NUMBA_CACHE_DIR")
+    return (Path(base) if base else folder() / "kernels") / key.hexdigest()[:16]
 
 
-def enough() -> int:
-    """Bytes of text from which kernels are faster than plain Python, loading (half a second) or compiling (about ten
-    seconds, once on a machine) included; compiling is charged less than it costs, for the sake of next time."""
-    if "glassformer.system.compiled" in sys.modules:
-        return 1 << 15
-    return 1 << 20 if kernels().exists() else 1 << 23
+def state(module: str, kernel: str) -> Literal["in memory", "on disk", "nowhere"]:
+    """Where the compiled code of the function `kernel` of a module is: decides whether a call has to wait for it.
+
+    "in memory": it has been called in this process. "on disk": an earlier process has compiled it, and loading takes
+    some tenths of a second. "nowhere": the first call compiles it, which may take ten seconds.
+    """
+    if getattr(getattr(sys.modules.get(module), kernel, None), "signatures", None):
+        return "in memory"
+    return "on disk" if _is_on_disk(module, kernel) else "nowhere"
+
+
+@functools.cache
+def _is_on_disk(module: str, kernel: str) -> bool:
+    spec = importlib.util.find_spec(module)
+    assert spec and spec.origin
+    source = Path(spec.origin)
+    return any(kernels(source.parent).glob(f"*/{source.stem}.{kernel}-*.nbi"))

@@ -1,10 +1,11 @@
 """`@kernel`: a function over numpy arrays, compiled to machine code by numba, without Python's lock, cached on disk.
 
-Importing this module imports numba, which takes a third of a second; the modules that do so (`_scan`, `_count`,
-`_learn`, `_encode`, `_gather`) are imported inside functions, when there is work enough (`cache_folder.enough`).
+Importing this module imports numba, which takes a third of a second. Modules with kernels are therefore imported inside
+functions, when there is enough work; `cache_folder.state` tells how long a kernel would have to be waited for.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -14,12 +15,14 @@ from glassformer.system import cache_folder
 
 
 def kernel(function: Callable) -> Any:
-    """The compiled function; where the cache folder cannot be written, numba looks for another, or compiles anew.
+    """The compiled function. Where the cache folder cannot be written to, it is compiled anew in each process.
 
-    A call from kernel to kernel counts the arrays it passes, atomically; what runs for every place is `inline` instead.
+    A call from one kernel to another counts references to the arrays it passes, atomically, which costs time. A part
+    that runs for every cell of an array is therefore `inline`.
     """
     settings: Any = numba_config
-    before, settings.CACHE_DIR = settings.CACHE_DIR, settings.CACHE_DIR or str(cache_folder.kernels())
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(cache_folder.kernels(Path(function.__code__.co_filename).parent))
     try:
         return numba.njit(nogil=True, cache=True)(function)
     except (RuntimeError, OSError):  # numba found no folder that it may write to
@@ -29,5 +32,5 @@ def kernel(function: Callable) -> Any:
 
 
 def inline(function: Callable) -> Any:
-    """A part of kernels, copied into each that calls it."""
+    """A part of kernels, copied into each kernel that calls it."""
     return numba.njit(inline="always")(function)

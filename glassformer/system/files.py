@@ -1,8 +1,8 @@
-"""Writes that happen wholly or not at all, and file hashes.
+"""Atomic writes (a file is replaced completely or not at all), and hashes of files.
 
-Everything Glassformer must not lose (checkpoints, datasets, tokenizers, a run's facts) is written to a temporary
-neighbour, forced to the disk, and renamed over its final name in one step: a crash, a full disk or a `kill -9` leaves
-either the old file or the new one, never half of one. Append-only logs are `runs.py`'s business.
+Everything that must not be lost (checkpoints, datasets, tokenizers, the facts of a run) is written to a temporary file
+beside its place, forced to disk, and then renamed in one step. A crash, a full disk or a `kill -9` leaves either the
+old file or the new one, never half of a file. Logs, which are only appended to, are written by `runs/run.py`.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ _numbers = itertools.count()
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Replace `path` by `data` (text becomes UTF-8, newlines kept as they are); creates missing parent folders.
+    """Replace the file `path` by `data` (text is written as UTF-8, its line ends unchanged). Creates missing folders.
 
-    Raises GlassError with the remedy when the system refuses (full disk, read-only folder); the old file is then intact.
+    Raises GlassError if the system refuses (full disk, read-only folder). The old file is then still there.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.tmp")
@@ -39,22 +39,22 @@ def write_atomic(path: Path, data: str | bytes) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Delete what a `write_atomic` into `folder` left there when it was killed; nobody may be writing there now."""
+    """Delete temporary files that a killed `write_atomic` left in `folder`. No other process may be writing there."""
     for path in folder.glob(".*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> GlassError:
-    """The sentence for a refused write; what was there before is still there."""
+    """The error for a write that the system refused."""
     return GlassError(
         f"{path} could not be written ({error.strerror or error}): free space there, or make the folder writable, "
-        "and run the command again; what was there before is intact."
+        "and run the command again. Nothing that was there before is lost."
     )
 
 
 def sync_folder(folder: Path) -> None:
-    """Force a folder's list of names to the disk, so that a rename in it survives a power cut."""
-    if os.name == "nt":  # Windows cannot open a folder, and its renames need no such step
+    """Force the list of names in a folder to disk, so that a rename survives a power cut."""
+    if os.name == "nt":  # Windows cannot open a folder, and needs no such step
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -64,6 +64,6 @@ def sync_folder(folder: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file's bytes, read in pieces."""
+    """The SHA-256 of a file in hexadecimal. The file is read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,9 +1,9 @@
-"""A folder that appears whole or not at all, and by one process at a time.
+"""A folder that appears complete or not at all, and that only one process at a time makes.
 
-`files.write_atomic` does this for one file. A dataset is several large ones: they are written in a hidden neighbour of
-the target, forced to the disk, and the neighbour is renamed. A crash leaves only the neighbour, which the next attempt
-deletes, or continues if the neighbour is of the same work; a lock that the system releases when its holder dies tells
-the dead attempt from a living one.
+`files.write_atomic` does this for one file. A dataset consists of several large files. They are written to a hidden
+folder beside the target and forced to disk, and then the folder is renamed. A crash leaves only the hidden folder,
+which the next attempt continues if it is the same work, and deletes otherwise. A lock, which the system releases when
+its process dies, shows whether another process is still at work.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from glassformer.system.files import cannot_write, remove_unfinished, sync_folde
 
 @contextlib.contextmanager
 def one_at_a_time(target: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Wait until no other process works on `target`, then hold it; `waiting` is called if there is one."""
+    """Hold the lock of `target`, waiting until no other process holds it. `waiting` is called if one does."""
     lock = target.with_name(f".{target.name}.lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def one_at_a_time(target: Path, waiting: Callable[[], object] = lambda: None) ->
                     time.sleep(0.1)
             if _is_same(file, lock):
                 break
-            file.close()  # the holder before us deleted it as he left: this is not the file others see
+            file.close()  # the process before us deleted this file when it ended, so others see another one
     except OSError as error:
         raise cannot_write(target, error) from error
     try:
@@ -44,9 +44,9 @@ def one_at_a_time(target: Path, waiting: Callable[[], object] = lambda: None) ->
 
 @contextlib.contextmanager
 def all_or_nothing(target: Path) -> Iterator[Path]:
-    """An empty folder to fill; it takes `target`'s name (and place) if the block ends well. Hold `one_at_a_time`.
+    """An empty folder to fill, which replaces `target` if the block ends without an error. Hold `one_at_a_time`.
 
-    Raises GlassError with the remedy when the system refuses a write; `target` is then as it was.
+    Raises GlassError if the system refuses a write; `target` is then unchanged.
     """
     growing = _growing(target)
     try:
@@ -63,10 +63,10 @@ def all_or_nothing(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def unless_interrupted(target: Path, continues: Callable[[Path], bool]) -> Iterator[Path]:
-    """As `all_or_nothing`, for work that takes long: a kill, a power cut or Ctrl-C leaves the folder to go on with.
+    """Like `all_or_nothing`, for long work: a kill, a power cut or Ctrl-C leaves the folder, so that work can continue.
 
-    It is empty unless there is one that `continues` recognises. An error removes it, and so gives a full disk its
-    room back. What is in it must be on the disk when the folder is to be recognised.
+    The folder is empty unless there is a left-over one that `continues` accepts; what that relies on must have been
+    forced to disk. An error deletes the folder, which also frees the space on a full disk.
     """
     growing = _growing(target)
     try:
@@ -123,7 +123,7 @@ def _is_same(file: IO[bytes], path: Path) -> bool:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Lock an open file, if no other process has it locked."""
+    """Lock an open file. Returns false if another process has locked it."""
     try:
         try:
             import fcntl

@@ -1,4 +1,5 @@
-"""What this machine is: the facts that a run records so that its speed can be judged. Standard library only."""
+"""What this machine is: the facts that a run records, so that its speed can be judged. Uses the standard library
+only."""
 
 import ctypes
 import os
@@ -8,12 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from glassformer.system.threads import cores
+
 
 def machine_facts() -> dict[str, Any]:
     """{"cpu": name, "cores": usable ones, "memory_gb": GiB, "os": name, "gpu": names with memory, or None}."""
     return {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": cores(),
         "memory_gb": round(_memory() / 2**30, 1),
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "gpu": _output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader").replace("\n", "; ")
@@ -22,9 +25,9 @@ def machine_facts() -> dict[str, Any]:
 
 
 def peak_memory() -> int | None:
-    """Bytes that this process has been resident with at most; None on Windows.
+    """The most bytes of memory that this process has had; None on Windows.
 
-    Linux's ru_maxrss will not do: a child begins with its parent's peak.
+    On Linux it is not taken from ru_maxrss, which begins with the peak of the parent process.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -1,15 +1,15 @@
-"""The same work on many batches, in several processes, with results in the order of the batches.
+"""The same work on many batches, in several processes, with the results in the order of the batches.
 
-Other processes are started only when the work turns out to be worth it: after TRIAL seconds of it done here, and if a
-batch takes longer than sending it to and fro. So small corpora, and quick steps, pay nothing. When workers cannot be
-started (a script without `if __name__ == "__main__":`) or one dies, its batches are done here.
+Worker processes are started only if they pay off: when this process has worked for TRIAL seconds, and if a batch takes
+longer than sending it back and forth. So small corpora and quick steps have no overhead. If workers cannot be started
+(in a script without `if __name__ == "__main__":`), or if one dies, this process does their batches.
 """
 
+import _thread
 import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -21,13 +21,13 @@ B = TypeVar("B")
 R = TypeVar("R")
 
 TRIAL = 1.0
-"""Seconds of work done here before others help."""
+"""Seconds of work in this process before workers are started."""
 TRIP = 0.005
-"""Seconds that sending a batch of a megabyte and its result takes, about."""
+"""About how many seconds it takes to send a batch of one megabyte and its result."""
 
 
 def in_order(work: Callable[[B], R], batches: Iterable[B], n_workers: int) -> Iterator[tuple[B, R]]:
-    """Each batch with `work(batch)`. Batches are read a few ahead; `work` must be picklable, and so all that travels."""
+    """Each batch with `work(batch)`. A few batches are read ahead. `work`, batches and results must be picklable."""
     batches, spent = iter(batches), 0.0
     for n_done, batch in enumerate(batches, start=1):
         start = time.perf_counter()
@@ -39,9 +39,13 @@ def in_order(work: Callable[[B], R], batches: Iterable[B], n_workers: int) -> It
 
 
 def refuse_to_be_imported_by_a_worker() -> None:
-    """End a worker that imports a script without `if __name__ == "__main__":`, before it does the script's work again."""
+    """End a worker process that imports a script without `if __name__ == "__main__":`, before it repeats the script's
+    work."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        sys.exit('glassformer: no worker processes, since the script has no `if __name__ == "__main__":`')
+        sys.exit(
+            "glassformer: no worker processes are used, because the script that called it has no "
+            '`if __name__ == "__main__":` around its main part'
+        )
 
 
 def _in_processes(work: Callable[[B], R], batches: Iterator[B], n_workers: int) -> Iterator[tuple[B, R]]:
@@ -75,19 +79,19 @@ def _result(work: Callable[[B], R], batch: B, future: Future | None) -> tuple[B,
     return batch, work(batch)
 
 
-# In a worker: what it is there to do.
+# In a worker: the work that it does.
 _work: Callable[[Any], Any]
 
 
 def _begin(work: Callable[[Any], Any]) -> None:
     global _work
     _work = work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    _thread.start_new_thread(_end_with_parent, ())  # `threading` would wait for it, for ever if memory is short
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot say so, and its workers would wait for work for ever."""
+    """End this worker when its parent ends: a killed parent cannot tell its workers, and they would wait forever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,9 +1,9 @@
-"""Conversations as ids, with a mask that says which of them a model should learn to say.
+"""Conversations as ids, with a mask that marks the ids a model should learn to produce.
 
     <|endoftext|> <|system|> ... <|end|> <|user|> ... <|end|> <|assistant|> ... <|end|>
 
-Every turn is its role's special token, the text, and the end token. Special tokens never come out of text, so whatever
-a user writes, `<|assistant|>` included, stays text: nobody can speak in another's name.
+Every turn is its role's special token, the text, and the end-of-turn token. Special tokens never arise from text, so
+whatever a user writes, `<|assistant|>` included, stays text: nobody can speak in another role's name.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,20 +23,20 @@ class Rendered(NamedTuple):
 
     ids: list[int]
     mask: list[bool]
-    """True for what the assistant says, the end of its turn included; one for each id."""
+    """One bool per id: True for what the assistant says and for the end of its turn."""
 
 
 class ChatTemplate(Config):
     """The special tokens of a conversation."""
 
     system: str = "<|system|>"
-    """Opens a turn of whoever sets the rules."""
+    """Begins a turn of whoever sets the rules."""
     user: str = "<|user|>"
-    """Opens a turn of the person."""
+    """Begins a turn of the person."""
     assistant: str = "<|assistant|>"
-    """Opens a turn of the model."""
+    """Begins a turn of the model."""
     end: str = "<|end|>"
-    """Closes every turn."""
+    """Ends every turn."""
 
     @model_validator(mode="after")
     def _distinct(self) -> "ChatTemplate":
@@ -53,14 +53,15 @@ class ChatTemplate(Config):
         """The template in a tokenizer's file. Raises TokenizerError."""
         try:
             if not isinstance(tree, dict) or not all(isinstance(name, str) for name in tree.values()):
-                raise SettingError("each of its tokens is a string")
+                raise SettingError("each of its tokens must be a string")
             return cls.parse(tree)
         except SettingError as error:
             raise TokenizerError(f"'chat' is not a chat template ({error})") from None
 
     def render(self, tokenizer: "Tokenizer", messages: Iterable[Mapping[str, str]]) -> Rendered:
         """See `Tokenizer.render`."""
-        ids, mask = [tokenizer.end_of_text], [False]
+        ids = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
+        mask = [False] * len(ids)
         end = tokenizer.special[self.end]
         for number, message in enumerate(messages, start=1):
             role, said = _checked(number, message)
@@ -80,5 +81,5 @@ def _checked(number: int, message: Any) -> tuple[str, str]:
     if role not in ROLES:
         raise TokenizerError(f"message {number} has the role {role!r:.40}; {suggestion(str(role)[:40], list(ROLES))}")
     if not isinstance(said, str):
-        raise TokenizerError(f"message {number} has a content that is no text")
+        raise TokenizerError(f"the content of message {number} must be a string")
     return role, said

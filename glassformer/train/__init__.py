@@ -1,1 +1,7 @@
-"""Training: one loop for every stage. Data + loss + (wrapped) model go in; a run folder comes out."""
+"""Training: one loop for every stage. Data, a loss and a (wrapped) model go in; a run folder comes out.
+
+Read `trainer` first: the loop. `config` has its settings; `loss/`, `optimizer/` and `schedule/` are slots. `precision`
+chooses the number format, `evaluate` measures on held-out text, `doctor` says why a training diverged, `signals` saves
+before Ctrl-C stops it, `ranks` and `wrapped` let several processes and compilers take part, `vectors` starts embeddings
+from trained word vectors, `terminal` shows the progress.
+"""

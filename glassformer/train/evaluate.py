@@ -1,21 +1,24 @@
 """Evaluation on held-out text, in loss (nats per token) and in bits per byte.
 
-    bpb = sum of nats / ln 2 / sum of bytes
+    bits per byte = sum of nats / ln 2 / sum of bytes
 
-Loss depends on how the tokenizer cuts; bits per byte does not, so models with different vocabularies can be compared.
-A special token stands for 0 bytes, but its nats count.
+The loss per token depends on how the tokenizer cuts the text; bits per byte do not, so models with different vocabularies
+can be compared. A special token stands for 0 bytes, but its nats count.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 
 import torch
+from torch import nn
 
 from glassformer.data.batches import Batch
 from glassformer.kernels.cross_entropy import IGNORED
-from glassformer.model.gpt import GPT
-from glassformer.train.loss import next_token
+from glassformer.train.loss import Loss
+from glassformer.train.loss.next_token import NextToken
 from glassformer.train.precision import Precision
+
+NEXT_TOKEN = NextToken()
 
 
 def byte_lengths(token_bytes: Sequence[bytes]) -> torch.Tensor:
@@ -25,25 +28,27 @@ def byte_lengths(token_bytes: Sequence[bytes]) -> torch.Tensor:
 
 @torch.no_grad()
 def evaluate(
-    model: GPT, batches: Iterable[Batch], bytes_of: torch.Tensor, precision: Precision
-) -> dict[str, float]:  # fmt: skip
-    """Returns loss (nats per token), bpb (bits per byte), tokens and bytes over all counted targets of `batches`.
+    model: nn.Module, batches: Iterable[Batch], bytes_of: torch.Tensor, precision: Precision, loss: Loss = NEXT_TOKEN
+) -> dict[str, float]:
+    """Returns `loss` (its mean), bpb (bits per byte of the next token, whatever the loss is), tokens and bytes, over all
+    counted targets of `batches`.
 
-    `bytes_of` is (V,). The model is put into evaluation mode and back.
+    `bytes_of` is (V,). The model is in evaluation mode meanwhile: no dropout, no auxiliary losses.
     """
     was_training = model.training
     model.eval()
-    nats, tokens, n_bytes = 0.0, 0, 0
+    total, counted, nats, tokens, n_bytes = 0.0, 0, 0.0, 0, 0
     for batch in batches:
+        targets = batch.targets[batch.targets != IGNORED].cpu()
+        tokens, n_bytes = tokens + len(targets), n_bytes + int(bytes_of[targets].sum())
+        counted += loss.counted(batch)
         batch = batch.to(precision.device)
         with precision.autocast():
-            nats += next_token(model, batch).double().sum().item()
-        counted = batch.targets[batch.targets != IGNORED].cpu()
-        tokens += len(counted)
-        n_bytes += int(bytes_of[counted].sum())
+            total += (its := loss.nats(model, batch).double().sum().item())
+            nats += its if isinstance(loss, NextToken) else NEXT_TOKEN.nats(model, batch).double().sum().item()
     model.train(was_training)
     return {
-        "loss": nats / max(1, tokens),
+        "loss": total / max(1, counted),
         "bpb": nats / math.log(2) / max(1, n_bytes),
         "tokens": tokens,
         "bytes": n_bytes,

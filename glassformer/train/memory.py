@@ -1,4 +1,4 @@
-"""How much memory training has needed so far."""
+"""How much memory a training has needed so far."""
 
 import torch
 
@@ -6,6 +6,6 @@ from glassformer.system.machine import peak_memory
 
 
 def peak_memory_gb(device: torch.device) -> float | None:
-    """GiB at the peak: of the GPU when training on one, else of the process; None where the system does not say."""
+    """The most GiB used so far: of the GPU if training runs on one, else of the process; None if the system cannot say."""
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory()
     return None if peak is None else peak / 2**30

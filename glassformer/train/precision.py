@@ -1,8 +1,8 @@
 """Precision: the number format of the matrix products (Micikevicius et al., 2018).
 
-Weights, gradients and the optimizer's memory stay in float32; only the products run in 16 bits, under autocast.
-bf16 has float32's range and needs nothing else. fp16 does not, so small gradients are saved from vanishing by scaling
-the loss up before backward and the gradients down after it.
+Weights, gradients and the optimizer's state stay in float32; only the matrix products run in 16 bits, under autocast.
+bf16 has the range of float32 and needs nothing else. fp16 has a smaller range, in which small gradients become 0. So in
+fp16 the loss is multiplied by a large number before the backward pass, and the gradients are divided by it afterwards.
 """
 
 import contextlib
@@ -16,16 +16,17 @@ PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 class LossScale:
-    """The factor between the loss and what backward sees; always 1 except in fp16.
+    """The number that the loss is multiplied by before the backward pass; always 1 except in fp16.
 
-    Halved when a gradient overflows (that step is skipped), doubled after 2,000 steps without: as large as it can be.
+    It is halved when a gradient overflows (that step is skipped) and doubled after 2,000 steps without overflow, so it
+    stays about as large as it can be.
     """
 
     def __init__(self, value: float, can_grow: bool):
         self.value, self.can_grow, self.steps_since_change = value, can_grow, 0
 
     def update(self, finite: bool) -> None:
-        """Learn from a step whose gradient was `finite` or not."""
+        """Adapt after a step; `finite` says whether its gradient was free of overflow."""
         self.steps_since_change += 1
         if self.can_grow and not finite:
             self.value, self.steps_since_change = max(self.value / 2, 1.0), 0
@@ -34,7 +35,7 @@ class LossScale:
 
 
 class Precision:
-    """A chosen format on a device, and its loss scale."""
+    """A number format on a device, and its loss scale."""
 
     def __init__(self, name: str, device: torch.device):
         assert name in ("fp32", "bf16", "fp16")
@@ -42,20 +43,20 @@ class Precision:
         self.loss_scale = LossScale(2.0**16, True) if name == "fp16" else LossScale(1.0, False)
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """The context of a forward pass."""
+        """The context in which a forward pass runs."""
         if self.name == "fp32":
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16 if self.name == "bf16" else torch.float16)
 
 
 def choose(name: PrecisionName, device: torch.device, trial: Callable[[Precision], None]) -> tuple[str, str]:
-    """The format to use and one sentence why.
+    """The format to use, and one sentence that says why.
 
-    `auto` on CUDA is bf16 where the chip has it and fp16 elsewhere. On a CPU it depends on the chip and the model, so
-    `trial` (one forward and backward) is timed in both formats.
+    `auto` takes bf16 on a CUDA GPU that has it, and fp16 on one that does not. On a CPU the faster format depends on the
+    chip and the model, so `trial` (one forward and backward pass) is timed in fp32 and in bf16.
     """
     if name != "auto":
-        return name, "as the recipe says"
+        return name, "set by train.precision"
     if device.type == "cuda":
         return (
             ("bf16", "this GPU computes in bf16") if torch.cuda.is_bf16_supported() else ("fp16", "no bf16 on this GPU")

@@ -1,7 +1,7 @@
-"""What a person sees while a model trains: a bar with the numbers that matter, and samples above it.
+"""What a person sees while a model trains: a progress bar with the main numbers, and samples above it.
 
-It is told each line that is logged and computes nothing of its own. In a terminal it is a live bar; in a pipe or a log
-file it is one plain line at a time.
+It gets every line that the run logs, and computes nothing itself. In a terminal it is a live bar; in a pipe or a log file
+it prints one plain line at a time.
 """
 
 from typing import Any, Self
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 
 class Display:
-    """Use as a context, and hand it to a Trainer as `watch`."""
+    """Use it as a context, and give it to a Trainer as `watch`."""
 
     def __init__(self, console: Console, steps: int, done: int = 0):
         self.console, self.steps, self.start = console, steps, done
@@ -66,5 +66,5 @@ class Display:
 
 
 def _printable(text: str) -> str:
-    """Control characters of an untrained model's output must not reach the terminal."""
+    """The text with a dot for every control character: an untrained model writes them, and a terminal obeys them."""
     return "".join(c if c.isprintable() or c == "\n" else "·" for c in text)

@@ -1,10 +1,11 @@
-"""Embeddings that begin with what others have learnt: word vectors in the text format of word2vec, GloVe and fastText.
+"""Embeddings that start from trained word vectors, in the text format of word2vec, GloVe and fastText.
 
-    400000 50                  the first line may give the number of words and their width
-    goat 0.31 -0.25 ...        a word and its numbers
+    400000 50                  the first line may give the number of words and the width of the vectors
+    goat 0.31 -0.25 ...        a word and its vector
 
-A token whose text (without the space before it) is a word takes that word's vector, scaled so that all rows together
-are spread as the initialisation spread them. The other tokens keep their random start.
+If the text of a token, without the space before it, is a word of the file, the token starts from that word's vector. The
+vectors are scaled to the standard deviation that the initialisation gave the table. The other tokens keep their random
+vectors.
 """
 
 from pathlib import Path
@@ -20,14 +21,16 @@ LONGEST_LINE = 1 << 20  # characters
 
 @torch.no_grad()
 def start_from_vectors(weight: Tensor, tokenizer: Tokenizer, path: str | Path) -> int:
-    """Fill rows of an embedding (V, C) in place; how many. Raises SettingError naming the line that cannot be used."""
+    """Fill rows of an embedding table (V, C) in place and return how many. Raises SettingError naming a line that is
+    wrong.
+    """
     words: dict[str, list[int]] = {}
     for id, piece in enumerate(tokenizer.token_bytes):
         if text := piece.decode("utf-8", "replace").strip():
             words.setdefault(text, []).append(id)
     found = _read(Path(path), words, weight.shape[1])
     if not found:
-        raise SettingError(f"{path} has no word that is a token of this tokenizer; use a vocabulary of whole words")
+        raise SettingError(f"{path} has no word that is a token of this tokenizer; train with whole words (tokenizer=word)")
     rows = torch.stack([vector for vector in found.values()])
     scale = weight.std() / rows.std().clamp(min=1e-12)
     filled = [(id, row) for word, row in zip(found, rows) for id in words[word]]
@@ -37,7 +40,7 @@ def start_from_vectors(weight: Tensor, tokenizer: Tokenizer, path: str | Path) -
 
 
 def _read(path: Path, wanted: dict[str, list[int]], width: int) -> dict[str, Tensor]:
-    """The vectors of the wanted words; the first of two with one name counts."""
+    """The vectors of the wanted words. If a word comes twice, its first vector counts."""
     found: dict[str, Tensor] = {}
     try:
         with open(path, encoding="utf-8", errors="replace") as file:

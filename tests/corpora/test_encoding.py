@@ -85,6 +85,19 @@ def test_what_is_said_counts_for_less_than_what_is():
     assert detect(b"# coding: hex\n" + "café\n".encode("cp1252") * 3) == "cp1252"
 
 
+@pytest.mark.parametrize("declared", ["iso-8859-1", "latin-1", "us-ascii", "windows-1252"])
+def test_quotation_marks_of_windows_are_no_control_characters(declared):
+    page = f'<meta charset="{declared}"><p>“Early – and late”, he wrote…'
+    assert [d.text for d in read(io.BytesIO(page.encode("cp1252")), "a.html", Knobs())] == [
+        "“Early – and late”, he wrote…"
+    ]
+
+
+def test_a_bad_line_of_an_old_mac_costs_only_itself():
+    skipped, document = documents("Zoë, José, Ñandú\rone\r".encode() + b"caf\xe9\rtwo\r")
+    assert (skipped.origin, document.text) == ("a.txt:3", "Zoë, José, Ñandú\rone\rtwo\r")
+
+
 @pytest.mark.parametrize("data, place", [(b"\xfe\xff\0a\0\n\xd8\0\0b\0\n\0c", 2), (b"\xff\xfea\0\n\0b\0\n\0c", 3)])
 def test_damage_in_another_encoding_is_placed_too(data, place):
     skipped, document = documents(data)

@@ -54,7 +54,7 @@ def test_a_long_file_is_cut_at_blank_lines(tmp_path, monkeypatch):
 
 def test_json_lines(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_text('{"text": "one", "title": "t"}\n\n"two"\n{"body": "three", "stars": 3}\n')
+    path.write_text('{"text": "one", "title": "t"}\n\n"two"\n{"text": "three", "stars": 3}\n')
     assert [(d.text, d.origin) for d in read(path)] == [
         ("one", "a.jsonl:1"),
         ("two", "a.jsonl:3"),
@@ -70,7 +70,7 @@ def test_json_lines(tmp_path):
         (b"{", ["a.jsonl:2", "JSON", "repair or delete"]),
         (b"[" * 100_000, ["a.jsonl:2", "JSON"]),
         (b'{"title": "t", "body": "b"}', ["a.jsonl:2", "no field 'text'", "'title', 'body'", "set corpus.text_field"]),
-        (b"3", ["a.jsonl:2", "a int"]),
+        (b"3", ["a.jsonl:2", "a number"]),
         (b'"\xe2\x82\xac caf\xe9"', ["a.jsonl:2", "UTF-8", "set corpus.encoding"]),
     ],
 )
@@ -85,7 +85,7 @@ def test_a_broken_json_line_is_skipped_or_refused_by_name(tmp_path, line, where_
 
 
 def test_a_json_line_of_any_length_takes_bounded_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(pieces, "PIECE_BYTES", 10)
+    monkeypatch.setattr(pieces, "VALUE_BYTES", 10)
     (tmp_path / "a.jsonl").write_text('"one"\n"' + "x" * 1000 + '"\n"three"')
     assert [d.text or d.reason for d in read(tmp_path)] == ["one", "is too long a line", "three"]
 

@@ -80,7 +80,7 @@ SKIPPED = {
     "self": "cannot be read",
 }  # fmt: skip
 WHOLE = {
-    "ascii.txt": 1, "bad.txt": 1, "bomb.gz": 1, "broken.jsonl": 2, "cut.csv": 1, "cut.html": 1, "cut.json": 1,
+    "ascii.txt": 1, "bad.txt": 1, "bomb.gz": 2, "broken.jsonl": 2, "cut.csv": 1, "cut.html": 1, "cut.json": 1,
     "latin.txt": 1, "utf16.txt": 1, "whole.jsonl.zst": 2,
 }  # fmt: skip
 
@@ -143,6 +143,19 @@ def test_a_file_cut_anywhere_is_never_taken_for_whole(compress):
         assert before == whole[: len(before)]
 
 
+@pytest.mark.parametrize("suffix", [".txt", ".html", ".json", ".csv"])
+@pytest.mark.parametrize("packing, compress", [(".gz", gzip.compress), (".zst", zstandard.compress)])
+def test_what_stands_before_a_cut_is_kept(suffix, packing, compress):
+    numbers = random.Random(1)
+    lines = [f"line {numbers.random()}" for _ in range(20_000)]
+    text = {".json": "[" + ",\n".join(f'"{line}"' for line in lines) + "]", ".csv": "text\n"}.get(suffix, "")
+    data = compress((text if suffix == ".json" else text + "\n".join(lines)).encode())
+    *before, last = documents(data[: len(data) * 3 // 4], f"a{suffix}{packing}")
+    kept = "\n".join(d.text for d in before if d.text).split()[1::2]
+    assert last.reason == "is cut short" and len(kept) > 8_000
+    assert f"line {kept[-2]}" == lines[len(kept) - 2]
+
+
 def test_frames_one_after_another_are_one_file_and_zeros_may_follow():
     one, two = LINES[:440], LINES[440:880]
     expected = [d.text for d in documents(one + two, "a.jsonl")]
@@ -199,7 +212,7 @@ def test_archives_that_lie(monkeypatch):
     lie, fine = documents(smaller, "a.zip")
     assert lie.origin == "a.zip/a.txt" and lie.reason == "is damaged" and fine.text == "fine"
     larger = data.replace(struct.pack("<I", 990), struct.pack("<I", 9990))
-    lie, fine = documents(larger, "a.zip")
+    *_, lie, fine = documents(larger, "a.zip")
     assert lie.reason in ("is damaged", "is cut short") and fine.text == "fine"
     monkeypatch.setattr(archive, "LARGEST_LIST", 100)
     (refused,) = documents(zip_bytes({str(i): "x" for i in range(50)}), "a.zip")
@@ -208,7 +221,7 @@ def test_archives_that_lie(monkeypatch):
 
 def test_members_that_cannot_be_unpacked_are_named():
     odd = documents(zip_bytes({"a.txt": "x"}, zipfile.ZIP_BZIP2), "a.zip")
-    assert [str(d) for d in odd] == ["a.zip/a.txt is packed in an unusual way; unpack the archive into a folder"]
+    assert [str(d) for d in odd] == ["a.zip/a.txt is compressed by an unusual method; unpack the archive into a folder"]
     data = bytearray(zip_bytes({"a.txt": "x"}))
     data[data.rindex(b"PK\1\2") + 8] |= 1
     assert [d.reason for d in documents(bytes(data), "a.zip")] == ["is encrypted"]

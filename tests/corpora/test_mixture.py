@@ -78,7 +78,7 @@ def test_nested_mixtures_are_refused(books):
     inner = {"corpus": {"name": "mixture", "parts": {"village": 1, str(books): 1}}, "weight": 1}
     with pytest.raises(SettingError, match="itself a mixture"):
         Corpus.named("mixture", parts={"village": 1, "inner": inner})
-    with pytest.raises(CorpusError, match="not a source by itself"):
+    with pytest.raises(CorpusError, match="alone is not a source"):
         Corpus.named("mixture", parts={"village": 1, "mixture": 1})
 
 

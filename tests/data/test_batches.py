@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassformer.data.batches import IGNORED, Batch, rows_of, sequential
+from glassformer.data.batches import Batch, rows_of, sequential
 from glassformer.errors import DatasetError
+from glassformer.kernels.cross_entropy import IGNORED
 
 from .splits import split_of
 
@@ -34,7 +35,7 @@ def test_cutting_keeps_every_target_its_order_and_what_it_follows(rows, width, l
     short = Batch(ids, targets, documents).cut(length)
     assert short.ids.shape == short.targets.shape and short.ids.shape[1] == min(width, length)
     counted, kept = targets != IGNORED, short.targets != IGNORED
-    for before, after in zip(Batch(ids, targets, documents), short):
+    for before, after in zip((ids, targets, documents), (short.ids, short.targets, short.documents)):
         assert (before is None) == (after is None)
         if before is not None and after is not None:
             assert torch.equal(before[counted], after[kept])
@@ -58,8 +59,8 @@ def test_parts_are_the_rows_in_order(rows, n, with_documents):
 @given(context=st.integers(1, 2000), batch=st.integers(1, 9))
 def test_evaluation_covers_every_token_but_the_first_exactly_once(context, batch):
     batches = list(sequential(TRAIN, context, batch))
-    assert all(ids.shape == targets.shape == (batch, context) for ids, targets, _ in batches)
-    ids, targets = (torch.cat([b[i] for b in batches]).flatten() for i in (0, 1))
+    assert all(b.ids.shape == b.targets.shape == (batch, context) for b in batches)
+    ids, targets = torch.cat([b.ids for b in batches]).flatten(), torch.cat([b.targets for b in batches]).flatten()
     tokens = torch.from_numpy(TRAIN.tokens[:].astype(np.int64))
     assert torch.equal(targets[targets != IGNORED], tokens[1:])
     assert torch.equal(ids[targets != IGNORED], tokens[:-1])
@@ -85,3 +86,46 @@ def test_a_split_of_one_token_cannot_be_evaluated():
 def test_only_batches_import_torch():
     code = "import sys, glassformer.data.prepare, glassformer.data.ngram; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# what a stage of training adds
+
+
+def with_fields(rows: int = 6, width: int = 10) -> Batch:
+    """A batch with a reward per row, a log-probability per token, an embedding per token and an absent field."""
+    ids = torch.arange(rows * width).view(rows, width)
+    patches = ids[..., None] * torch.ones(3)
+    return Batch(ids, ids + 1, None, reward=torch.arange(rows) / 2, log_probs=-ids / 7, patches=patches, nothing=None)
+
+
+def test_fields_of_a_stage_travel_to_the_device_and_into_the_parts():
+    batch = with_fields()
+    for moved in (batch.to(torch.device("cpu")), batch.having(), batch.cut(10)):
+        assert vars(moved).keys() == vars(batch).keys() and moved.nothing is None
+        assert torch.equal(moved.reward, batch.reward) and torch.equal(moved.patches, batch.patches)
+    assert [part.reward.tolist() for part in batch.parts(4)] == [[0, 0.5], [1, 1.5], [2, 2.5]]
+    assert torch.equal(torch.cat([part.log_probs for part in batch.parts(4)]), batch.log_probs)
+    assert batch.to(torch.device("meta")).patches.device.type == "meta"
+
+
+def test_cutting_a_row_cuts_what_is_per_token_and_repeats_what_is_per_row():
+    short = with_fields(6, 10).cut(4)
+    real = short.targets != IGNORED
+    assert short.ids.shape == (18, 4) and real.sum() == 60
+    assert torch.equal(short.log_probs[real], -short.ids[real] / 7)
+    assert torch.equal(short.patches[real][:, 2], short.ids[real].float())
+    assert torch.equal(short.reward, torch.arange(6).repeat_interleave(3) / 2)
+    masked = with_fields(6, 10)
+    masked.targets[2:, 4:] = IGNORED  # a piece without a target is dropped, and its reward with it
+    assert masked.cut(4).reward.tolist() == [0, 0, 0, 0.5, 0.5, 0.5, 1, 1.5, 2, 2.5]
+
+
+def test_a_field_that_cannot_be_cut_or_divided_is_refused_by_its_name():
+    ids = torch.zeros(4, 10, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"'image' has shape \(4, 3, 8, 8\).*train without train.lengths"):
+        Batch(ids, ids, image=torch.zeros(4, 3, 8, 8)).cut(5)
+    for shape in ((), (3,), (5, 10)):
+        with pytest.raises(ValueError, match=r"'reward' has shape .* the batch has 4 rows"):
+            Batch(ids, ids, reward=torch.zeros(shape))
+    with pytest.raises(AttributeError, match="no field 'rewards'; it has ids, targets, documents, reward"):
+        Batch(ids, ids, reward=torch.zeros(4)).rewards  # noqa: B018

@@ -22,6 +22,9 @@ TEXT = st.text(st.one_of(st.sampled_from("\r\n\t \f\0ab\x85é"), st.characters(e
     "step, before, after",
     [
         ("newlines", "a\r\nb\rc\n\r\nd", "a\nb\nc\n\nd"),
+        ("newlines", "a\vb\fc\x85d\x1ce\x1df\x1eg\u2028h\u2029i", "a\nb\nc\nd\ne\nf\ng\nh\ni"),
+        ("newlines", "a\fb", "a\nb"),
+        ("control_characters", "one\x1ftwo\x1f, three", "one two , three"),
         ("control_characters", "a\0b\x07\tc\n\x7f\x9fd\x1b[0m", "ab\tc\nd[0m"),
         ("unicode", "cafe\u0301", "café"),
         ("blank_lines", "a\n\nb\n\n\nc\n\n\n\n\n\nd", "a\n\nb\n\n\nc\n\n\nd"),
@@ -30,9 +33,16 @@ TEXT = st.text(st.one_of(st.sampled_from("\r\n\t \f\0ab\x85é"), st.characters(e
         ("script", "ascii é 中", "ascii é 中"),
         ("script", "привет ok", ""),
         ("script", "12 + 3", "12 + 3"),
-        ("boilerplate_lines", "Home | About us | Contact\nText.\n© 2024 A. Author\nWe use cookies to serve you.", "Text."),
-        ("boilerplate_lines", "My Page: chapter 1\na\nMy Page: chapter 1\nb\n My Page: chapter 1\nc",
-         "My Page: chapter 1\na\nb\nc"),
+        (
+            "boilerplate_lines",
+            "Home | About us | Contact\nText.\n© 2024 A. Author\nWe use cookies to serve you.",
+            "Text.",
+        ),
+        (
+            "boilerplate_lines",
+            "My Page: chapter 1\na\nMy Page: chapter 1\nb\n My Page: chapter 1\nc",
+            "My Page: chapter 1\na\nb\nc",
+        ),
     ],
 )
 def test_what_each_step_does(step, before, after):
@@ -52,6 +62,27 @@ def test_every_step_is_idempotent_and_does_what_its_docstring_says(text):
 
 
 LIMITS = {"steps": tuple(name for name in STEPS if name != "quality"), "min_characters": 3, "max_characters": 9}
+
+
+@given(TEXT)
+def test_fault_5_lines_end_where_python_says_they_end(text):
+    assert STEPS["newlines"](text).removesuffix("\n") == "\n".join(text.splitlines()).removesuffix("\n")
+
+
+@pytest.mark.parametrize("end", ["\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\r", "\r\n"])
+@pytest.mark.parametrize("other", ["", "é"])
+def test_fault_5_the_end_of_a_line_glues_no_words(end, other):
+    text = f"The end of one{end}Beginning{other}"
+    assert Cleaner(CleanConfig())(text) == f"The end of one\nBeginning{other}"
+    assert len(Cleaner(CleanConfig(steps=("control_characters",)))(text).split()) == 5
+
+
+@given(st.text(st.characters(min_codepoint=1, max_codepoint=0x2100)), st.text("ab", min_size=1))
+def test_fault_5_no_separator_glues_words(separators, word):
+    """What Python takes for white space still divides words after cleaning, whatever else goes."""
+    if any(c.isspace() for c in separators):
+        separators = "".join(c for c in separators if c.isspace())
+        assert len(Cleaner(CleanConfig())(word + separators + word).split()) == 2
 
 
 @given(st.lists(TEXT, max_size=8))
@@ -185,9 +216,9 @@ def test_long_runs_of_one_character_take_no_time(step):
     "override, words",
     [
         ('steps=["newline"]', "did you mean 'newlines'"),
-        ('steps=["unicode", "unicode"]', "there twice"),
-        ("min_characters=5", "does nothing without the step 'length'; add it to steps"),
-        ("quality_threshold=0.7", "does nothing without the step 'quality'"),
+        ('steps=["unicode", "unicode"]', "named twice"),
+        ("min_characters=5", "has no effect without the step 'length'; add 'length' to steps"),
+        ("quality_threshold=0.7", "has no effect without the step 'quality'"),
         ('steps=["length"]', "set min_characters or max_characters"),
         ('steps=["quality"]', "glass data quality"),
         ('scripts=["Latn1"]', "there is no script 'Latn1'; did you mean 'Latin'"),

@@ -1,7 +1,8 @@
 from hypothesis import given
 
 from glassformer.data.clean import CleanConfig, Cleaner
-from glassformer.data.clean.explain import difference, explain, page
+from glassformer.data.clean.explain import explain
+from glassformer.data.clean.terminal import before_and_after, difference
 
 from .test_clean import LIMITS, TEXT
 
@@ -16,12 +17,12 @@ def test_it_says_what_the_cleaner_does(text):
         assert [name for name, _, _ in document.changes] == [name for name in counts if counts[name]["changed"]]
         states = [text, *(after for _, _, after in document.changes)]
         assert [before for _, before, _ in document.changes] == states[:-1] and states[-1] == document.after
-        assert not [c for c in page(document).plain if ord(c) < 32 and c != "\n"]
+        assert not [c for c in before_and_after(document).plain if ord(c) < 32 and c != "\n"]
 
 
 def test_what_is_shown():
     texts = {"a.txt": "one\r\ntwo [bold]cafe\u0301[/bold]", "b.txt": "fine", "c.txt": " \n"}
-    pages = [page(explain(CleanConfig(), text, origin)) for origin, text in texts.items()]
+    pages = [before_and_after(explain(CleanConfig(), text, origin)) for origin, text in texts.items()]
     assert "\n".join(each.plain for each in pages).splitlines() == [
         "a.txt  27 characters -> 25",
         "  newlines  -1 characters",

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from glassformer.config import variants
-from glassformer.data.batches import IGNORED
 from glassformer.data.curriculum import lengthening, stages
 from glassformer.data.sampler import Sampler
 from glassformer.errors import SettingError
+from glassformer.kernels.cross_entropy import IGNORED
 
 from .splits import split_of
 from .test_sampler import equal, joined, pairs

@@ -56,7 +56,7 @@ def test_a_schedule_runs_from_its_first_weight_to_its_last():
     ("schedule", "sentence"),
     [
         ({"boks": "1", "village": "1"}, "train.mixture: the dataset has no source 'boks'; did you mean 'books'?"),
-        ({"village": "1"}, "train.mixture: say the weight of 'books', too"),
+        ({"village": "1"}, "train.mixture: give a weight to 'books', too"),
     ],
 )
 def test_a_schedule_that_does_not_fit_the_dataset_is_refused(schedule, sentence):

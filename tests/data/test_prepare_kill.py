@@ -201,7 +201,7 @@ def test_only_the_name_was_missing(often, tmp_path, monkeypatch):
 def test_files_that_are_not_as_the_journal_says_are_refused_and_removed(often, tmp_path, name):
     assert interrupted(tmp_path / "set", 30)
     os.truncate(tmp_path / ".set.preparing" / name, 3)
-    with pytest.raises(DatasetError, match=f"{name} is not as its journal says"):
+    with pytest.raises(DatasetError, match=f"{name} is shorter than the journal"):
         dataset(tmp_path / "set", TEXTS)
     assert list(tmp_path.iterdir()) == []
     dataset(tmp_path / "set", TEXTS)

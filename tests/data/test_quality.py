@@ -80,14 +80,14 @@ def test_features_are_hashed_words_and_pairs():
 
 def test_what_is_not_a_model_is_refused(tmp_path, trained):
     good, bad = stories(12), ["spam " * i for i in range(1, 8)]
-    with pytest.raises(DatasetError, match="7 different examples of bad text.*needs 10"):
+    with pytest.raises(DatasetError, match="7 different examples of bad text.*needs at least 10"):
         train_quality(good, bad + bad, tmp_path / "model")
     with pytest.raises(DatasetError, match="glass data quality"):
         Quality.load(tmp_path / "model")
     whole = trained[0].read_bytes()
     for data in (b"", b"{}", whole[:1000], whole[: len(whole) // 2], whole.replace(b"quality 1", b"quality 9")):
         (tmp_path / "model").write_bytes(data)
-        with pytest.raises(DatasetError, match="is not a quality model.*train it again"):
+        with pytest.raises(DatasetError, match="is not a quality model.*train one with"):
             Quality.load(tmp_path / "model")
     config = CleanConfig(steps=("quality",), quality_model=str(tmp_path / "none"))
     for ask in (config.files, lambda: Cleaner(config)("text")):

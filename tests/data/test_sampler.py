@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassformer.config import variants
-from glassformer.data.batches import IGNORED, Batch
+from glassformer.data.batches import Batch
 from glassformer.data.mixture import Mixture
 from glassformer.data.sampler import Sampler
+from glassformer.data.shards import Split
 from glassformer.errors import DatasetError
+from glassformer.kernels.cross_entropy import IGNORED
 
 from .splits import SEPARATOR, split_of
 
@@ -21,11 +23,20 @@ LENGTHS = st.lists(st.integers(2, 70), min_size=1, max_size=60)
 
 
 def equal(a: Batch, b: Batch) -> bool:
-    return all(x is y if x is None or y is None else torch.equal(x, y) for x, y in zip(a, b))
+    a, b = vars(a), vars(b)
+    return a.keys() == b.keys() and all(
+        x is y if x is None or y is None else torch.equal(x, y) for x, y in zip(a.values(), b.values())
+    )
 
 
 def joined(parts: list[Batch]) -> Batch:
-    return Batch(*(None if some[0] is None else torch.cat(some) for some in zip(*parts)))
+    fields = {name: [getattr(part, name) for part in parts] for name in vars(parts[0])}
+    return Batch(**{name: None if some[0] is None else torch.cat(some) for name, some in fields.items()})
+
+
+def rows_in(batch: Batch) -> list[Batch]:
+    """Row by row."""
+    return list(batch.parts(len(batch.ids)))
 
 
 def pairs(batch: Batch) -> list[tuple[int, int]]:
@@ -85,7 +96,7 @@ def test_a_window_is_a_run_of_the_split_and_its_targets_are_one_ahead():
     split = split_of([30, 200, 7] * 10)
     windows, tokens = Sampler.named("windows").build(split, 50, 64, 3), split.tokens[:].tolist()
     batch = windows(5)
-    for start, ids, targets in zip(windows.starts(5).tolist(), batch.ids.tolist(), batch.targets.tolist()):
+    for start, ids, targets in zip(windows.places(5)[0].tolist(), batch.ids.tolist(), batch.targets.tolist()):
         assert ids + targets[-1:] == tokens[start : start + 51]
         assert ids[1:] == targets[:-1]
     assert len({tuple(ids) for ids in batch.ids.tolist()}) > 32
@@ -94,14 +105,14 @@ def test_a_window_is_a_run_of_the_split_and_its_targets_are_one_ahead():
 def test_every_start_is_possible_and_equally_likely():
     split = split_of([24])
     windows = Sampler.named("windows").build(split, 20, 1000, 0)
-    counts = np.bincount(np.concatenate([windows.starts(step) for step in range(20)]), minlength=4)
+    counts = np.bincount(np.concatenate([windows.places(step)[0] for step in range(20)]), minlength=4)
     assert len(counts) == 4 and abs(counts - 5000).max() < 400
 
 
 def test_the_draw_stays_the_same_in_every_version():
     share = [0.649420079613736, 0.8848813535936771, 0.5537339411764371, 0.9529724189339113, 0.41318058559510695]
     expected = [int(u * (5000 - 13)) for u in share]
-    assert Sampler.named("windows").build(split_of([5000]), 13, 5, 42).starts(7).tolist() == expected
+    assert Sampler.named("windows").build(split_of([5000]), 13, 5, 42).places(7)[0].tolist() == expected
 
 
 def test_a_split_shorter_than_a_window_is_refused_with_the_numbers():
@@ -121,9 +132,9 @@ def test_in_an_epoch_each_token_is_a_target_exactly_once(lengths, context, batch
     tokens = split.tokens[:].tolist()
     expected = Counter(zip(tokens, tokens[1:]))
     n = sampler.n_windows
-    rows = [row for step in range(3 * n // batch + 1) for row in zip(*sampler(step)[:2])]
+    rows = [row for step in range(3 * n // batch + 1) for row in rows_in(sampler(step))]
     for epoch in range(3):  # whatever the batches' borders
-        found = Counter(p for ids, targets in rows[epoch * n : (epoch + 1) * n] for p in pairs(Batch(ids, targets)))
+        found = Counter(pair for row in rows[epoch * n : (epoch + 1) * n] for pair in pairs(row))
         assert found == expected
 
 
@@ -141,11 +152,13 @@ def test_packed_rows_hold_every_document_once_and_no_target_crosses(lengths, con
     split = split_of(lengths)
     sampler = Sampler.named("packed").build(split, context, batch, seed)
     n = sampler.n_rows
-    rows = [row for step in range(2 * n // batch + 1) for row in zip(*sampler(step))]
+    rows = [row for step in range(2 * n // batch + 1) for row in rows_in(sampler(step))]
     for epoch in range(2):
-        found = Counter(p for r in rows[epoch * n : (epoch + 1) * n] for p in pairs(Batch(*r)))
+        found = Counter(pair for row in rows[epoch * n : (epoch + 1) * n] for pair in pairs(row))
         assert found == transitions(split)
-    for ids, targets, documents in rows:
+    for row in rows:
+        assert row.documents is not None
+        ids, targets, documents = row.ids[0], row.targets[0], row.documents[0]
         assert (documents.diff() >= 0).all()
         for number in documents.unique():
             inside = documents == number
@@ -189,11 +202,11 @@ def test_buckets_hold_every_document_once_an_epoch_beside_others_of_its_length(l
     for epoch in range(2):
         batches = [sampler(epoch * sampler.n_batches + i) for i in range(sampler.n_batches)]
         assert Counter(pair for batch in batches for pair in pairs(batch)) == transitions(split)
-        for ids, targets, documents in batches:
-            assert documents is None
-            width = ids.shape[1]
+        for each in batches:
+            assert each.documents is None
+            width = each.ids.shape[1]
             assert width == context or width % multiple == 0
-            for read, wanted in zip(ids.tolist(), targets.tolist()):
+            for read, wanted in zip(each.ids.tolist(), each.targets.tolist()):
                 n = sum(t != IGNORED for t in wanted)
                 assert set(wanted[n:]) <= {IGNORED} and read[1:n] == wanted[: n - 1]
                 assert width - multiple < n <= width
@@ -220,8 +233,8 @@ def test_sources_give_their_shares_of_the_tokens_and_rows_keep_to_one(name):
     def shares(steps):
         counts = np.zeros(3)
         for step in steps:
-            ids, targets, _ = sampler(step)
-            for row, wanted in zip(ids, targets):
+            drawn = sampler(step)
+            for row, wanted in zip(drawn.ids, drawn.targets):
                 inside = owner[row[(row != SEPARATOR) & (wanted != IGNORED)].numpy()]
                 assert len(set(inside.tolist())) <= 1
                 counts += np.bincount(inside, minlength=3)
@@ -255,3 +268,32 @@ def test_a_source_without_text_is_named_unless_its_weight_is_zero(name):
         Sampler.named(name).build(split, 25, 2, 1, Mixture(("a", "b"), ((0.5,), (0.0, 0.1)), 10))
     sampler = Sampler.named(name).build(split, 25, 2, 1, Mixture(("a", "b"), ((0.5,), (0.0,)), 10))
     assert [sampler(step).ids.shape for step in range(10)]
+
+
+# an array of ids
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor, lambda ids: np.array(ids, np.uint16)])
+def test_a_sampler_reads_an_array_of_ids(name, kind):
+    ids = kind(list(range(3, 44)))
+    batches = Sampler.named(name).build(Split.of(ids), context_length=8, batch_size=5)
+    found = Counter(pair for step in range(60) for pair in pairs(batches(step)))
+    assert set(found) == {(id, id + 1) for id in range(3, 43)}  # each id with the next, and nothing after the last
+    assert equal(batches(7), Sampler.named(name).build(Split.of(list(range(3, 44))), 8, 5)(7))
+
+
+@pytest.mark.parametrize("name", ["packed", "buckets"])
+@pytest.mark.parametrize("ids", [[0, 5, 6, 0, 7, 8, 9], [5, 6, 0, 7, 8, 9]])
+def test_a_separator_divides_an_array_into_documents(name, ids):
+    split = Split.of(ids, separator=0)
+    batches = Sampler.named(name).build(split, context_length=8, batch_size=1)
+    found = {pair for step in range(10) for pair in pairs(batches(step))}
+    assert split.n_documents == 2
+    assert found == {(a, b) for a, b in zip(ids, [*ids[1:], 0])}
+
+
+@pytest.mark.parametrize("ids", [[], [[1, 2]], [0.5, 1], [3, -1], ["a"]])
+def test_what_is_no_row_of_ids_is_refused(ids):
+    with pytest.raises(ValueError, match="one row of integers from 0 up"):
+        Split.of(ids)

@@ -7,8 +7,9 @@ from rich.console import Console
 
 from glassformer.corpora import corpus
 from glassformer.data import DataConfig
+from glassformer.data.clean.terminal import explain_documents
 from glassformer.data.prepare import prepare
-from glassformer.data.terminal import describe, explain_documents, watching
+from glassformer.data.terminal import describe, watching
 from glassformer.tokenizers import TokenizerRecipe
 
 
@@ -40,7 +41,7 @@ def test_ten_documents_are_explained_the_changed_ones_first_and_nothing_is_writt
     assert text.index("20.txt") < text.index("cafe.txt") < text.index("00.txt")
     assert text.index("20.txt") < text.index("newlines") < text.index("cafe.txt") < text.index("unicode")
     assert (
-        text.count(".txt  ") == 10 and "picture.png is binary" in text and "32 documents, 2 change, 2 left out" in text
+        text.count(".txt  ") == 10 and "picture.png is binary" in text and "32 documents, 2 change, 2 were left out" in text
     )
     assert [path.name for path in tmp_path.iterdir()] == ["text"]
 
@@ -54,7 +55,7 @@ def test_the_description_adds_up(source, console, tmp_path):
     assert rows["newlines"][:2] == ["1", str(n)] and rows["unicode"][0] == "1"
     assert rows["repeated_documents"][0] == "1"
     assert int(rows["repeated_documents"][1]) == data.train.index.documents + data.validation.index.documents
-    assert "left out: 1 is binary, not text, for example picture.png" in seen(console)
+    assert "left out: 1, for example: picture.png is binary, not text" in seen(console)
 
 
 def test_stages_end_with_a_line_and_news_are_told(console):

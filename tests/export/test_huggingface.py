@@ -170,6 +170,16 @@ def test_an_import_is_a_checkpoint_that_generates_as_transformers_does(folder, t
     assert [token.id for token in tokens] == expected[0, len(prompt) :].tolist()
 
 
+def test_a_model_whose_text_ends_with_another_token(folder, tmp_path):
+    names = {("</s>" if name == "<|endoftext|>" else name): id for name, id in vocabulary().items()}
+    (folder / "vocab.json").write_text(json.dumps(names), encoding="utf-8")
+    assert read_gpt2(folder)[2].end_of_text is None
+    (folder / "tokenizer_config.json").write_text('{"eos_token": "</s>"}')
+    import_gpt2(folder, tmp_path / "run")
+    tokenizer = checkpoint.load(tmp_path / "run").tokenizer()
+    assert tokenizer.end == "</s>" and tokenizer.end_of_text == 262 and tokenizer.encode("</s>", True) == [262]
+
+
 def edit_config(**settings):
     def edit(folder: Path) -> None:
         tree = json.loads((folder / "config.json").read_text())
@@ -223,15 +233,15 @@ KEY = "transformer.h.1.mlp.c_fc.weight"
     (write("config.json", b"[" * 100_000), "config.json cannot be read"),
     (write("config.json", b"\xff\xfe"), "config.json cannot be read"),
     (write("config.json", b"[1]"), "list"),
-    (edit_config(model_type="llama"), 'model_type is "llama" and only "gpt2"'),
-    (edit_config(activation_function="relu"), 'activation_function is "relu" and only "gelu_new"'),
+    (edit_config(model_type="llama"), 'model_type is "llama", but only "gpt2"'),
+    (edit_config(activation_function="relu"), 'activation_function is "relu", but only "gelu_new"'),
     (edit_config(scale_attn_by_inverse_layer_idx=True), "scale_attn_by_inverse_layer_idx is true"),
     (edit_config(n_head=5), "n_embd=48 must be a multiple of n_head=5"),
     (edit_config(n_embd="wide"), "n_embd: .*integer"),
     (edit_config(n_layer=10**12), "1000000000000 layers"),
     (edit_config(vocab_size=10**12), r"wte.weight has shape \(263, 48\)"),
     (edit_config(vocab_size=100), "263 ids and a model of 100"),
-    (edit_config(n_layer=2), "h.2.attn.c_attn.bias.*has not"),
+    (edit_config(n_layer=2), "h.2.attn.c_attn.bias.*does not have"),
     (edit_config(n_layer=4), "no tensor h.3.ln_1.weight"),
     (edit_config(n_positions=64), "wpe.weight has shape"),
     (edit_config(n_inner=100), "c_fc.weight has shape"),
@@ -245,7 +255,7 @@ KEY = "transformer.h.1.mlp.c_fc.weight"
     (remove("model.safetensors"), "no model.safetensors and no pytorch_model.bin"),
     (lambda f: (remove("model.safetensors")(f), write("model.safetensors.index.json", INDEX)(f)), "weight_map"),
     (replace_by_pytorch({"transformer.wte.weight": Hostile()}), "pytorch_model.bin cannot be read"),
-    (replace_by_pytorch([1, 2]), "other than named tensors"),
+    (replace_by_pytorch([1, 2]), "other things than named tensors"),
     (replace_by_pytorch({"wte.weight": torch.zeros(1).expand(263, 48)}), "larger than its data"),
     (lambda f: (replace_by_pytorch({"a": torch.zeros(9999)})(f), cut_short("pytorch_model.bin")(f)), "cannot be read"),
     (lambda f: (remove("model.safetensors")(f), write("pytorch_model.bin", b"\x80\x02junk")(f)), "cannot be read"),

@@ -17,6 +17,7 @@ from torch.nn.attention import flex_attention as torch_flex
 
 from glassformer import kernels
 from glassformer.kernels import block_sparse, flex, sliding_window, strided
+from glassformer.kernels.documents import places
 
 from .cases import BLOCK_SPARSE, FORMULAS, SLIDING_WINDOW, STRIDED, check_close
 
@@ -112,7 +113,7 @@ def test_no_visible_pair_is_in_a_block_that_is_skipped(name, data):
     else:
         case.documents = torch.nn.functional.pad(case.documents, (0, T - case.documents.shape[1]), value=10**6)
         mask = flex.packed(rule, case.sizes, case.documents)
-        place = index - block_sparse.starts(case.documents)
+        place = places(case.documents)
         seen = rule(place[:, :, None], place[:, None], *case.sizes)
         seen = seen & (case.documents[:, :, None] == case.documents[:, None])
     tiles = seen.unflatten(1, (-1, flex.BLOCK)).unflatten(3, (-1, flex.BLOCK))  # (B, n, BLOCK, n, BLOCK)

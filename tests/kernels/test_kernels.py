@@ -58,18 +58,24 @@ def test_bfloat16_is_coarser_and_nothing_else(name, data):
         assert values[0].dtype == (torch.float32 if name == "cross_entropy" else torch.bfloat16)
         assert all(g.dtype == torch.bfloat16 and g.isfinite().all() for g in gradients)
         if name not in ("layer_norm", "rms_norm"):  # their slope near 0 exceeds what 8 bits resolve
-            check_close(values, exact, 0.06, 1.0, f"{name}.{which}")
+            check_close(values, exact, case.bfloat16_tolerance, 1.0, f"{name}.{which}")
 
 
 @EVERY_FORMULA
 @settings(max_examples=5)
 @given(data=st.data())
 def test_the_gradient_of_plain_is_its_slope(name, data):
-    """Against float64 finite differences."""
+    """Against float64 finite differences.
+
+    Those take steps of 1e-6. A row of x whose size is that of sqrt(eps), which may be 1e-6 too, is bent within one step,
+    so norms are asked about rows of numbers between 0.5 and 2.
+    """
     case: Case = data.draw(FORMULAS[name])
-    tensors = [t / max(t.abs().max().item(), 1e-9) + 0.1 * (name == "layer_norm") for t in case.tensors]
+    tensors = [t / max(t.abs().max().item(), 1e-9) for t in case.tensors]
     if name in ("layer_norm", "rms_norm"):
-        tensors[0] = torch.linspace(-1, 2, tensors[0].numel(), dtype=torch.float64).view(tensors[0].shape)
+        sizes = torch.linspace(0.5, 2, tensors[0].numel(), dtype=torch.float64)
+        signs = 1.0 - 2 * (torch.arange(tensors[0].numel()) % 2)
+        tensors[0] = (sizes * signs).view(tensors[0].shape)
     leaves = [t.requires_grad_() for t in tensors]
     assert torch.autograd.gradcheck(lambda *t: case.call(getattr(PLAIN, name), *t), leaves, fast_mode=True)
 
@@ -158,7 +164,8 @@ def test_activations_far_from_zero_have_their_limits_as_value_and_slope():
     x = torch.tensor([-1e30, -1e4, -100.0, -50.0, 50.0, 100.0, 1e4])
     ones = torch.ones_like(x)
     for maths in (PLAIN, FUSED):
-        for f in (maths.gelu, lambda g: maths.swiglu(g, ones), maths.relu):  # noqa: B023
+        gates = (maths.gelu_exact, maths.silu, lambda g: maths.swiglu(g, ones))  # noqa: B023
+        for f in (maths.gelu, *gates, maths.relu, maths.softplus):
             there = x[1:] if f == maths.gelu else x  # the cube of 1e30 is beyond float32
             leaf = there.clone().requires_grad_()
             value = f(leaf)
@@ -198,7 +205,7 @@ def test_dropout_drops_a_share_and_keeps_the_mean(maths):
 def test_attention_drops_weights_and_keeps_the_mean(maths):
     torch.manual_seed(0)
     q, k, v = (torch.randn(1, 2, 8, 4).expand(4000, -1, -1, -1) for _ in range(3))
-    y = maths.attention(q, k, v, dropout=0.2)
+    y = maths.attention(q, k, v, dropout_p=0.2)
     torch.testing.assert_close(y.mean(0), maths.attention(q, k, v)[0], atol=0.1, rtol=0)
     silent = (y[:, :, 0] == 0).all(-1).float().mean().item()  # the first query has one weight: it is dropped with p
     assert abs(silent - 0.2) < 0.03

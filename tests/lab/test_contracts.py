@@ -39,13 +39,12 @@ def test_a_mixer_of_twenty_lines_keeps_every_promise(capsys):
 
 
 ALTERNATE = """
-from glassformer.model.mixer import Mixer
+from glassformer.model.mixer import AttentionSettings
 from glassformer.model.mixer.full import Attention
-from glassformer.model.norm import Norm
 
-class Alternate(Mixer):
-    def build(self, shapes, kernels):
-        return EverySecond(shapes, Norm.named("none"), kernels)
+class Config(AttentionSettings):
+    def build(self, shapes, kernels=None):
+        return EverySecond(shapes, self, kernels)
 
 class EverySecond(Attention):
     def visible(self, q_index, k_index):

@@ -33,15 +33,28 @@ def test_spread_of_each_kind_of_parameter(mlp):
 
 
 @pytest.mark.parametrize("init", SLOTS["init"])
-def test_only_what_is_called_a_write_is_drawn_as_one(init):
-    """A user's `memo_proj` ends in the letters of `o_proj`, and does not add to the stream."""
-    names = ("q_proj", "memo_proj", "slowdown_proj", "o_proj", "down_proj")
-    block = torch.nn.ModuleDict({"blocks": torch.nn.ModuleDict({n: Linear(64, 64, False, fused()) for n in names})})
-    Init.named(init).fill(block, GPTConfig(n_layer=8, n_embd=64), seed=0)
-    spread = {name.split(".")[1]: weight.std().item() for name, weight in block.named_parameters()}
-    assert spread["memo_proj"] == pytest.approx(spread["q_proj"], rel=0.1) == spread["slowdown_proj"]
-    assert spread["o_proj"] == pytest.approx(spread["down_proj"], rel=0.1)
-    assert (spread["o_proj"] < 0.5 * spread["memo_proj"]) == (init != "flat")
+def test_the_declared_role_decides_and_not_the_name(init):
+    """Also outside a GPT, in a module whose names say nothing."""
+    roles = {"a": "matrix", "o_proj": "matrix", "b": "write"}
+    parts = torch.nn.ModuleDict({n: Linear(64, 64, False, fused(), role=role) for n, role in roles.items()})
+    Init.named(init).fill(parts, GPTConfig(n_layer=8, n_embd=64), seed=0)
+    spread = {name.split(".")[0]: weight.std().item() for name, weight in parts.named_parameters()}
+    assert spread["a"] == pytest.approx(spread["o_proj"], rel=0.1)
+    assert (spread["b"] < 0.5 * spread["a"]) == (init != "flat")
+
+
+def test_a_part_that_draws_by_itself_draws_from_the_seed(tmp_path):
+    """Its `nn.Linear` is no Leaf, so the initialisation leaves it as its own code made it."""
+    path = tmp_path / "foreign.py"
+    path.write_text(
+        "from torch import nn\nfrom glassformer.model.mlp import MLP\n\n\nclass Config(MLP):\n"
+        "    def build(self, shapes, kernels):\n        return nn.Linear(shapes.n_embd, shapes.n_embd)\n"
+    )
+    config = GPTConfig.parse({"n_layer": 2, "mlp": str(path)})
+    first, again, other = (GPT(config, seed=seed).state_dict() for seed in (5, 5, 6))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["blocks.0.mlp.weight"], other["blocks.0.mlp.weight"])
+    assert not torch.equal(first["blocks.0.mlp.weight"], first["blocks.1.mlp.weight"])
 
 
 @pytest.mark.parametrize("residual", SLOTS["residual"])

@@ -6,9 +6,8 @@ from torch import Tensor
 
 from glassformer.data.batches import Batch
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.model.head import Foresight
-from glassformer.train.loss import next_token
-from glassformer.train.optimizer.adamw import AdamW
+from glassformer.model.head import HasAuxiliaryLoss
+from glassformer.train.optimizer import Optimizer, set_learning_rate
 
 from .combinations import SLOTS
 
@@ -20,8 +19,8 @@ def scores(gpt: GPT, batch: Batch) -> list[Tensor]:
     """The logits of the next token, and those of the ones after it where the head looks so far."""
     x = gpt.hidden(batch.ids)
     found = [gpt.logits(x)]
-    if isinstance(gpt.head, Foresight):
-        gpt.head.extra_loss(x, lambda seen: found.append(gpt.logits(seen)) or found[-1], batch.targets)
+    if isinstance(gpt.head, HasAuxiliaryLoss):
+        gpt.head.auxiliary_loss(x, lambda seen: found.append(gpt.logits(seen)) or found[-1], batch.targets)
     return found
 
 
@@ -31,11 +30,12 @@ def changes(init: dict | str, width: int, **parts) -> list[float]:
     gpt = GPT(GPTConfig.parse({**shape, "init": init, **parts}), seed=1)
     ids = torch.randint(64, (16, 17), generator=torch.Generator().manual_seed(0))
     batch = Batch(ids[:, :-1], ids[:, 1:])
-    updater = AdamW(weight_decay=0).build(gpt.named_parameters(), gpt.kernels, gpt.lr_scales())
+    optimizer = Optimizer.named("adamw", weight_decay=0).build(gpt)
+    set_learning_rate(optimizer, 1e-2)
     before = scores(gpt, batch)
-    for step in range(1, 6):
-        next_token(gpt, batch).mean().backward()
-        updater.step(step, 1e-2)
+    for _ in range(5):
+        gpt(batch.ids, targets=batch.targets).mean().backward()
+        optimizer.step()
         gpt.zero_grad()
     return [(after - first).square().mean().sqrt().item() for after, first in zip(scores(gpt, batch), before)]
 
@@ -56,7 +56,7 @@ def test_gpt2_s_initialisation_changes_more_the_wider_it_is(head):
 @pytest.mark.parametrize("V", [64, 256])
 @pytest.mark.parametrize("head", SLOTS["head"])
 def test_mup_slows_what_adds_up_numbers_of_the_stream_and_not_what_scores(head, V):
-    """Also where there are as many tokens as the stream has numbers, V = C."""
+    """Also where the vocabulary is as large as the stream is wide, V = C."""
     gpt = GPT(GPTConfig.parse({"init": MUP, "n_embd": 256, "vocab_size": V, "head": head, "position": "learned"}))
     whole = {name for name, rate in gpt.lr_scales().items() if rate == 1 and gpt.get_parameter(name).ndim == 2}
     assert whole == {"embed.weight", "position.table.weight"} | ({"head.lm_head.weight"} if head == "untied" else set())
@@ -75,7 +75,8 @@ def test_farther_tokens_are_scored_as_the_next_one_is():
     x = gpt.hidden(batch.ids)
     seen = x[:, :-1] + gpt.head.get_submodule("views.0")(x[:, :-1])
     expected = torch.nn.functional.cross_entropy(gpt.logits(seen).flatten(0, 1), batch.targets[:, 1:].flatten())
-    torch.testing.assert_close(gpt.extra_loss(x, batch.targets), 0.3 * expected)
+    added = gpt.train()(batch.ids, batch.targets) - gpt.eval()(batch.ids, batch.targets)
+    torch.testing.assert_close(added, (0.3 * expected).expand_as(added), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("init", ["gpt2", "flat", "fan_in", "zero"])

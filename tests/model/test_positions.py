@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from glassformer import kernels
 from glassformer.errors import SettingError
+from glassformer.kernels.rope import frequencies
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.position.alibi import slopes
 from glassformer.model.position.relative import bucket
-from glassformer.model.position.rope.scaling import Scaling, unscaled
+from glassformer.model.position.rope.scaling import Scaling
 from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
@@ -87,7 +88,7 @@ def test_every_bucket_that_is_met_learns(mixer):
 
 
 def test_linear_divides_positions():
-    torch.testing.assert_close(theta("linear", factor=4.0), unscaled(10_000.0, 8, CPU) / 4)
+    torch.testing.assert_close(theta("linear", factor=4.0), frequencies(8, 10_000.0, CPU) / 4)
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0, 7.5])
@@ -101,7 +102,7 @@ def test_ntk_is_that_of_transformers(factor):
     expected, _ = utils._compute_dynamic_ntk_parameters(config, CPU, seq_len=int(100 * factor))
     torch.testing.assert_close(theta("ntk", 16, 500.0, factor=factor), expected)
     slowest = theta("ntk", 16, 500.0, factor=factor)[-1] * factor
-    torch.testing.assert_close(slowest, unscaled(500.0, 16, CPU)[-1])
+    torch.testing.assert_close(slowest, frequencies(16, 500.0, CPU)[-1])
 
 
 @pytest.mark.parametrize("name", ["linear", "ntk", "yarn", "llama3"])
@@ -111,14 +112,14 @@ def test_ntk_is_that_of_transformers(factor):
     factor=st.floats(1, 64),
 )  # fmt: skip
 def test_scaling_only_slows_down_and_never_by_more_than_the_factor(name, half, base, context, factor):
-    scaled, plain = theta(name, 2 * half, base, context, factor=factor), unscaled(base, 2 * half, CPU)
+    scaled, plain = theta(name, 2 * half, base, context, factor=factor), frequencies(2 * half, base, CPU)
     assert scaled.isfinite().all()
     assert (scaled <= plain * (1 + 1e-5)).all() and (scaled >= plain / factor * (1 - 1e-4)).all()
     torch.testing.assert_close(theta(name, 2 * half, base, context, factor=1.0), plain)
 
 
 def test_yarn_keeps_fast_pairs_slows_slow_ones_and_warms_scores():
-    plain, scaled = unscaled(10_000.0, 64, CPU), theta("yarn", 64, context=4096, factor=4.0)
+    plain, scaled = frequencies(64, 10_000.0, CPU), theta("yarn", 64, context=4096, factor=4.0)
     turns = 1024 * plain / (2 * math.pi)
     torch.testing.assert_close(scaled[turns > 40], plain[turns > 40])
     torch.testing.assert_close(scaled[turns < 0.7], plain[turns < 0.7] / 4)
@@ -171,7 +172,7 @@ def test_bad_settings_are_refused():
                 {"scaling": {"name": "yarn", "factor": 0.5}}):
         with pytest.raises(SettingError):
             scheme({"name": "rope", **bad})
-    with pytest.raises(SettingError, match="at least 4 numbers a head, and here are 2; use linear"):
+    with pytest.raises(SettingError, match="at least 4 rotated numbers per head, and there are 2; use linear"):
         scheme({"name": "rope", "scaling": "ntk", "rotary_fraction": 0.25})
     with pytest.raises(SettingError, match="above buckets / 2 = 16; raise it"):
         scheme({"name": "relative", "max_distance": 16})
@@ -214,3 +215,15 @@ def test_a_mixer_is_called_with_neutral_positions(mixer):
     torch.testing.assert_close(layer(x, Positions.of(7)), layer(x, Positions.of(7, scheme=gpt.position)))
     q, k = torch.randn(2, 1, 2, 7, 8)
     assert Positions.of(7).rotate(q, k) == (q, k) and Positions.of(7).bias(torch.arange(7)) is None
+
+
+@pytest.mark.parametrize("mixer", ["full", "sliding", "linear"])
+def test_the_angles_are_computed_once_a_call_and_not_in_each_layer(mixer, monkeypatch):
+    gpt = GPT(GPTConfig.parse({**SHAPE, "n_layer": 5, "mixer": mixer})).eval()
+    computed, real = [], type(gpt.position).prepare
+    monkeypatch.setattr(type(gpt.position), "prepare", lambda self, index: computed.append(index) or real(self, index))
+    cache = gpt.make_cache(1, 8)
+    for call, ids in enumerate((torch.arange(6)[None], torch.ones(1, 1, dtype=torch.long)), start=1):
+        gpt(ids, cache=cache)
+        assert len(computed) == call
+    assert [index.tolist() for index in computed] == [[0, 1, 2, 3, 4, 5], [6]]

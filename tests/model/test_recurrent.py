@@ -35,11 +35,11 @@ def test_memory_does_not_grow_with_what_was_read(mixer):
     cache = gpt.make_cache(3, 400)
     assert cache.nbytes == 0
     for part in ids(3, 300).split([1, 1, 8, 90, 200], 1):
-        gpt(part, cache)
+        gpt(part, cache=cache)
         held.append(cache.nbytes)
     assert len(set(held)) == 1 and held[0] > 0, held
     one = gpt.make_cache(1, 4)
-    gpt(ids(1, 4), one)
+    gpt(ids(1, 4), cache=one)
     assert held[0] == 3 * one.nbytes, "bytes follow the slots and nothing else"
     numbers = {"linear": 2 * (8 * 8 + 8), "gated_deltanet": 2 * 8 * 8 + 3 * 64, "mamba": 64 * 16 + 3 * 64}[mixer]
     assert one.nbytes == 2 * numbers * 4
@@ -49,7 +49,7 @@ def test_memory_does_not_grow_with_what_was_read(mixer):
 def test_no_graph_is_kept_between_calls(mixer):
     gpt = build(mixer)
     cache = gpt.make_cache(1, 4)
-    gpt(ids(1, 2), cache)
+    gpt(ids(1, 2), cache=cache)
     assert all(not t.requires_grad for layer in cache.layers for t in layer.tensors)
 
 
@@ -74,7 +74,7 @@ def test_the_fast_form_is_the_sequence_of_steps(mixer, dtype, tolerance):
 def test_every_knob_decodes_as_it_reads(mixer, position):
     gpt, batch = build(mixer, position=position), ids(2, 80)
     whole, cache = gpt(batch), gpt.make_cache(2, 80)
-    parts = torch.cat([gpt(part, cache) for part in batch.split([70, 1, 1, 1, 7], 1)], 1)
+    parts = torch.cat([gpt(part, cache=cache) for part in batch.split([70, 1, 1, 1, 7], 1)], 1)
     torch.testing.assert_close(parts, whole, atol=1e-5, rtol=0)
     torch.testing.assert_close(build(mixer, kernels.plain(), position=position)(batch), whole, atol=1e-5, rtol=0)
 

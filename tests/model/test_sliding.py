@@ -122,7 +122,7 @@ def test_a_cache_holds_what_can_be_seen_and_no_more(mixer, slots):
     gpt = model({**PARTS, "mixer": mixer, "position": "none"})
     cache = gpt.make_cache(2, CONTEXT)
     for part in contracts.ids(2, CONTEXT).split([9, 1, 6], 1):
-        gpt(part, cache)
+        gpt(part, cache=cache)
         assert cache.nbytes == 2 * gpt.config.n_layer * 2 * slots * gpt.config.n_embd * 4
 
 
@@ -164,7 +164,7 @@ def test_long_text_through_a_small_window_equals_the_whole():
     with torch.no_grad():
         whole = gpt(batch)
         cache = gpt.make_cache(2, 700)
-        parts = [gpt(part, cache) for part in batch.split([333, 1, 1, 200, 164, 1], 1)]
+        parts = [gpt(part, cache=cache) for part in batch.split([333, 1, 1, 200, 164, 1], 1)]
     contracts.check(torch.cat(parts, 1), whole, "logits (row, position, token)")
 
 

@@ -5,12 +5,14 @@ import shutil
 
 import pytest
 import torch
+from torch import nn
 
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.recipes.presets import mini
 from glassformer.runs import checkpoint
 from glassformer.tokenizers import TokenizerRecipe
+from glassformer.train.optimizer import Optimizer
 
 CONFIG = GPTConfig(vocab_size=257, n_layer=1, n_embd=16, n_head=2, context_length=8)
 
@@ -26,8 +28,8 @@ def saved(tmp_path, tokenizer):
     model = GPT(CONFIG, seed=5)
     recipe = mini().model_copy(update={"model": CONFIG})
     state = {"step": 7, "tokens": 10, "seconds": 1.5}
-    moments = {"mean.x": torch.randn(3)}
-    return checkpoint.save(tmp_path / "checkpoints", model, moments, state, recipe.to_json(), tokenizer), model
+    optimizer = Optimizer.named("adamw").build(model)
+    return checkpoint.save(tmp_path / "checkpoints", model, optimizer, state, recipe.to_json(), tokenizer), model
 
 
 def test_what_is_saved_comes_back_exactly(saved, tokenizer):
@@ -37,11 +39,15 @@ def test_what_is_saved_comes_back_exactly(saved, tokenizer):
     for name, tensor in back.model().state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name])
     assert back.tokenizer().fingerprint() == tokenizer.fingerprint()
-    assert back.optimizer_tensors().keys() == {"mean.x"}
+    names = {name for name, _ in model.named_parameters()}
+    assert back.optimizer_tensors().keys() == {f"{name}/{key}" for name in names for key in ("mean", "square")}
     assert checkpoint.load(folder.parents[1]).folder == folder  # a run folder means its newest checkpoint
 
 
-FILES = ["model.safetensors", "optimizer.safetensors", "state.json", "recipe.json", "tokenizer.json", "manifest.json"]
+FILES = [
+    "model.safetensors", "optimizer.safetensors", "optimizer.json", "state.json", "recipe.json", "tokenizer.json",
+    "manifest.json",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -73,7 +79,7 @@ def test_weights_of_another_model_are_refused_before_use(saved, tmp_path, tokeni
     for change, word in (({"n_embd": 32}, "shape"), ({"n_layer": 2}, "lacks"), ({"bias": True}, "lacks")):
         other = GPTConfig.parse({**CONFIG.model_dump(), **change})
         recipe = mini().model_copy(update={"model": other}).to_json()
-        folder = checkpoint.save(tmp_path / "other", model, {}, {"step": 1}, recipe, tokenizer)
+        folder = checkpoint.save(tmp_path / "other", model, None, {"step": 1}, recipe, tokenizer)
         with pytest.raises(CheckpointError, match=word):
             checkpoint.load(folder).model()
 
@@ -86,7 +92,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(saved, tmp_path, tokenizer, m
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(GlassError, match="No space left"):
-        checkpoint.save(folder.parent, model, {}, {"step": 8}, "{}", tokenizer)
+        checkpoint.save(folder.parent, model, None, {"step": 8}, "{}", tokenizer)
     assert checkpoint.load(folder.parents[1]).step == 7
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
@@ -109,3 +115,65 @@ def test_nothing_there_is_one_sentence(tmp_path):
 def test_settings_are_in_the_checkpoint(saved):
     folder, _ = saved
     assert json.loads((folder / "recipe.json").read_text())["model"]["n_embd"] == 16
+
+
+def test_what_was_frozen_is_frozen_again(tmp_path, tokenizer):
+    model = GPT(CONFIG, seed=5)
+    model.embed.requires_grad_(False)
+    recipe = mini().model_copy(update={"model": CONFIG}).to_json()
+    folder = checkpoint.save(tmp_path / "checkpoints", model, None, {"step": 1}, recipe, tokenizer)
+    assert json.loads((folder / "state.json").read_text())["frozen"] == ["embed.weight"]
+    back = checkpoint.load(folder).model()
+    assert [name for name, p in back.named_parameters() if not p.requires_grad] == ["embed.weight"]
+
+
+# the weights of any module
+
+
+class Mine(nn.Module):
+    """Tied weights, a buffer, and a module that is used twice."""
+
+    def __init__(self, width=4):
+        super().__init__()
+        self.table, self.out = nn.Embedding(6, width), nn.Linear(width, 6)
+        self.out.weight = self.table.weight
+        self.norm = self.again = nn.BatchNorm1d(width)
+
+
+@pytest.mark.parametrize("make", [lambda: GPT(CONFIG).blocks[0].mixer, Mine, lambda: GPT(CONFIG), lambda: nn.Linear(3, 3)])
+def test_any_module_is_saved_and_loaded_alone(tmp_path, make):
+    torch.manual_seed(1)
+    module, other = make(), make()
+    with torch.no_grad():
+        for tensor in [*module.parameters(), *module.buffers()]:
+            tensor.copy_(torch.randn(tensor.shape) * 9)
+    path = checkpoint.save_weights(module, tmp_path / "new folder" / "weights.safetensors")
+    assert checkpoint.load_weights(other, str(path)) is other
+    for (name, value), back in zip(module.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(value, back), name
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_weights_of_another_module_and_broken_files_are_refused(tmp_path):
+    path, before = checkpoint.save_weights(Mine(), tmp_path / "w.safetensors"), nn.Linear(3, 3)
+    weight = before.weight.detach().clone()
+    part = nn.ModuleDict({"table": nn.Embedding(6, 4)})
+    for module, word in ((Mine(8), "has shape"), (before, "lacks weight"), (part, "holds")):
+        with pytest.raises(CheckpointError, match=word):
+            checkpoint.load_weights(module, path)
+    assert torch.equal(before.weight, weight)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        checkpoint.load_weights(Mine(), path)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        checkpoint.load_weights(Mine(), tmp_path / "nowhere")
+
+
+def test_a_module_that_keeps_other_things_than_tensors_is_refused(tmp_path):
+    class Talking(nn.Linear):
+        def get_extra_state(self):
+            return {"word": "hello"}
+
+    with pytest.raises(GlassError, match="_extra_state of Talking is not a tensor"):
+        checkpoint.save_weights(Talking(2, 2), tmp_path / "w.safetensors")
+    assert not (tmp_path / "w.safetensors").exists()

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from glassformer.errors import SettingError, TokenizerError
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, _file, bpe, load
-from glassformer.tokenizers.bpe import BPE, BPETokenizer, _Cache, patterns
-from glassformer.tokenizers.bpe.merge import apply, learn, plain_apply, plain_learn
+from glassformer.tokenizers.bpe import BPE, BPETokenizer, automaton, merge, patterns, plain_encode, plain_learn
+from glassformer.tokenizers.bpe.encode import PieceCache
+from glassformer.tokenizers.bpe.incremental import encode, learn
+from glassformer.tokenizers.bpe.merges import replay
 from glassformer.tokenizers.bpe.patterns import PATTERNS, Splitter
 
 from .examples import MIXED, TRICKY, small
@@ -42,8 +44,25 @@ def test_ties_go_to_the_greater_pair_of_byte_strings():
 
 @given(words=COUNTS, word=st.one_of(FEW_LETTERS, st.binary(max_size=30)))
 def test_fast_encoding_equals_the_definition(words, word):
-    _, symbol_of = bpe._replay(learn(words, 40))
-    assert apply(word, symbol_of) == plain_apply(word, symbol_of)
+    merges = plain_learn(words, 40)
+    tokens, symbol_of = replay(merges)
+    assert [tokens[symbol] for symbol in encode(word, symbol_of)] == plain_encode(word, merges)
+
+
+@given(tokens=st.lists(st.sampled_from([b"a", b"b", b"aa"]), max_size=12))
+def test_merging_goes_from_left_to_right(tokens):
+    joined = merge(tokens, (b"a", b"a"))
+    assert b"".join(joined) == b"".join(tokens) and (b"a", b"a") not in zip(joined, joined[1:])
+    assert merge([b"a"] * 5, (b"a", b"a")) == [b"aa", b"aa", b"a"]
+
+
+@given(texts=st.lists(MIXED, max_size=5), text=MIXED)
+def test_the_tokenizer_is_the_two_plain_functions_behind_a_pattern(texts, text):
+    tokenizer = BPE(vocab_size=300).train(texts)
+    words = Counter(piece.encode() for text in texts for piece in Splitter("gpt4")(text))
+    assert tokenizer.merges == plain_learn(words, 300 - 257)
+    tokens = [token for piece in Splitter("gpt4")(text) for token in plain_encode(piece.encode(), tokenizer.merges)]
+    assert [tokenizer.token_bytes[id] for id in tokenizer.encode(text)] == tokens
 
 
 @given(text=st.text(max_size=60), data=st.data())
@@ -67,7 +86,7 @@ def test_round_trip_whatever_it_was_trained_on(texts, text, pattern):
 
 @given(data=st.binary(max_size=60))
 def test_bytes_that_are_not_text_decode_as_they_are(data):
-    ids = np.array(small("bpe").ids)[apply(data, small("bpe")._symbol_of)]
+    ids = np.array(small("bpe").ids)[encode(data, replay(small("bpe").merges)[1])]
     assert small("bpe").decode_bytes(ids.tolist()) == data
 
 
@@ -108,11 +127,12 @@ def test_impossible_settings_are_refused_by_name(knobs):
 
 
 def test_cache_is_bounded(monkeypatch):
-    monkeypatch.setattr(_Cache, "MOST", 10)
+    monkeypatch.setattr(PieceCache, "MOST", 10)
     tokenizer = BPE(vocab_size=300).train(TRICKY)
     text = " ".join(map(str, range(500))) + "a" * 200
     assert tokenizer.decode(tokenizer.encode(text)) == text
-    assert len(tokenizer._packed) <= 10 and max(map(len, tokenizer._packed)) <= _Cache.LONGEST
+    cache = tokenizer._in_python._packed
+    assert len(cache) <= 10 and max(map(len, cache)) <= PieceCache.LONGEST
 
 
 def test_vocabularies_beyond_16_bits_use_32():
@@ -176,10 +196,12 @@ def test_own_ids_survive_the_file():
 
 
 def test_the_examples_in_the_docstrings_are_true():
-    for module in (bpe, patterns):
-        finder = doctest.DocTestFinder(recurse=False)
-        for example in finder.find(module, module.__name__):
-            assert doctest.DocTestRunner().run(example).failed == 0 and example.examples
+    n_examples = 0
+    for module in (bpe, patterns, automaton):
+        for example in doctest.DocTestFinder().find(module, module.__name__):
+            assert doctest.DocTestRunner().run(example).failed == 0
+            n_examples += len(example.examples)
+    assert n_examples > 8
 
 
 @pytest.mark.parametrize("pattern", [r"(a|aa)+$|x", r"(?:(a+)+b)|."])

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,17 +10,21 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glassformer.errors import TokenizerError
 from glassformer.system import cache_folder
-from glassformer.tokenizers import bpe
-from glassformer.tokenizers.bpe import BPE, BPETokenizer
-from glassformer.tokenizers.bpe import count as _count
-from glassformer.tokenizers.bpe import encode as _encode
-from glassformer.tokenizers.bpe import fast as _fast
-from glassformer.tokenizers.bpe import gather as _gather
-from glassformer.tokenizers.bpe import learn as _learn
-from glassformer.tokenizers.bpe import scan as _scan
-from glassformer.tokenizers.bpe.automaton import Unsupported, _build, automaton
-from glassformer.tokenizers.bpe.merge import plain_apply, plain_learn
+from glassformer.system.threads import Threads
+from glassformer.tokenizers.bpe import BPE, BPETokenizer, compiled, plain_encode, plain_learn
+from glassformer.tokenizers.bpe import encode as switch
+from glassformer.tokenizers.bpe.automaton import _build, automaton
+from glassformer.tokenizers.bpe.compiled import count as _count
+from glassformer.tokenizers.bpe.compiled import decode as _decode
+from glassformer.tokenizers.bpe.compiled import encode as _encode
+from glassformer.tokenizers.bpe.compiled import heap as _heap
+from glassformer.tokenizers.bpe.compiled import learn as _learn
+from glassformer.tokenizers.bpe.compiled import merge as _merge
+from glassformer.tokenizers.bpe.compiled import scan as _scan
+from glassformer.tokenizers.bpe.expression import Unsupported
+from glassformer.tokenizers.bpe.merges import replay
 from glassformer.tokenizers.bpe.patterns import PATTERNS, Splitter
 
 from .examples import MIXED, TRICKY, small
@@ -31,7 +34,7 @@ ODD += "\x85\xa0\u1680\u2003\u2028\u2029\u200b\u3000/09٣½éÉǅʰªा猫\u030
 HARD = st.one_of(MIXED, st.text(st.sampled_from(ODD), max_size=30), st.text(max_size=30))
 ALL = pytest.mark.parametrize("pattern", PATTERNS)
 FEW_LETTERS = st.text("ab c", min_size=1, max_size=12).map(str.encode)
-TWO_THREADS = ThreadPoolExecutor(2)
+TWO_THREADS = Threads(2)
 COUNTS = st.dictionaries(st.one_of(FEW_LETTERS, st.binary(min_size=1, max_size=6)), st.integers(1, 4), max_size=20)
 
 
@@ -51,8 +54,13 @@ def pieces(pattern: str, text: str) -> list[str]:
 
 
 def encoder(tokenizer: BPETokenizer) -> _encode.Encoder:
-    assert tokenizer._split.automaton is not None
-    return _encode.Encoder(tokenizer._symbol_of, tokenizer._ids_of_symbol, tokenizer._split.automaton)
+    found = Splitter(tokenizer.pattern).automaton
+    assert found is not None
+    return _encode.Encoder(replay(tokenizer.merges)[1], np.array(tokenizer.ids, tokenizer.dtype), found)
+
+
+def in_python(tokenizer: BPETokenizer, text: str) -> list[int]:
+    return tokenizer._in_python.encode(text).tolist()
 
 
 def flat(words: dict[bytes, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,10 +157,11 @@ def test_encoding_equals_the_definition(words, documents, stretch):
     tokenizer = BPETokenizer(merges, "gpt2", {"<|endoftext|>": 256 + len(merges)})
     texts = [well(text) * stretch for text in documents]
     texts += [bytes(value % 128 for value in word).decode() * 90 for word in words]
-    compiled = encoder(tokenizer).begin([text.encode() for text in texts], TWO_THREADS)()
-    for text, ids in zip(texts, compiled, strict=True):
-        plain = [s for piece in Splitter("gpt2")(text) for s in plain_apply(piece.encode(), tokenizer._symbol_of)]
-        assert ids.tolist() == plain == tokenizer._plain_encode(text).tolist()
+    fast = encoder(tokenizer).begin([text.encode() for text in texts], TWO_THREADS)()
+    for text, ids in zip(texts, fast, strict=True):
+        plain = [token for piece in Splitter("gpt2")(text) for token in plain_encode(piece.encode(), merges)]
+        assert [tokenizer.token_bytes[id] for id in ids] == plain
+        assert ids.tolist() == in_python(tokenizer, text)
 
 
 @ALL
@@ -165,43 +174,84 @@ def test_a_document_in_parts_has_the_ids_of_the_whole(monkeypatch, pattern):
     assert automaton(PATTERNS[pattern]).ends_lines() == (pattern != "none")
     parts = encoder(tokenizer).begin([text.encode(), b"", text.encode()], TWO_THREADS)()
     assert [a.tolist() for a in parts] == [a.tolist() for a in whole]
-    assert whole[0].tolist() == tokenizer._plain_encode(text).tolist()
+    assert whole[0].tolist() == in_python(tokenizer, text)
 
 
-def test_a_full_memory_forgets(monkeypatch):
+def test_a_full_cache_is_emptied(monkeypatch):
     tokenizer = small("bpe")
     fast = encoder(tokenizer)
-    fast._memories = [_encode._memory(64, 400)]
+    fast._caches = [_encode._cache(64, 400)]
     text = " ".join(f"{i * i}{'ab' * (i % 30)}" for i in range(2000))
-    assert fast.begin([text.encode()])()[0].tolist() == tokenizer._plain_encode(text).tolist()
+    assert fast.begin([text.encode()])()[0].tolist() == in_python(tokenizer, text)
 
 
 @given(ids=st.lists(st.integers(0, 402)))
-def test_gathering_bytes_equals_joining_them(ids):
+def test_compiled_decoding_equals_joining_bytes(ids):
     tokenizer = small("bpe")
     ids = [id % tokenizer.vocab_size for id in ids]
-    gatherer = _gather.Gatherer(tokenizer._bytes)
+    decoder = _decode.Decoder(tokenizer._bytes)
     for dtype in (np.uint16, np.int64):
-        assert gatherer.decode(np.array(ids, dtype)) == tokenizer.decode_bytes(ids)
+        array = np.array([[id, 0] for id in ids], dtype).reshape(-1, 2)[:, 0]
+        assert decoder.decode(array) == decoder.decode(array.copy()) == tokenizer.decode_bytes(ids)
     for bad in (-1, tokenizer.vocab_size, 10**9):
-        assert gatherer.decode(np.array([*ids, bad])) is None
+        assert decoder.decode(np.array([*ids, bad])) is None
 
 
 def test_the_way_over_does_not_show(monkeypatch):
     tokenizer, texts = small("bpe"), TRICKY * 200
-    plain = [tokenizer._plain_encode(text).tolist() for text in texts]
-    monkeypatch.setattr(cache_folder, "enough", lambda: 1 << 62)
+    plain = [in_python(tokenizer, text) for text in texts]
+    monkeypatch.setattr(compiled, "WAIT", dict.fromkeys(compiled.WAIT, 1e9))
     trained = BPE(vocab_size=400).train(texts)
-    monkeypatch.setattr(cache_folder, "enough", lambda: 5000)
-    monkeypatch.setattr(_fast, "FEW", 4)
+    monkeypatch.setattr(compiled, "WAIT", dict.fromkeys(compiled.WAIT, 0.002))
+    monkeypatch.setattr(switch, "FEW", 4)
     assert BPE(vocab_size=400).train(texts).merges == trained.merges
     again = BPETokenizer(tokenizer.merges, tokenizer.pattern, tokenizer.special)
-    assert [a.tolist() for a in again.encode_array(texts)] == plain and again._fast._encoder is not None
+    assert [a.tolist() for a in again.encode_array(texts)] == plain and again._kernels._encoder is not None
     ids = [id for part in plain for id in part]
-    assert again.decode(ids) == again.decode(np.array(ids)) == "".join(texts) and again._fast._gatherer is not None
+    assert again.decode(ids) == again.decode(np.array(ids)) == "".join(texts) and again._kernels._decoder is not None
     for bad in ([1.5] * 9, ["1"] * 9, [None] * 9, [1 << 70] * 9, [*ids, -1]):
-        with pytest.raises(bpe.TokenizerError, match="no token has the id"):
+        with pytest.raises(TokenizerError, match="no token has the id"):
             again.decode(bad)
+
+
+def test_each_step_asks_for_its_own_kernel(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cache_folder, "state", lambda module, kernel: asked.append((module, kernel)) or "nowhere")
+    text = "a goat and a hen, " * 100
+    tokenizer = BPE(vocab_size=300).train([text])
+    tokenizer.decode(tokenizer.encode(text) * 9)
+    steps = [module.rpartition(".")[2] for module, _ in asked]
+    assert steps == ["count", "learn", "encode", "decode"] and {*steps} == {*compiled.IN_PYTHON}
+    for module, kernel in asked:
+        assert getattr(sys.modules[module], kernel).signatures is not None
+    for step in steps:
+        times = []
+        for state in ("in memory", "on disk", "nowhere"):
+            monkeypatch.setattr(cache_folder, "state", lambda *_, state=state: state)
+            times.append(compiled.enough(step))
+        assert 0 < times[0] < times[1] < times[2]
+
+
+def test_kernels_are_compiled_for_one_set_of_types_only():
+    """A kernel that has been called in this process never compiles again, whatever the vocabulary and the arrays."""
+    small_ids, large_ids = [], range(70_000, 70_256)
+    text = "".join(TRICKY)
+    for ids in (None, [*large_ids]):
+        tokenizer = BPETokenizer(small_ids, "gpt4", {"<|endoftext|>": 256}, ids)
+        array = encoder(tokenizer).begin([text.encode(), b""])()[0]
+        assert array.dtype == tokenizer.dtype
+        frozen = array.astype(np.int64)
+        frozen.flags.writeable = False
+        for form in (array, frozen, array[::2], array.astype(np.uint64), array.tolist()):
+            assert _decode.Decoder(tokenizer._bytes).decode(np.asarray(form)) == tokenizer.decode_bytes(list(form))
+    counts = _count.PieceCounts(automaton(PATTERNS["gpt4"]))
+    counts.add([text.encode()])
+    for words in (counts.result(), flat({b"ab": 2}), flat({})):
+        _learn.learn(*words, 5)
+    for module in (_count, _decode, _encode, _learn, _merge, _heap, _scan):
+        for name, function in vars(module).items():
+            own = getattr(getattr(function, "py_func", None), "__module__", None) == module.__name__
+            assert not own or len(function.signatures) < 2, name
 
 
 def test_a_few_words_never_wait_for_numba():

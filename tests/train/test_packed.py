@@ -7,7 +7,7 @@ from glassformer.data.sampler import Sampler
 from glassformer.kernels import fused, plain
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.train.loss import next_token
+from glassformer.train.loss.next_token import NextToken
 
 from ..data.splits import SEPARATOR, split_of
 
@@ -36,7 +36,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_documents_alone(name, position, k
     n_batches = sampler.n_batches if name == "buckets" else sampler.n_rows // 5
     assert name == "buckets" or sampler.n_rows % 5 == 0
     batches = [sampler(step) for step in range(n_batches)]
-    nats = torch.stack([next_token(gpt, batch).sum() for batch in batches]).sum()
+    nats = torch.stack([NextToken().nats(gpt, batch).sum() for batch in batches]).sum()
     n_targets = sum(int((batch.targets != IGNORED).sum()) for batch in batches)
     assert n_targets == sum(LENGTHS)
     expected = [
@@ -53,7 +53,7 @@ def test_a_documents_loss_has_no_gradient_at_another_documents_embeddings():
     assert batch.documents is not None
     leaf = gpt.embed(batch.ids).detach().requires_grad_()
     hook = gpt.embed.register_forward_hook(lambda *_: leaf)
-    nats = next_token(gpt, batch).view_as(batch.ids)
+    nats = NextToken().nats(gpt, batch).view_as(batch.ids)
     hook.remove()
     crossed = 0
     for row in range(4):
@@ -78,7 +78,7 @@ def test_what_another_document_says_changes_no_gradient_of_tokens_further_ahead(
     def gradient(batch):
         leaf = gpt.embed(batch.ids).detach().requires_grad_()
         hook = gpt.embed.register_forward_hook(lambda *_: leaf)
-        loss = next_token(gpt, batch).sum()
+        loss = NextToken().nats(gpt, batch).sum()
         hook.remove()
         return torch.autograd.grad(loss, leaf)[0]
 
@@ -90,7 +90,7 @@ def test_what_another_document_says_changes_no_gradient_of_tokens_further_ahead(
             continue  # fills the row up
         ids, targets = batch.ids.clone(), batch.targets.clone()
         ids[inside], targets[inside] = (ids[inside] + 1) % 200, (targets[inside] + 1) % 200
-        after = gradient(batch._replace(ids=ids, targets=targets))
+        after = gradient(batch.having(ids=ids, targets=targets))
         torch.testing.assert_close(after[~inside], before[~inside], rtol=1e-9, atol=1e-12)
         changed += int((after[inside] != before[inside]).any())
     assert changed > 6
@@ -104,16 +104,15 @@ def test_tokens_further_ahead_teach_what_they_teach_in_each_document_alone():
 
     def total(ids, targets, documents, n_targets):
         """The sum over the far targets, of which there are so many."""
-        extra = gpt.extra_loss(gpt.hidden(ids, documents=documents), targets, documents)
-        assert extra is not None
-        return extra * n_targets
+        x = gpt.hidden(ids, documents=documents)
+        return gpt.head.auxiliary_loss(x, gpt.logits, targets, documents) * n_targets
 
     def far(n):
         return sum(max(0, n - j) for j in (1, 2, 3))
 
     packed = torch.zeros(())
     for batch in batches:
-        ids, targets, documents = batch
+        ids, targets, documents = batch.ids, batch.targets, batch.documents
         assert documents is not None
         lengths = [int(((documents[row] == n) & (targets[row] != IGNORED)).sum()) for row in range(5) for n in range(24)]
         packed = packed + total(ids, targets, documents, sum(map(far, lengths)))

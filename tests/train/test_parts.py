@@ -1,4 +1,4 @@
-"""Optimizer, schedules, precision, evaluation."""
+"""Schedules, precision, evaluation."""
 
 import math
 
@@ -9,64 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassformer.config import variants
-from glassformer.data import batches
 from glassformer.data.batches import Batch
-from glassformer.kernels import cross_entropy, fused, plain
+from glassformer.kernels import cross_entropy
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.train.evaluate import byte_lengths, evaluate
-from glassformer.train.optimizer import Optimizer
 from glassformer.train.precision import LossScale, Precision, choose
 from glassformer.train.schedule import Schedule
 
 CPU = torch.device("cpu")
-
-
-def test_ignored_targets_are_the_same_everywhere():
-    assert batches.IGNORED == cross_entropy.IGNORED
-
-
-@pytest.mark.parametrize("kernels", [plain(), fused()], ids=["plain", "fused"])
-def test_adamw_equals_torchs_and_spares_vectors_from_decay(kernels):
-    torch.manual_seed(0)
-    model, twin = (GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=8, n_head=2, bias=True), seed=1) for _ in range(2))
-    ours = Optimizer.named("adamw", weight_decay=0.3).build(model.named_parameters(), kernels)
-    groups = [
-        {"params": [p for p in twin.parameters() if p.ndim >= 2], "weight_decay": 0.3},
-        {"params": [p for p in twin.parameters() if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    theirs = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), eps=1e-8)
-    for step in range(1, 6):
-        for p, q in zip(model.parameters(), twin.parameters()):
-            p.grad = torch.randn_like(p)
-            q.grad = p.grad.clone()
-        ours.step(step, 0.01)
-        theirs.step()
-    for p, q in zip(model.parameters(), twin.parameters()):
-        torch.testing.assert_close(p, q, atol=1e-6, rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", variants(Optimizer))
-def test_an_optimizer_remembers_across_a_checkpoint(name):
-    def one(seed):
-        model = GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=8, n_head=2), seed=1)
-        return model, Optimizer.named(name).build(model.named_parameters(), fused())
-
-    def steps(model, optimizer, numbers):
-        for n in numbers:
-            torch.manual_seed(n)
-            for p in model.parameters():
-                p.grad = torch.randn_like(p)
-            optimizer.step(n, 0.01)
-
-    (a, whole), (b, first) = one(1), one(1)
-    steps(a, whole, range(1, 7))
-    steps(b, first, range(1, 4))
-    c, second = one(1)
-    c.load_state_dict(b.state_dict())
-    second.load({name: tensor.clone() for name, tensor in first.tensors().items()})
-    steps(c, second, range(4, 7))
-    for p, q in zip(a.parameters(), c.parameters()):
-        assert torch.equal(p, q)
 
 
 @pytest.mark.parametrize("name", variants(Schedule))
@@ -79,6 +29,23 @@ def test_every_schedule_rises_then_never_rises(name, steps, warmup):
     assert (np.diff(factors[:peak]) > 0).all()
     assert (np.diff(factors[peak:]) <= 1e-12).all()
     assert factors[peak] == 1
+
+
+@pytest.mark.parametrize("name", variants(Schedule))
+@given(steps=st.integers(0, 300), warmup=st.none() | st.integers(0, 400), beyond=st.integers(0, 1000))
+def test_past_the_end_of_a_run_every_schedule_stays_at_its_last_value(name, steps, warmup, beyond):
+    schedule = Schedule.named(name, warmup_steps=warmup)
+    last = schedule.factor(steps, steps)
+    assert schedule.factor(steps + beyond, steps) == last
+    assert 0 <= last <= min(schedule.factor(step, steps) for step in range(schedule.warmup(steps), steps + 1)) <= 1
+
+
+@pytest.mark.parametrize(("name", "last"), [("cosine", 0.1), ("linear", 0.0), ("constant", 1.0)])
+def test_a_schedule_ends_where_it_says_however_few_steps_there_are(name, last):
+    schedule = Schedule.named(name, warmup_steps=7)
+    for step, steps in ((35, 21), (21, 21), (1, 1), (9, 1), (0, 0), (5, 0)):
+        assert schedule.factor(step, steps) == pytest.approx(last)
+    assert schedule.factor(0, 1) == 1
 
 
 @pytest.mark.parametrize(
@@ -133,4 +100,4 @@ def test_auto_precision_takes_what_was_faster_and_says_so():
     waits = {"fp32": 0.02, "bf16": 0.0}
     name, why = choose("auto", CPU, lambda precision: __import__("time").sleep(waits[precision.name]))
     assert name == "bf16" and "measured" in why and "fp32 takes" in why
-    assert choose("fp32", CPU, lambda precision: None) == ("fp32", "as the recipe says")
+    assert choose("fp32", CPU, lambda precision: None) == ("fp32", "set by train.precision")

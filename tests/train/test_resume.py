@@ -1,14 +1,18 @@
 """Whatever a run reads, and however that changes on the way: cut in two, it is the same run, bit for bit."""
 
+import json
+
 import pytest
+import torch
 
 from glassformer.errors import DatasetError, SettingError
 from glassformer.recipes import build
 from glassformer.recipes.presets import mini
+from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 
 from .conftest import SMALL
-from .test_trainer import Killed, assert_equal_bits, resume, run, weights
+from .test_trainer import Killed, assert_equal_bits, resume, run, trainer, weights
 
 READING = {
     "windows": [],
@@ -46,19 +50,84 @@ def test_killed_and_resumed_is_undisturbed(mixed, name, tmp_path):
     recipe, data = mixed
     recipe = recipe.override(*READING[name])
 
-    def kill(line):
-        if line["kind"] == "train" and line["step"] == 5:
-            raise Killed
-
     assert run(recipe, data, tmp_path / "whole") == "done"
     with pytest.raises(Killed):
-        run(recipe, data, tmp_path / "cut", kill)
+        run(recipe, data, tmp_path / "cut", killing(5))
     assert resume(tmp_path / "cut") == "done"
     assert_equal_bits(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
     lines = [Run.open(tmp_path / folder).metrics("train") for folder in ("whole", "cut")]
     for key in ("loss", "tokens", "grad_norm"):
         assert [line[key] for line in lines[0]] == [line[key] for line in lines[1]]
     assert all(0 <= line["data_seconds"] < 60 for line in lines[0])
+
+
+OPTIMIZER = """
+import torch
+from glassformer.train.optimizer import Optimizer
+
+class Sign(Optimizer):
+    \"\"\"signSGD with a momentum in half precision and a rate that grows.\"\"\"
+    growth: float = 1.01
+    \"\"\"Factor of the rate in each step.\"\"\"
+
+    def build(self, model, kernels=None):
+        return SignSGD([p for p in model.parameters() if p.requires_grad], {"lr": 0.1, "growth": self.growth, "own": 1.0})
+
+class SignSGD(torch.optim.Optimizer):
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["own"] *= group["growth"]
+            for p in group["params"]:
+                momentum = self.state[p].setdefault("momentum", torch.zeros_like(p, dtype=torch.bfloat16))
+                momentum.mul_(0.9).add_(p.grad)
+                p.sub_(momentum.sign(), alpha=group["lr"] * group["own"] / 10)
+"""
+
+
+def killing(step):
+    def kill(line):
+        if line["kind"] == "train" and line["step"] == step:
+            raise Killed
+
+    return kill
+
+
+def test_an_optimizer_of_ones_own_resumes_exactly(mixed, tmp_path):
+    recipe, data = mixed
+    (tmp_path / "sign.py").write_text(OPTIMIZER)
+    recipe = recipe.override(f"train.optimizer={tmp_path / 'sign.py'}", "train.optimizer.growth=1.1")
+    assert run(recipe, data, tmp_path / "whole") == "done"
+    with pytest.raises(Killed):
+        run(recipe, data, tmp_path / "cut", killing(5))
+    assert resume(tmp_path / "cut") == "done"
+    assert_equal_bits(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    kept = json.loads((checkpoint.load(tmp_path / "cut").folder / "optimizer.json").read_text())
+    assert kept["param_groups"][0]["own"] == pytest.approx(1.1**8)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_run_with_a_frozen_half_is_the_same_run_when_it_is_cut(recipe, data, tmp_path, optimizer):
+    recipe = recipe.override(f"train.optimizer={optimizer}", "train.sample_every=0")
+
+    def freeze(model):
+        model.blocks[0].requires_grad_(False)
+        model.embed.requires_grad_(False)
+        return model
+
+    whole = trainer(recipe, data, tmp_path / "whole", wrap=freeze)
+    before = {name: p.detach().clone() for name, p in whole.inner.named_parameters()}
+    assert whole.train() == "done"
+    with pytest.raises(Killed):
+        trainer(recipe, data, tmp_path / "cut", wrap=freeze, watch=killing(5)).train()
+    saved = checkpoint.load(tmp_path / "cut")
+    assert saved.step == 3 and {name.split(".")[0] for name in saved.state["frozen"]} == {"embed", "blocks"}
+    assert trainer(recipe, data, tmp_path / "cut", saved=saved).train() == "done"
+    assert_equal_bits(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    assert checkpoint.load(tmp_path / "cut").state["frozen"] == saved.state["frozen"]
+    for name, p in checkpoint.load(tmp_path / "cut").model().named_parameters():
+        frozen = name.startswith(("embed.", "blocks.0."))
+        assert p.requires_grad != frozen and torch.equal(p, before[name]) == frozen
 
 
 def test_runs_that_read_differently_are_different(mixed, tmp_path):

@@ -11,15 +11,17 @@ import pytest
 import torch
 
 from glassformer import kernels
-from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
-from glassformer.recipes import build, launch
+from glassformer.recipes import build, launch, measure
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run, new_run
+from glassformer.train.doctor import Diverged
+from glassformer.train.loss import Loss
 from glassformer.train.precision import Precision
-from glassformer.train.trainer import Diverged, Trainer
+from glassformer.train.ranks import ALONE
+from glassformer.train.trainer import Trainer
 
 
 def run(recipe, data, folder, watch=lambda line: None):
@@ -132,16 +134,21 @@ def test_a_complete_run_has_nothing_to_resume(undisturbed, data):
     assert_equal_bits(weights(undisturbed), before)
 
 
-def trainer(recipe, data, folder, loss=None, **assignments):
-    recipe = recipe.override(*(f"train.{name}={value}" for name, value in assignments.items()), "model.dropout=0")
-    model = GPT(recipe.model.model_copy(update={"vocab_size": data.index.vocab_size}), seed=3).train()
-    batches = recipe.train.sampler.build(data.train, recipe.model.context_length, recipe.train.batch_size, 1)
-    made = Run.create(folder, recipe.to_json(), {"command": "test"})
-    options = {} if loss is None else {"loss": loss}
-    return Trainer(
-        model, data.tokenizer, batches, lambda: iter([batches(0)]), recipe.train, made,
-        recipe_json=recipe.to_json(), precision=assignments.get("precision", "fp32"), **options,
+def trainer(recipe, data, folder, wrap=lambda model: model, loss=None, ranks=ALONE, batches=None, saved=None,
+            watch=lambda line: None, **assignments):  # fmt: skip
+    """A Trainer of the small village without dropout; with `saved`, a checkpoint, it goes on with the run in `folder`."""
+    recipe = recipe.override(*(f"train.{name}={value}" for name, value in assignments.items()), "model.dropout=0",
+                             f"model.vocab_size={data.index.vocab_size}")  # fmt: skip
+    model = (saved.model() if saved else GPT(recipe.model, seed=3)).train()
+    batches = batches or recipe.train.sampler.build(data.train, recipe.model.context_length, recipe.train.batch_size, 1)
+    run = Run.open(folder) if saved else Run.create(folder, recipe.to_json(), {"command": "test"})
+    made = Trainer(
+        wrap(model), data.tokenizer, batches, lambda: iter([batches(0)]), recipe.train, run,
+        recipe_json=recipe.to_json(), precision=assignments.get("precision", "fp32"), loss=loss, ranks=ranks, watch=watch,
     )  # fmt: skip
+    if saved:
+        made.restore(saved)
+    return made
 
 
 def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
@@ -149,10 +156,10 @@ def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
 
     def uneven(batches):
         def of(step):
-            ids, targets, _ = batches(step)
-            targets = targets.clone()
+            batch = batches(step)
+            targets = batch.targets.clone()
             targets[:4, 3:] = IGNORED
-            return Batch(ids, targets)
+            return batch.having(targets=targets)
 
         return of
 
@@ -161,7 +168,7 @@ def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
         made = trainer(recipe, data, tmp_path / str(i), micro_batch_size=micro, grad_accumulation=accumulation)
         made.batches = uneven(made.batches)
         loss, norm, _ = made.update(0)
-        steps.append((loss, norm, made.model.embed.weight.detach().clone()))
+        steps.append((loss, norm, made.inner.embed.weight.detach().clone()))
     for loss, norm, weight in steps[1:]:
         assert loss == pytest.approx(steps[0][0], rel=1e-5)
         assert norm == pytest.approx(steps[0][1], rel=1e-4)
@@ -169,14 +176,15 @@ def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
 
 
 def test_nan_stops_before_the_weights_are_touched_and_names_causes(recipe, data, tmp_path):
-    def turns_nan(model, batch):
-        nats = model(batch.ids).flatten(0, 1).logsumexp(-1)
-        return nats * float("nan") if made.done == 4 else nats
+    class TurnsNan(Loss):
+        def nats(self, model, batch):
+            nats = model(batch.ids, targets=batch.targets)
+            return nats * float("nan") if made.done == 4 else nats
 
-    made = trainer(recipe, data, tmp_path / "run", loss=turns_nan, learning_rate=0.5)
+    made = trainer(recipe, data, tmp_path / "run", loss=TurnsNan(), learning_rate=0.5)
     with pytest.raises(Diverged, match=r"step 4.*learning rate is too high.*train\.learning_rate.*00000003"):
         made.train()
-    assert all(p.isfinite().all() for p in made.model.parameters())
+    assert all(p.isfinite().all() for p in made.inner.parameters())
     assert checkpoint.load(tmp_path / "run").step == 3
     assert Run.open(tmp_path / "run").metrics("event")[-1]["what"] == "nan"
 
@@ -184,13 +192,13 @@ def test_nan_stops_before_the_weights_are_touched_and_names_causes(recipe, data,
 def test_fp16_skips_a_step_that_overflows_and_lowers_the_scale(recipe, data, tmp_path):
     made = trainer(recipe, data, tmp_path / "run", precision="fp16")
     made.precision.loss_scale.value = 2.0**120  # overflows float32 gradients
-    before = made.model.embed.weight.detach().clone()
+    before = made.inner.embed.weight.detach().clone()
     made.update(0)
-    assert torch.equal(made.model.embed.weight, before)
+    assert torch.equal(made.inner.embed.weight, before)
     assert made.precision.loss_scale.value == 2.0**119
     made.precision.loss_scale.value = 2.0**10
     loss, norm, _ = made.update(1)
-    assert not torch.equal(made.model.embed.weight, before)
+    assert not torch.equal(made.inner.embed.weight, before)
     plain = trainer(recipe, data, tmp_path / "plain", precision="fp32")
     expected_loss, expected_norm, _ = plain.update(1)
     assert (loss, norm) == (pytest.approx(expected_loss, rel=0.01), pytest.approx(expected_norm, rel=0.05))
@@ -216,7 +224,7 @@ def test_a_run_fitted_into_minutes_keeps_the_warmup_asked_for_unless_it_is_most_
     def fitted(warmup):
         said: list[str] = []
         asked = recipe.override(f"train.schedule.warmup_steps={warmup}")
-        cut = launch._fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
+        cut = measure.fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
         return cut.train.steps, cut.train.schedule.warmup_steps, len(said)
 
     assert fitted(2000) == (24, 2, 2) and fitted(12) == (24, 12, 1) and fitted("null") == (24, None, 1)
@@ -265,7 +273,7 @@ class Module(nn.Module):
 
 
 def test_our_own_mistakes_keep_their_traceback(recipe, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "choose", lambda *given: [][0])
+    monkeypatch.setattr(measure, "choose", lambda *given: [][0])
     with pytest.raises(IndexError):
         run(recipe, data, tmp_path / "run")
 
@@ -276,7 +284,7 @@ def test_too_little_memory_is_a_sentence_with_remedies(recipe, data, tmp_path, m
     def fail(*given):
         raise error
 
-    monkeypatch.setattr(launch, "choose", fail)
+    monkeypatch.setattr(measure, "choose", fail)
     with pytest.raises(SettingError, match="lower train.micro_batch_size"):
         run(recipe, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -16,8 +16,8 @@ from glassformer.generate.decode import generate
 from glassformer.generate.sampling import SamplingConfig
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.tokenizers.bpe import BPE
-from glassformer.train.loss import next_token
-from glassformer.train.optimizer.adamw import AdamW
+from glassformer.train.loss.next_token import NextToken
+from glassformer.train.optimizer import Optimizer, set_learning_rate
 
 SHAPE = {"n_layer": 2, "n_head": 4, "n_embd": 64, "context_length": 64}
 STEPS, RATE = 400, 4e-3
@@ -40,17 +40,18 @@ def village(tmp_path_factory):
 def test_every_variant_learns_the_village_and_writes(village, slot, name):
     given = {"name": "mup", "base_width": 64} if name == "mup" else name
     gpt = GPT(GPTConfig.parse({**SHAPE, "vocab_size": village.index.vocab_size, slot: given}), seed=1)
-    updater = AdamW().build(gpt.named_parameters(), gpt.kernels, gpt.lr_scales())
+    optimizer = Optimizer.named("adamw").build(gpt)
     batches = Windows().build(village.train, 64, 16, seed=1)
     for step in range(STEPS):
-        loss = next_token(gpt, batches(step)).mean()
+        loss = NextToken().nats(gpt, batches(step)).mean()
         loss.backward()
         gpt.kernels.clip(list(gpt.parameters()), 1.0)
-        updater.step(step + 1, RATE * min(1, (step + 1) / 20) * (1 - step / STEPS))
+        set_learning_rate(optimizer, RATE * min(1, (step + 1) / 20) * (1 - step / STEPS))
+        optimizer.step()
         gpt.zero_grad()
     gpt.eval()
     with torch.no_grad():
-        held_out = [next_token(gpt, batch) for batch in sequential(village.validation, 64, 16, 16_384)]
+        held_out = [NextToken().nats(gpt, batch) for batch in sequential(village.validation, 64, 16, 16_384)]
         reached = (torch.cat(held_out).sum() / sum((nats != 0).sum() for nats in held_out)).item()
     counts = np.bincount(village.validation.tokens[:], minlength=village.index.vocab_size)
     single = -sum(c / counts.sum() * math.log(c / counts.sum()) for c in counts if c)

@@ -1,8 +1,9 @@
-"""The formats that text comes in: one reader a file here, chosen by the suffix of a file's name.
+"""The file formats of texts: one reader per file here, chosen by the suffix of a file's name.
 
-`encoding` makes UTF-8 of any bytes; `text`, `html`, `json_lines`, `json_values`, `table` and `parquet` make documents of
-a file; `packed` and `archive` open files inside files. A reader never stops at what it cannot read: a `Skipped` takes its
-place and says where, so that documents and `Skipped` add up to everything that was met. All read a little at a time.
+`encoding` turns bytes of any encoding into UTF-8; `text`, `html`, `json_lines`, `json_values`, `table` and `parquet`
+read documents from a file; `packed` and `archive` open compressed files and archives. A reader does not stop at what it
+cannot read: a `Skipped` takes its place and says where it is, so documents and `Skipped` add up to everything there
+was. All readers hold only a little of a file in memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,14 +20,14 @@ READERS: dict[str, Reader] = {
     ".csv": table.read, ".tsv": table.read, ".parquet": parquet.read,
     ".html": html.read, ".htm": html.read, ".xhtml": html.read,
 }  # fmt: skip
-"""By suffix, in small letters; everything else is read as plain text."""
+"""By suffix, in lower case; every other file is read as plain text."""
 UNPACKERS: dict[str, Callable[[BinaryIO, str, Knobs], Iterator[Member | Skipped]]] = {
     ".gz": packed.gz, ".zst": packed.zst, ".zip": archive.members,
 }  # fmt: skip
 
 
 def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
-    """The documents of an open file whose origin ends in its name; at least one, or a `Skipped`."""
+    """The documents of an open file: at least one document or `Skipped`. The origin ends in the name of the file."""
     unpack = UNPACKERS.get(_suffix(origin))
     if unpack is None:
         yield from _documents(Member(file, origin, origin), knobs)

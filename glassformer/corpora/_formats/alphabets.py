@@ -1,7 +1,9 @@
-"""Which of the encodings of Latin letters a text is in: the one in which a language's alphabet covers it.
+"""Which encoding of Latin letters a text is in: the one under which all its letters belong to the alphabet of one
+language.
 
-Statistics of letters (charset-normalizer) tell scripts apart and need a page to tell these from each other: `déjà` in
-French is `déją` in the Baltic encoding. But no language is written with é, ą and ō at once.
+Letter statistics (charset-normalizer) tell scripts apart, but need a page of text to tell these encodings apart: the
+bytes of the French `déjà` read `déją` in the Baltic encoding. No language uses é, ą and ō together, so alphabets decide
+sooner.
 """
 
 import re
@@ -17,22 +19,23 @@ ALPHABETS = {
 }  # fmt: skip
 ALPHABETS["iso8859_2"] = ALPHABETS["cp1250"]
 SIGNS = set(" ¡¿§©®™°ºª±²³µ¶·×÷¼½¾«»‹›„“”‚‘’–—…•†‡€£¥¢‰")
-"""What any of them may be written with."""
+"""Signs that texts of every language may contain."""
 WITHIN = re.compile(r"(?<=[a-z])[¡¿§©®™°²³·†‡€£¥](?=[a-z])|(?<=[a-z])[±¶×÷¼½¾¢‰]|[±¶×÷¼½¾¢‰](?=[a-z])")
-"""But not as a letter of a word: `ma³y`, `¶wie¿±` are Polish."""
+"""Signs inside a word, where they can only be letters of another encoding: `ma³y`, `¶wie¿±` are Polish."""
 MISFITS = 0.05
-"""The share of characters beyond ASCII that may be from another language."""
+"""How large a share of the characters beyond ASCII may belong to no alphabet of the encoding."""
 
 
 def latin(sample: bytes) -> str:
-    """The encoding under which some alphabet covers nearly all of the sample; Western before others; or nothing."""
+    """The encoding under which one alphabet covers nearly all of the sample, Western encodings first; "" if there is
+    none."""
     shares = {encoding: _misfits(sample, encoding) for encoding in ALPHABETS}
     best = min(shares, key=lambda encoding: shares[encoding])
     return best if shares[best] <= MISFITS else ""
 
 
 def _misfits(sample: bytes, encoding: str) -> float:
-    """The share of characters beyond ASCII that the best alphabet does not have."""
+    """The share of characters beyond ASCII that are missing in the best alphabet of the encoding."""
     try:
         text = sample.decode(encoding).lower()
     except UnicodeDecodeError:

@@ -1,7 +1,8 @@
-"""Archives (zip): each file inside as if it lay in a folder, in the order of their names. Nothing is written to disk.
+"""Archives (zip): each file inside is read as if it lay in a folder, in the order of names. Nothing is written to disk.
 
-An archive lists its files and their sizes; when those are a bomb's it is refused before anything is unpacked (also
-the kind whose files overlap, and the kind whose list alone fills the memory). The sizes bound what is then read.
+An archive lists its files and their sizes. If these are the sizes of a zip bomb, the archive is refused before anything
+is unpacked; so are archives whose files overlap, and those whose list alone would fill the memory. No more is read than
+listed.
 """
 
 import os
@@ -18,17 +19,17 @@ from glassformer.corpora._formats.stream import Member, Unreadable, stream
 from glassformer.corpora._walk import printable
 
 LARGEST_LIST = 32 << 20
-"""Bytes of a list of files (some 300,000 names) that are read into memory."""
+"""How many bytes of an archive's list of files are read into memory, at most: some 300,000 names."""
 ENCRYPTED = 1
 
 
 def members(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member | Skipped]:
-    """The files of `a.zip`, as `a.zip/b.txt`. Raises Unreadable."""
+    """The files of `a.zip`, with origins such as `a.zip/b.txt`. Raises Unreadable."""
     _refuse_long_list(file)
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
-        raise Unreadable("is not a whole zip archive", f" ({error}); fetch or pack it again") from None
+        raise Unreadable("is not a whole zip archive", f" ({error}); download or pack it again") from None
     found = sorted((info for info in archive.infolist() if not info.is_dir()), key=lambda info: info.filename)
     size = os.fstat(file.fileno()).st_size
     refuse_bomb(sum(info.file_size for info in found), size, knobs)
@@ -39,7 +40,7 @@ def members(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member | Skip
         elif info.flag_bits & ENCRYPTED:
             yield Skipped.because(place, "is encrypted", "; unpack the archive into a folder")
         elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            yield Skipped.because(place, "is packed in an unusual way", "; unpack the archive into a folder")
+            yield Skipped.because(place, "is compressed by an unusual method", "; unpack the archive into a folder")
         else:
             yield Member(stream(_contents(archive, info, knobs)), info.filename, place)
 
@@ -53,20 +54,20 @@ def _contents(archive: zipfile.ZipFile, info: zipfile.ZipInfo, knobs: Knobs) -> 
                 n_bytes += len(chunk)
                 yield chunk
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, struct.error) as error:
-        raise Unreadable("is damaged", f" ({error}); fetch or pack it again") from None
+        raise Unreadable("is damaged", f" ({error}); download or pack it again") from None
     if n_bytes != info.file_size:
-        raise Unreadable("is cut short", "; fetch or pack it again")
+        raise Unreadable("is cut short", "; download or pack it again")
 
 
 def _refuse_long_list(file: BinaryIO) -> None:
-    """Raises Unreadable when the list of files is too long, by the record at the archive's end."""
+    """Raises Unreadable if the list of files is too long, by the size given at the end of the archive."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - (1 << 16) - 22 - 20 - 56))
     tail = file.read()
     file.seek(0)
     at = tail.rfind(b"PK\5\6")
     if at < 0 or len(tail) < at + 22:
-        raise Unreadable("is not a whole zip archive", " (it has no list of files); fetch or pack it again")
+        raise Unreadable("is not a whole zip archive", " (it has no list of files); download or pack it again")
     (size,) = struct.unpack_from("<I", tail, at + 12)
     at64 = tail.rfind(b"PK\6\6", 0, at)
     if size == 0xFFFFFFFF and 0 <= at64 <= len(tail) - 56:

@@ -1,9 +1,10 @@
-"""Bytes of any encoding as UTF-8: byte order marks, valid UTF-8, a declaration, and only then a guess.
+"""Bytes of any encoding as UTF-8. The encoding is found by byte order marks, by validity as UTF-8, by a declaration in
+the file, and only then by a guess.
 
-The guess (charset-normalizer, on the lines that are not ASCII) is told in the note of every document it made, since a
-guess may be wrong. Bytes that are invalid in a file that is otherwise UTF-8 are damage, not another encoding: they pass
-through, and the reader of the format reports the line that holds them and keeps the others. Bytes that another encoding
-does not allow become 0xFF, which UTF-8 never contains, and so are reported in the same way.
+A guess (by charset-normalizer, on the lines that are not ASCII) may be wrong, so each document that rests on one has a
+note. Invalid bytes in a file that is otherwise UTF-8 are damage, not another encoding: they are passed on, and the
+reader of the format reports the line that holds them and keeps the other lines. Bytes that are invalid in another
+encoding become 0xFF, which UTF-8 never contains, and so are reported in the same way.
 """
 
 import codecs
@@ -16,10 +17,10 @@ from typing import BinaryIO, NamedTuple
 from charset_normalizer import from_bytes
 
 from glassformer.corpora._formats.alphabets import ALPHABETS, latin
-from glassformer.corpora._formats.stream import Unreadable, stream
+from glassformer.corpora._formats.stream import Unreadable, first_items, stream
 
 HEAD = 1 << 23
-"""Bytes at the start of a file that decide what it is."""
+"""How many bytes at the start of a file decide its encoding."""
 MARKS = {
     codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
@@ -28,13 +29,16 @@ GUESSES = (
     "cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874",
     "cp932", "euc_jp", "gb18030", "big5", "cp949",
 )  # fmt: skip
+WINDOWS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254", "ascii": "cp1252"}
+"""How browsers read these declarations. They differ in bytes that are control characters in the declared encoding."""
 REPAIR = "; repair it, or set corpus.encoding to the one it is in"
 
 _DECLARED = re.compile(rb"(?:charset|coding|encoding)\s{0,3}[=:]\s{0,3}[\"']?([-\w.]{3,30})")
 _CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _DAMAGE = re.compile(rb"[\xe0-\xf4][\x80-\xbf]{1,2}|[\x80-\xff]")  # a character cut short counts once
+_C1 = re.compile(rb"[\x80-\x9f]")
 _HIGH = bytes(range(128, 256))
-_CONTROL = bytes([*range(0, 8), *range(14, 27), *range(28, 32)])
+_CONTROL = bytes([*range(0, 8), *range(14, 27)])  # without escape, and without the separators of files and records
 
 
 class Utf8(NamedTuple):
@@ -46,7 +50,12 @@ class Utf8(NamedTuple):
     @property
     def note(self) -> str:
         """What the report should say of documents from here; nothing for UTF-8."""
-        return "" if self.encoding == "utf-8" else f"was read as {self.encoding}"
+        return self.told()
+
+    def told(self, *choices: str) -> str:
+        """The note with other choices of the reader: `was read as cp1252, from the field 'body'`."""
+        told = [f"as {self.encoding}"] * (self.encoding != "utf-8") + list(choices)
+        return f"was read {', '.join(told)}" if told else ""
 
     @property
     def invalid(self) -> tuple[str, str]:
@@ -55,8 +64,9 @@ class Utf8(NamedTuple):
 
 
 def utf8(file: BinaryIO, wanted: str) -> Utf8:
-    """`file` in UTF-8. `wanted` is a codec's name, or "auto". Raises Unreadable for what is not text."""
-    head, rest = _head(file)
+    """`file` as UTF-8. `wanted` is the name of a codec, or "auto". Raises Unreadable if it is not text."""
+    chunks, rest = first_items(iter(lambda: file.read(1 << 16), b""), HEAD)
+    head = b"".join(chunks)
     encoding = detect(head) if wanted == "auto" else codecs.lookup(wanted).name
     if encoding in ("utf-8", "utf-8-sig"):
         _refuse_binary(head)
@@ -69,27 +79,8 @@ def utf8(file: BinaryIO, wanted: str) -> Utf8:
     return Utf8(stream(chain([first], converted)), encoding)
 
 
-def _head(file: BinaryIO) -> tuple[bytes, Iterator[bytes]]:
-    """About HEAD bytes and the rest; what goes wrong while the first are read is raised after them."""
-    chunks, parts, size = iter(lambda: file.read(1 << 16), b""), [], 0
-    try:
-        while size < HEAD and (chunk := next(chunks, b"")):
-            parts.append(chunk)
-            size += len(chunk)
-    except Unreadable as error:
-        chunks = _raising(error)
-        if not parts:
-            raise
-    return b"".join(parts), chunks
-
-
-def _raising(error: Unreadable) -> Iterator[bytes]:
-    raise error
-    yield b""
-
-
 def detect(head: bytes) -> str:
-    """The encoding of a file that begins with `head`. Raises Unreadable when no text begins so."""
+    """The encoding of a file that begins with `head`. Raises Unreadable if it is not text."""
     for mark, encoding in MARKS.items():
         if head.startswith(mark):
             return encoding
@@ -102,8 +93,10 @@ def detect(head: bytes) -> str:
     if n_good >= len(bad) or {b"\xfe", b"\xff"}.issuperset(bad):  # no language is written with these two alone
         return "utf-8"
     declared = _DECLARED.search(head[:1024])
-    if declared and (name := text_codec(declared[1].decode("latin-1"))) and _decodes(head, name):
-        return name
+    if declared and (name := text_codec(declared[1].decode("latin-1"))):
+        name = WINDOWS.get(name, name) if _C1.search(head) else name
+        if _decodes(head, name):
+            return name
     return _guess(head)
 
 
@@ -127,7 +120,7 @@ def _guess(head: bytes) -> str:
 
 
 def _unmarked_utf16(head: bytes) -> str:
-    """UTF-16 without a byte order mark: mostly Western, every other byte is zero."""
+    """Which UTF-16 a file without a byte order mark is: in Western text every other byte is zero. Raises Unreadable."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
     for encoding, many, few in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
         if many > len(head) // 5 and few <= len(head) // 100 and _decodes(head, encoding):
@@ -136,7 +129,7 @@ def _unmarked_utf16(head: bytes) -> str:
 
 
 def _refuse_binary(data: bytes) -> None:
-    """Text has no NUL and few control characters."""
+    """Raises Unreadable for data with NUL bytes or many control characters, which text does not have."""
     head = data[: 1 << 16]
     n_control = len(head) - len(head.translate(None, _CONTROL))
     if b"\0" in head or n_control > len(head) // 50:
@@ -148,7 +141,7 @@ def _binary() -> Unreadable:
 
 
 def _decodes(head: bytes, encoding: str) -> bool:
-    """Whether these first bytes are valid; the last character may be cut."""
+    """Whether these first bytes are valid in the encoding; the last character may be cut."""
     try:
         codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeError:
@@ -157,7 +150,7 @@ def _decodes(head: bytes, encoding: str) -> bool:
 
 
 def text_codec(name: str) -> str:
-    """The codec's own name; nothing when there is none that makes text of bytes."""
+    """The official name of a codec; "" if there is no codec of this name that turns bytes into text."""
     try:
         "a".encode(name)
         codecs.getincrementaldecoder(name)
@@ -178,7 +171,7 @@ def _convert(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _mark(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What cannot be decoded becomes a lone surrogate, and that becomes 0xFF."""
+    """Error handler: bytes that cannot be decoded become a lone surrogate, and that is encoded as 0xFF."""
     assert isinstance(error, UnicodeDecodeError | UnicodeEncodeError)
     return (b"\xff" if isinstance(error, UnicodeEncodeError) else "\udcff"), error.end
 

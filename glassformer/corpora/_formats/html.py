@@ -1,4 +1,4 @@
-"""Web pages (html): their text, a line for each block; scripts, styles and other things that nobody reads are dropped."""
+"""Web pages (html): their text, one line per block. Scripts, styles and other parts that nobody reads are dropped."""
 
 import codecs
 import re
@@ -10,6 +10,7 @@ from glassformer.corpora import Document, Skipped
 from glassformer.corpora._formats import pieces
 from glassformer.corpora._formats.encoding import utf8
 from glassformer.corpora._formats.knobs import Knobs
+from glassformer.corpora._formats.stream import Unreadable
 
 DROPPED = {"script", "style", "template", "noscript", "svg", "iframe", "object"}
 BLOCKS = set(
@@ -27,7 +28,14 @@ def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
     """One document a page, cut where it is long; a `Skipped` where something had to be left out."""
     source, page, size = utf8(file, knobs.encoding), _Page(), CHUNK
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    while data := source.file.read(size):
+    broken = None
+    while True:
+        try:
+            data = source.file.read(size)
+        except (Unreadable, OSError) as error:
+            data, broken = b"", error
+        if not data:
+            break
         page.feed(decoder.decode(data))
         size = max(CHUNK, len(page.rawdata))  # what waits is scanned again: doubling keeps that linear
         if size > pieces.PIECE_BYTES:
@@ -47,6 +55,8 @@ def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
         yield Skipped.because(f"{origin}:{line}", "does not close its tags", f" (it ends inside {inside}); repair it")
     for bad in page.undecoded:
         yield Skipped.because(f"{origin}:{bad}", *source.invalid)
+    if broken:
+        raise broken
 
 
 class _Page(HTMLParser):
@@ -55,7 +65,7 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.undecoded: list[int] = []
-        """Source lines with text that did not decode."""
+        """The line numbers of text that could not be decoded."""
         self.n_characters = 0
         self._lines: list[str] = []
         self._line: list[str] = []
@@ -63,16 +73,16 @@ class _Page(HTMLParser):
 
     @property
     def inside(self) -> str:
-        """The element whose contents are being dropped, if any."""
+        """The element whose content is being dropped; "" if there is none."""
         return f"<{self._dropping}>" if self._dropping else ""
 
     @property
     def has_lines(self) -> bool:
-        """Whether `take` would give something."""
+        """Whether `take` would return any text."""
         return bool(self._lines)
 
     def take(self) -> str:
-        """The lines that have ended so far; they are then forgotten."""
+        """The lines that have ended so far, which are then forgotten."""
         text = "\n".join(self._lines)
         self._lines, self.n_characters = [], 0
         return text
@@ -112,7 +122,8 @@ class _Page(HTMLParser):
             self._line.append(part)
 
     def parse_html_declaration(self, i: int) -> int:
-        """As HTML says, what cannot be a declaration is a comment (the standard library stops there)."""
+        """By the HTML standard, what is not a valid declaration is a comment. (The standard library raises an
+        error.)"""
         try:
             return super().parse_html_declaration(i)
         except AssertionError:
@@ -125,7 +136,7 @@ class _Page(HTMLParser):
             self._line.append(" ")
 
     def end_line(self) -> None:
-        """What comes next begins a line."""
+        """End the line: what comes next begins a new one."""
         text = "".join(self._line)
         text = text.rstrip() if self._verbatim else _SPACE.sub(" ", text).strip()
         self._line = []

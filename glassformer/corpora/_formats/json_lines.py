@@ -1,43 +1,45 @@
-"""JSON lines (jsonl, ndjson): each line a string or an object, each a document; a broken line costs only itself."""
+"""JSON lines (jsonl, ndjson): each line is a string or an object, and a document. Of a broken line only itself is
+lost."""
 
 import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from glassformer.corpora import Document, Skipped
-from glassformer.corpora._formats import pieces
+from glassformer.corpora._formats import fields, pieces
 from glassformer.corpora._formats.encoding import Utf8, utf8
-from glassformer.corpora._formats.fields import no_text, text_of
 from glassformer.corpora._formats.knobs import Knobs
+from glassformer.corpora._formats.lines import is_part, lines
 
 
 def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
     """One document or `Skipped` for each line that is not blank. Origins: `talk.jsonl:12`."""
-    source, number = utf8(file, knobs.encoding), 0
-    while line := source.file.readline(pieces.PIECE_BYTES):
-        number += 1
+    source = utf8(file, knobs.encoding)
+    yield from fields.documents(_values(source, origin), knobs.text_field, source)
+
+
+def _values(source: Utf8, origin: str) -> Iterator[fields.Value]:
+    all_lines = lines(source.file)
+    for number, line in enumerate(all_lines, 1):
         place = f"{origin}:{number}"
-        if len(line) == pieces.PIECE_BYTES and not line.endswith(b"\n"):
-            while (rest := source.file.readline(pieces.PIECE_BYTES)) and not rest.endswith(b"\n"):
-                pass
-            yield Skipped.because(place, "is too long a line", f" (over {pieces.PIECE_BYTES:,} bytes); split it")
+        if is_part(line):
+            while is_part(line):  # to the end of this line
+                line = next(all_lines, b"")
+            long = Skipped.because(place, "is too long a line", f" (over {pieces.VALUE_BYTES:,} bytes); split it")
+            yield place, long, 0
         elif line.strip():
-            yield _document(line, place, source, knobs.text_field)
+            yield place, _value(line, place, source), len(line)
 
 
-def _document(line: bytes, origin: str, source: Utf8, text_field: str) -> Document:
+def _value(line: bytes, origin: str, source: Utf8) -> object:
     try:
-        value = json.loads(line.decode())
+        return json.loads(line.decode())
     except UnicodeDecodeError:
         return Skipped.because(origin, *source.invalid)
     except (ValueError, RecursionError) as error:
         return Skipped.because(origin, "is not valid JSON", f" ({why(error)}); repair or delete the line")
-    text = text_of(value, text_field)
-    if text is None:
-        return no_text(value, text_field, origin)
-    return Document(text, origin, note=source.note) if text.strip() else Skipped.because(origin, "is empty")
 
 
 def why(error: Exception) -> str:
-    """What a JSON parser says, without its place."""
+    """The message of a JSON parser, without the place of the error."""
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error).partition(";")[0]

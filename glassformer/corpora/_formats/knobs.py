@@ -1,4 +1,4 @@
-"""What the user can say about how files are read, as every format gets it."""
+"""The user's settings for reading files, as every reader gets them."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -7,13 +7,13 @@ from glassformer.corpora import Document
 
 
 class Knobs(NamedTuple):
-    """The settings of `files` that reach the formats."""
+    """The settings of `Files` that readers need."""
 
     text_field: str = "text"
     encoding: str = "auto"
     unpacked_bytes: int = 100 * 10**9
-    """The most that one compressed file may unpack to."""
+    """How many bytes one compressed file may unpack to, at most."""
 
 
 Reader = Callable[[BinaryIO, str, Knobs], Iterator[Document]]
-"""The documents of an open file of one format, given its origin. Raises Unreadable and OSError."""
+"""A reader of one format: (open file, origin, settings) -> documents. Raises Unreadable and OSError."""

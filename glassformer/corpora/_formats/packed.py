@@ -1,7 +1,7 @@
-"""Compressed files (gz, zst): the file inside, decompressed as it is read, within limits.
+"""Compressed files (gz, zst): the file inside is decompressed while it is read, within limits.
 
-What zst declares is checked before the first byte is unpacked; what comes out is counted all the while, since a
-declaration may lie; and input goes in a little at a time, so that even each method's worst ratio fills little memory.
+The size that a zst file announces is checked before the first byte is unpacked. Since it may be wrong, the bytes that
+come out are counted too. Input is fed in small steps, so that even the worst ratio of each method fills little memory.
 """
 
 import zlib
@@ -16,19 +16,21 @@ from glassformer.corpora._formats.stream import Member, Unreadable, stream
 
 
 def gz(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member]:
-    """`talk.jsonl` of `talk.jsonl.gz`."""
-    chunks = _unpack(file, knobs, lambda: zlib.decompressobj(31), 1 << 12)  # at most 1,032 times as much
+    """The file inside: `talk.jsonl` of `talk.jsonl.gz`. Reading it raises Unreadable."""
+    chunks = _unpack(file, knobs, lambda: zlib.decompressobj(31), 1 << 12)  # gz unpacks to at most 1,032 times its size
     yield Member(stream(_joined(chunks)), origin[: -len(".gz")], origin)
 
 
 def zst(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Member]:
-    """`talk.jsonl` of `talk.jsonl.zst`."""
-    chunks = _unpack(file, knobs, lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 8)  # 128 kB from 4 bytes
+    """The file inside: `talk.jsonl` of `talk.jsonl.zst`. Reading it raises Unreadable."""
+    chunks = _unpack(
+        file, knobs, lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 8
+    )  # 4 bytes can make 128 kB
     yield Member(stream(_joined(chunks)), origin[: -len(".zst")], origin)
 
 
 def _joined(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in chunks of 64 kB or more; what goes wrong comes after what went well."""
+    """The same bytes in chunks of 64 kB or more. An error is raised after all bytes that came before it."""
     parts, size = [], 0
     try:
         for chunk in chunks:
@@ -44,7 +46,7 @@ def _joined(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unpack(file: BinaryIO, knobs: Knobs, start: Callable[[], Any], step: int) -> Iterator[bytes]:
-    """The contents in chunks; `start` makes a decompressor of one frame. Raises Unreadable."""
+    """The unpacked bytes in chunks. `start` makes a decompressor for one frame of the file. Raises Unreadable."""
     unpacker, taken, made = start(), 0, 0
     while block := file.read(1 << 16):
         if not taken:
@@ -53,7 +55,7 @@ def _unpack(file: BinaryIO, knobs: Knobs, start: Callable[[], Any], step: int) -
             data = block[i : i + step]
             taken += len(data)
             while data:
-                if unpacker.eof:  # another frame, unless it is zeros that fill up a tape or a disk
+                if unpacker.eof:  # another frame follows, or zeros that fill up a tape or disk block
                     data = data.lstrip(b"\0")
                     if not data:
                         break
@@ -61,18 +63,18 @@ def _unpack(file: BinaryIO, knobs: Knobs, start: Callable[[], Any], step: int) -
                 try:
                     chunk = unpacker.decompress(data)
                 except (zlib.error, zstandard.ZstdError) as error:
-                    raise Unreadable("is damaged", f" ({error}); fetch or pack it again") from None
+                    raise Unreadable("is damaged", f" ({error}); download or pack it again") from None
                 made += len(chunk)
                 refuse_bomb(made, taken, knobs)
                 if chunk:
                     yield chunk
                 data = unpacker.unused_data if unpacker.eof else b""
     if taken and not unpacker.eof:
-        raise Unreadable("is cut short", "; fetch or pack it again")
+        raise Unreadable("is cut short", "; download or pack it again")
 
 
 def _declared(head: bytes) -> int:
-    """The size that a zst frame says it holds, 0 if it does not say."""
+    """The unpacked size that a zst frame announces; 0 if it announces none."""
     try:
         size = zstandard.get_frame_parameters(head).content_size
     except zstandard.ZstdError:

@@ -1,8 +1,8 @@
-"""The village: a simulated world that tells endless stories, and can check whether a story told of it is true.
+"""The village: a simulated world that tells endless stories, and that can check whether a story about it is consistent.
 
-Story i of a split is a pure function of (seed, split, i). A hero, a setting and a plot make a combination; a hash of
-the combination says whether it belongs to training or to validation, so no combination is in both.
-`plots` say what happens, `teller` words it in sentences of `grammar`, `checker` reads them back.
+Story i of a split is a pure function of (seed, split, i). A hero, a setting and a plot make a combination. A hash of
+the combination decides whether it belongs to training or to validation, so no combination is in both. `plots` say what
+happens, `teller` words it in sentences of the `grammar`, and `checker` reads the sentences back.
 """
 
 import hashlib
@@ -22,25 +22,25 @@ from .story import VERSION, Story, tell
 
 __all__ = ["Report", "Story", "Verdict", "Village", "check"]
 
-CHUNK = 250  # stories a worker tells at a time
+CHUNK = 250  # stories that a worker tells at a time
 
 
 class Village(Corpus):
-    """Stories of a simulated village: endless, seeded, checkable."""
+    """Stories of a simulated village."""
 
-    megabytes: float = Field(default=20, gt=0, description="size of the training split, MB")
-    seed: int = Field(default=0, ge=0, description="which village; another seed tells other stories")
-    validation_fraction: float = Field(
-        default=0.05, gt=0, le=1, description="size of the validation split, as a share of training"
-    )
-    workers: int = Field(
-        default=0, ge=0, description="processes that tell stories; 0 = one per core, 1 = no extra process"
-    )
+    megabytes: float = Field(default=20, gt=0)
+    """Size of the training split in megabytes."""
+    seed: int = Field(default=0, ge=0)
+    """Another seed gives other stories."""
+    validation_fraction: float = Field(default=0.05, gt=0, le=1)
+    """Size of the validation split, as a share of the training split."""
+    workers: int = Field(default=0, ge=0)
+    """How many processes tell stories; 0 is one per core, 1 is no extra process."""
 
     SPLITS: ClassVar[tuple[str, str]] = ("train", "validation")
 
     def documents(self) -> Iterator[Document]:
-        """Training stories up to `megabytes`, then validation stories. The same for any number of workers."""
+        """Training stories up to `megabytes`, then validation stories. They do not depend on the number of workers."""
         train = int(self.megabytes * 1e6)
         for split, size in (("train", train), ("validation", max(1, int(train * self.validation_fraction)))):
             i = told = 0
@@ -51,7 +51,7 @@ class Village(Corpus):
                     break
 
     def story(self, split: str, i: int) -> Story:
-        """Story i of a split, with its events."""
+        """Story i of a split, with the events that it tells."""
         return tell(self.seed, split, i)
 
     def size(self) -> int:
@@ -62,7 +62,7 @@ class Village(Corpus):
         return hashlib.sha256(what.encode()).hexdigest()
 
     def _texts(self, split: str) -> Iterator[str]:
-        """Stories from number 0 on, without end."""
+        """The stories of a split from number 0 on, without end."""
         for _, texts in in_order(partial(_chunk, self.seed, split), count(0, CHUNK), self.workers or _cores()):
             yield from texts
 

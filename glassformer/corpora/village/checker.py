@@ -1,8 +1,8 @@
-"""Reads a story back and says what is wrong with it, knowing only the text.
+"""Reads a story and says what is wrong with it, knowing only the text.
 
-`check(text)` reads sentence after sentence with the teller's grammar, resolves who "she" and "it" are by the rule of
-`discourse`, and replays every claim on a World that starts empty. What the text has not said is unknown and
-contradicts nothing; what it has said must stay true until it says otherwise.
+`check(text)` reads sentence after sentence with the grammar, finds out who "she" and "it" are by the rule of
+`discourse`, and replays every claim on a World that starts empty. Facts that were never stated contradict nothing;
+stated facts must stay true until the story says that they have changed.
 
 >>> check("Once there was a boy called Tom. Mira gave the kite to Tom.").sentences[1].contradictions
 ['nobody has said who Mira is', 'nobody has spoken of the kite before']
@@ -15,7 +15,8 @@ from .discourse import Discourse, Entity
 from .grammar import Grammar
 from .lexicon import CHILDREN, CREATURES, KIN, PETS, PRONOUN, ROLES, THINGS
 from .reading import Sentence, Unit, read
-from .world import GONE, World, each, sentence
+from .whereabouts import GONE, each, sentence
+from .world import World
 
 SPEECH = ("speech", "after", "before")
 
@@ -51,12 +52,12 @@ class Report(NamedTuple):
 
     @property
     def wholly_right(self) -> bool:
-        """Everything understood, nothing contradicted, and there is something."""
+        """Whether every sentence is understood, nothing is contradicted, and there is at least one sentence."""
         return bool(self.sentences) and all(v.understood and not v.contradictions for v in self.sentences)
 
 
 class ReadersWorld(World):
-    """A world that writes its faults down."""
+    """A World that records faults instead of raising them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class ReadersWorld(World):
 
 @cache
 def grammar() -> Grammar:
-    """The grammar of the village, compiled on first use."""
+    """The grammar of the village, compiled at the first call."""
     from .plots import GRAMMAR
 
     return GRAMMAR
@@ -81,7 +82,7 @@ def check(text: str) -> Report:
 
 
 class Reader:
-    """Replays what it reads."""
+    """Reads a story sentence by sentence and replays its claims on a World."""
 
     def __init__(self) -> None:
         self.world = ReadersWorld()
@@ -109,7 +110,7 @@ class Reader:
         return Verdict(found.text, True, max(world.claims, len(world.faults)), world.faults)
 
     def _unit(self, unit: Unit, subject: Entity | None) -> Entity | None:
-        """Resolve the slots of a clause, then do what it says. Returns its subject."""
+        """Find out whom the clause speaks of, then apply what it says. Returns its subject."""
         env: dict = {}
         self.talk.subject = None
         if unit.shared:
@@ -122,7 +123,8 @@ class Reader:
         return env.get("a", subject)
 
     def _speech(self, units: list[Unit], starts_paragraph: bool) -> None:
-        """Who speaks to whom comes from the tag, a name called out, or the rule; then the facts of the words."""
+        """Find out who speaks to whom, by the tag, by a name that is called, or by the rule of turns. Then apply what
+        is said."""
         recent = list(self.talk.recent)
         told: list[tuple[Unit, dict]] = []
         speaker = listener = None
@@ -177,7 +179,7 @@ class Reader:
             self.world.fault(f"'{word}' does not fit", *each(entity))
 
     def _fill(self, unit: Unit, env: dict) -> None:
-        """Resolve the slots from left to right."""
+        """Find out whom and what the slots mean, from left to right."""
         for var, case, ref in unit.slots:
             if type(ref) is str:
                 env[var] = ref

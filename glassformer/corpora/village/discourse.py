@@ -1,10 +1,13 @@
-"""What has been spoken of: who "she", "it" and "they" are, and who is known. The teller and the checker share it.
+"""Who and what has been mentioned, and so whom "she", "it" and "they" mean. The teller and the checker share this rule.
 
-The rule for pronouns, applied left to right as the words come:
-  * her/his/its/their (possessive) and herself: the clause's own subject when it fits, else the last one mentioned;
-  * him/her (object): the last one mentioned who fits and is not the clause's subject;
-  * he/she/it/they: the last one mentioned who fits. "They" is the last pair named together.
-The teller is stricter: it uses a pronoun only if, besides, nobody else who fits was mentioned in this or the last sentence.
+The rule for pronouns, applied from left to right:
+
+- her/his/its/their (possessive) and herself: the subject of the clause if it fits, else the last one mentioned who fits
+- him/her (object): the last one mentioned who fits and is not the subject of the clause
+- he/she/it/they: the last one mentioned who fits; "they" is the last pair named together
+
+The teller is stricter: it uses a pronoun only if, in addition, nobody else who fits was mentioned in this or the
+previous sentence.
 """
 
 from .lexicon import CHARACTERS, FORMS, PRONOUN
@@ -14,7 +17,7 @@ CASES = {(form, case): pronoun for pronoun, forms in FORMS.items() for case, for
 
 
 class Discourse:
-    """Running record of mentions."""
+    """The record of mentions so far."""
 
     def __init__(self) -> None:
         self.last: dict[str, Entity] = {}  # pronoun: who it means
@@ -47,7 +50,7 @@ class Discourse:
                 recent.append(entity)
 
     def resolve(self, pronoun: str, case: str) -> Entity | None:
-        """Whom `pronoun` ("he" "she" "it" "they") in `case` ("", "him", "his", "himself") means here."""
+        """Whom `pronoun` ("he", "she", "it", "they") means here, in the case "", "him", "his" or "himself"."""
         subject = self.subject
         if case == "his" or case == "himself":
             if subject is not None and pronoun_of(subject) == pronoun:
@@ -59,7 +62,7 @@ class Discourse:
         return found
 
     def partner(self, speaker: Entity) -> str | None:
-        """Whom `speaker` talks to when the text does not say: the one mentioned last before this sentence."""
+        """Whom `speaker` talks to if the text does not say: whoever was mentioned last before this sentence."""
         for other in reversed(self.recent):
             if other != speaker and (type(speaker) is not tuple or other not in speaker):
                 return other

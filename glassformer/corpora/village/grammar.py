@@ -1,25 +1,26 @@
-"""Sentence kinds: each defined once, spoken by the teller and understood by the checker.
+"""Kinds of sentences. Each is defined once; the teller words it and the checker reads it.
 
-A kind is written as a header and its wordings:
+A kind is written as a header, followed by its wordings:
 
     give a o b | here a b, has a o, +has b o
         {a} gave {o} to {b him}
         {a} [handed|passed] {b him} {o}
 
-The header names the arguments (a-d: characters, o-q: things, l-m: places, `k:skill`: a word of a class), then what the
-claim requires of the state and, after `+`, does to it (methods of `World`). In a wording, `{ab}` is a and b together,
-`{b him}` asks for a case, `[x|y]` for either, `<softly>` for any word of that class, `a(n)` for the right article. The
-first character of the name says what the wording is: a clause, `"` something said, `@` an opener, `,` a tail after a
-clause, `^` and `%` who said it, after and before the quotation. A clause acts, so its `a` must be awake, unless its
-facts begin with `~`.
+The header has the name of the kind and its arguments (a to d are characters, o to q things, l and m places, `k:skill` a
+word of a class). After the bar come the facts: what the sentence requires of the state and, with `+`, how it changes it
+(methods of `World`). In a wording, `{b him}` names b in a case, `{ab}` is a and b together, `[x|y]` is x or y,
+`<softly>` is any word of that class, and `a(n)` is the right article. The first character of the name says what kind of
+wording it is: a letter begins a clause, `"` something said, `@` an opener, `,` a tail after a clause, `^` and `%` who
+said it, after and before the quotation. The `a` of a clause acts and so must be awake, unless the facts begin with `~`.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from itertools import product
 
+from .whereabouts import each
 from .words import WORDS
-from .world import World, each
+from .world import World
 
 TOKEN = re.compile(r"""[A-Za-z]+(?:-[A-Za-z]+)*(?:'(?:t|ll|m|re|ve|d)(?![a-z]))?|'s|[.,!?;:"]|\n+|\S""")
 FORMS = {'"': "speech", "@": "opener", ",": "tail", "^": "after", "%": "before"}
@@ -32,7 +33,7 @@ PART = re.compile(r"\{(\w+)(?: (\w+))?\}|<([\w-]+)>|(a\(n\))")
 
 
 class Template:
-    """One wording: `parts` for speaking it, tokens in the trie for reading it."""
+    """One wording. The teller uses its `parts`; the reader finds it in a trie of tokens."""
 
     __slots__ = ("ends", "kind", "leads", "parts", "plain", "vocative")
 
@@ -66,7 +67,7 @@ class Template:
 
 
 class Kind:
-    """One thing a sentence can say."""
+    """One thing that a sentence can say, with its wordings and its effect on a World."""
 
     def __init__(self, form: str, name: str, arguments: list[str], facts: str, wordings: list[str]) -> None:
         self.form, self.name = form, name
@@ -87,7 +88,7 @@ def expansions(wording: str) -> list[str]:
 
 
 def compile_facts(kind: Kind, facts: str) -> Callable[[World, dict], None]:
-    """One Python function of (world, environment) for the facts of a kind."""
+    """The facts of a kind as one Python function of (world, arguments)."""
     calls = []
     passive = facts.startswith("~")
     if kind.form in ("clause", "tail") and kind.vars[:1] == ("a",) and not passive:
@@ -121,7 +122,7 @@ def _value(kind: Kind, x: str) -> str:
 
 
 def kinds(text: str) -> Iterator[Kind]:
-    """The kinds written in `text`."""
+    """The kinds that are written in `text`."""
     header, wordings = "", []
     for line in [*text.splitlines(), "end"]:
         if line.startswith(" "):
@@ -140,7 +141,7 @@ def _kind(header: str, wordings: list[str]) -> Kind:
 
 
 class Node:
-    """A state of the reader: the words and slots that may come next, and the wording that may end here."""
+    """A node of the trie: the words and slots that may come next, and the wording that may end here."""
 
     __slots__ = ("leaf", "slots", "words")
 

@@ -1,7 +1,7 @@
-"""Who and what can be in a story: people, animals, places and things, each with the facts grammar needs.
+"""Who and what can be in a story: people, animals, places and things, with what the grammar needs to know about them.
 
-An entity is its own word ("Mira", "kite", "mill"): a story never has two kites, so a word names one thing. The
-teller picks from these tables and the checker recognises from the same tables.
+An entity is its own word ("Mira", "kite", "mill"): a story never has two kites, so a word means one thing. The teller
+chooses from these tables, and the checker recognises words by the same tables.
 """
 
 GIRLS = """Mira Anna Lena Nora Ida Tilda Wren Suki Amara Leila Freya Greta Hana Ines Juna Kaya Lotte Maja Nell Olive

@@ -1,6 +1,6 @@
-"""What people, things and places are called at this point: by name, as "the little lamb", as "she".
+"""How people, things and places are named at this point of a story: by name, as "the little lamb", or as "she".
 
-A pronoun is said only where the rule of `discourse` finds the same one and nobody else could be meant.
+A pronoun is used only if the rule of `discourse` finds the right one and nobody else could be meant.
 """
 
 from random import Random
@@ -14,7 +14,7 @@ from .world import World
 
 
 class Naming:
-    """Fills the slots of a wording, and remembers who was mentioned."""
+    """Fills the slots of a wording with names and pronouns, and remembers who was mentioned."""
 
     def __init__(self, rng: Random) -> None:
         self.random = rng.random
@@ -22,7 +22,7 @@ class Naming:
         self.talk = Discourse()
 
     def beginning(self) -> bool:
-        """A paragraph begins here: people are called by name."""
+        """Whether a paragraph begins here, where people are called by name."""
         return False
 
     def fill(self, parts: tuple, env: dict, out: list[str]) -> None:
@@ -160,7 +160,7 @@ class Naming:
 
 
 def _rivals(other: Entity, e: Entity) -> bool:
-    """Could the pronoun for e be heard as meaning `other`?"""
+    """Whether the pronoun for e could be taken to mean `other`."""
     if isinstance(e, tuple):
         return set(other) != set(e) if isinstance(other, tuple) else other not in e and PRONOUN[other] != "it"
     return not isinstance(other, tuple) and PRONOUN[other] == PRONOUN[e]

@@ -1,8 +1,9 @@
-"""How good are stories that a model wrote? Read back by the checker, and compared with what the model was trained on.
+"""How good are the stories that a model wrote? The checker reads them back, and they are compared with the training
+text.
 
-A story counts as copied when at least half of its runs of three sentences stand, word for word, in the training
-stories. Single sentences and runs of words recur by design (they are the grammar); three whole sentences with the same
-names, things and wordings in a row hardly ever do (bench/village.py measures how seldom for validation stories).
+A story counts as copied if at least half of its runs of three sentences occur, word for word, in the training stories.
+Single sentences recur by design, since all come from one grammar. Three whole sentences in a row with the same names,
+things and wordings hardly ever do (bench/village.py measures how often that happens to validation stories).
 """
 
 import hashlib
@@ -17,27 +18,28 @@ from .story import tell
 
 SENTENCE = re.compile(r'[^.!?\n]+[.!?]*"?')
 RUN = 3  # sentences
-COPIED = 0.5  # share of runs seen in training from which on a story is a copy
+COPIED = 0.5  # a story is a copy if at least this share of its runs occurs in training
 
 
 class Score(NamedTuple):
-    """Shares between 0 and 1."""
+    """The score of some stories: shares from 0 to 1."""
 
     understood: float
-    """Of all sentences, those that the grammar understands."""
+    """The share of sentences that the grammar can read."""
     consistent: float
-    """Of all claims understood, those that contradict nothing before them."""
+    """The share of understood claims that contradict nothing that was said before."""
     wholly_right: float
-    """Of all stories, those with every sentence understood and no contradiction."""
+    """The share of stories in which every sentence is understood and nothing is contradicted."""
     original: float
-    """Of all stories, those not copied from training."""
+    """The share of stories that are not copied from training."""
     stories: int
+    """How many stories were scored."""
 
 
 class Copies:
-    """Remembers the runs of sentences of the training stories in a Bloom filter of fixed size.
+    """Remembers the runs of sentences of the training stories, in a Bloom filter of fixed size.
 
-    With 8 MB and the 600,000 runs of 20 MB of stories, four runs in a million are mistaken for known ones.
+    With 8 MB for the 600,000 runs of 20 MB of stories, about four of a million unknown runs are taken for known ones.
     """
 
     def __init__(self, texts: Iterable[str], megabytes: float = 8) -> None:
@@ -47,12 +49,13 @@ class Copies:
             np.bitwise_or.at(self.bits, places >> 3, (1 << (places & 7)).astype(np.uint8))
 
     def seen(self, text: str) -> float:
-        """Share of the text's runs that training has. A text of fewer sentences is one run."""
+        """The share of the text's runs that occur in training. A text of fewer than three sentences is one run."""
         places = self._places(text)
         found = (self.bits[places >> 3] >> (places & 7)) & 1
         return float(found.reshape(-1, 4).all(axis=1).mean()) if len(places) else 0.0
 
     def copied(self, text: str) -> bool:
+        """Whether the text counts as copied from training."""
         return self.seen(text) >= COPIED
 
     def _places(self, text: str) -> np.ndarray:
@@ -64,7 +67,7 @@ class Copies:
 
 
 def score(stories: Iterable[str], known: Copies | None = None) -> Score:
-    """The score of stories; `known` remembers the training stories (without it nothing counts as copied)."""
+    """The score of stories. `known` remembers the training stories; without it no story counts as copied."""
     sentences = understood = claims = wrong = right = original = n = 0
     for story in stories:
         report = check(story)
@@ -85,7 +88,7 @@ def score(stories: Iterable[str], known: Copies | None = None) -> Score:
 
 
 def prompts(n: int, seed: int = 0, sentences: int = 2, first: int = 0) -> list[str]:
-    """The beginnings of `n` validation stories, for a model to continue: their first sentences."""
+    """The first sentences of `n` validation stories, for a model to continue."""
     beginnings = []
     for i in range(first, first + n):
         report = check(tell(seed, "validation", i).text)

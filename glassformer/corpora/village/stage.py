@@ -1,7 +1,8 @@
-"""The stage a plot plays on: its cast, what is near, and the things every plot needs done.
+"""The stage of a plot: its characters, and the actions that every plot needs.
 
-The world knows more than the story has told: where the lost thing lies, who took it. A plot asks the stage for people,
-places and things nobody has used yet, and the stage keeps time, weather and whereabouts fit for what comes next.
+A plot asks the stage for people, places and things that the story has not used yet. The stage keeps time, weather and
+whereabouts ready for what comes next. Its World knows more than the story has told: where the lost thing lies, who took
+it.
 """
 
 from random import Random
@@ -56,11 +57,11 @@ class Stage(Teller):
         return thing
 
     def somewhere(self, *but: str) -> str:
-        """A place the story has not been to."""
+        """A place where the story has not been yet."""
         return self.unused(PLACE_LIST)
 
     def child(self, of: str | None = None) -> str:
-        """A new child, mostly a girl for a boy and a boy for a girl: then "he" and "she" are never in doubt."""
+        """A new child, mostly a girl beside a boy and a boy beside a girl, so that "he" and "she" are clear."""
         girl = PRONOUN[of or self.hero] == "he"
         if self.chance(0.2):
             girl = not girl
@@ -81,7 +82,7 @@ class Stage(Teller):
         return self.world.place(a) == self.world.place(b)
 
     def friend(self) -> str:
-        """A friend of the hero, who is there: an old one or, if there is none yet, a new one."""
+        """A friend of the hero, who is now with the hero: an earlier friend or, if there is none yet, a new one."""
         hero = self.hero
         if self.company:
             friend = self.company[0]
@@ -98,13 +99,13 @@ class Stage(Teller):
         return friend
 
     def elder(self) -> str:
-        """A grown-up of the village or of the family, who is there."""
+        """An adult of the village or of the family, who is now with the hero."""
         e = self.role() if self.chance(0.7) else self.unused(("Mama", "Papa", "Grandma", "Grandpa"))
         self.come(e)
         return e
 
     def animal(self) -> str:
-        """The hero's pet, who is there."""
+        """The hero's pet, who is now with the hero."""
         hero = self.hero
         if self.pet is None:
             self.pet = self.unused(PET_LIST)
@@ -135,7 +136,7 @@ class Stage(Teller):
         return self.one_of(WORDS[klass])
 
     def come(self, b: str, how: str = "") -> None:
-        """b comes to the hero; the hero is named if somebody else acted last elsewhere."""
+        """b comes to the hero. The hero is named if whoever acted last is at another place."""
         at_hero = self.world.scene is not None and self.together(self.world.scene, self.hero)
         self(how + ("comes" if at_hero else "comes-to"), b, self.hero)
 
@@ -145,7 +146,7 @@ class Stage(Teller):
             self("go-fun" if self.chance(0.15) else "go", a, place)
 
     def daylight(self) -> None:
-        """Make it day, going on to the next morning if need be."""
+        """Make it day; the next morning comes if it is evening or night."""
         world = self.world
         if world.phase is None:
             world.phase = 1
@@ -155,7 +156,7 @@ class Stage(Teller):
             world.phase = 1
 
     def fresh_day(self, always: bool = False) -> None:
-        """The next morning, unless the day has hardly begun."""
+        """The next morning, unless the day has hardly first_items."""
         world = self.world
         if not always and world.phase in (None, 1) and world.weather_now is None:
             world.phase = 1
@@ -169,7 +170,7 @@ class Stage(Teller):
         self("get-up", hero)
 
     def outside(self) -> None:
-        """By day, and not at home."""
+        """Make it day, and bring the hero to a place that is not a home."""
         self.daylight()
         self.clear()
         hero = self.hero
@@ -211,6 +212,6 @@ class Stage(Teller):
             self.opener("evening")
 
     def clear(self) -> None:
-        """The weather is nothing to speak of."""
+        """Let rain stop, so that the weather is no obstacle."""
         if self.world.weather_now in ("rain", "storm"):
             self("rain-stops")

@@ -1,4 +1,4 @@
-"""One story: which hero, where, which plots, and the telling of it."""
+"""One story: its hero, its setting, its plots, and how it is told."""
 
 from functools import cache
 from random import Random
@@ -17,7 +17,7 @@ SHARE = 10  # one combination in so many is for validation
 
 
 class Story(NamedTuple):
-    """A told story and what the simulator knows of it."""
+    """A story, and what the simulator knows about it."""
 
     text: str
     hero: str
@@ -27,7 +27,7 @@ class Story(NamedTuple):
 
 
 def belongs(hero: str, setting: str, plot: str) -> str:
-    """The split of a combination."""
+    """The split that a combination of hero, setting and plot belongs to."""
     return "validation" if _mix(_number(f"{hero}/{setting}/{plot}")) % SHARE == 0 else "train"
 
 

@@ -1,8 +1,8 @@
-"""Tells what happens: picks wordings, decides who is named and who is "she", joins clauses, breaks paragraphs.
+"""Tells what happens: chooses wordings, decides who is named and who is "she", joins clauses, and makes paragraphs.
 
-A plot calls `t("give", mira, kite, tom)`; the teller words it, checks it against the simulated world (a contradiction
-is a bug in the plot) and lets it happen there. It says a pronoun only where the checker's rule finds the same person
-and nobody else could be meant.
+A plot calls `t("give", mira, kite, tom)`. The teller words that, checks it against the simulated World (a contradiction
+is a bug in the plot) and changes the World accordingly. It uses a pronoun only if the checker's rule finds the same
+person and nobody else could be meant.
 """
 
 from random import Random
@@ -14,7 +14,7 @@ from .naming import Naming
 
 
 class Event(NamedTuple):
-    """Something that was told: in which sentence, what, and with whom."""
+    """Something that was told: the number of its sentence, its kind, and who or what took part."""
 
     sentence: int
     kind: str
@@ -41,7 +41,8 @@ class Teller(Naming):
     # telling
 
     def __call__(self, name: str, *arguments: Entity, join: str = "") -> None:
-        """Tell a clause. `join` is "and", "so", "but", "then" or ""; some clauses are joined without being asked."""
+        """Tell a clause. `join` asks for "and", "so", "but" or "then" before it; with "" some clauses are joined
+        too."""
         kind = self.kinds[name]
         env: dict[str, Any] = dict(zip(kind.vars, arguments, strict=True))
         if "a" in env and "b" in env:
@@ -63,7 +64,8 @@ class Teller(Naming):
             self.stop()
 
     def _join(self, template: Template, a: Entity | None, join: str) -> str:
-        """Join the next clause to the open sentence: "verb" if it shares the subject, "clause" if not, "" not at all."""
+        """Join the next clause to the open sentence. Returns "verb" if it shares the subject, "clause" if it has its
+        own, and "" if it is not joined."""
         pieces = self.open
         if not pieces or template.ends or self.lead or self.joins == 2:
             return ""
@@ -95,7 +97,7 @@ class Teller(Naming):
         self.events.append(Event(self.talk.sentence, kind.name, env))
 
     def tail(self, name: str, *arguments: Entity) -> None:
-        """Add ", <tail>" to the sentence being told, if it can bear one; otherwise say nothing."""
+        """Add ", <tail>" to the open sentence if its subject allows that; otherwise add nothing."""
         name = "," + name
         kind = self.kinds[name]
         env: dict[str, Any] = dict(zip(kind.vars, arguments, strict=True))
@@ -108,7 +110,7 @@ class Teller(Naming):
         self.stop()
 
     def opener(self, name: str, *arguments: Entity) -> None:
-        """Words such as "The next morning," before the next clause."""
+        """Put words such as "The next morning," before the next clause."""
         self.stop()
         assert not self.lead, f"'{self.lead}' leads to nothing"
         name = "@" + name
@@ -121,7 +123,7 @@ class Teller(Naming):
         self.lead = "".join(pieces) + " "
 
     def when(self, name: str, *arguments: Entity, word: str = "") -> None:
-        """ "When <clause>," before the next clause."""
+        """Put "When <clause>," before the next clause."""
         self.stop()
         kind = self.kinds[name]
         env: dict[str, Any] = dict(zip(kind.vars, arguments, strict=True))
@@ -138,7 +140,7 @@ class Teller(Naming):
         self.lead = "".join(pieces) + ", "
 
     def say(self, name: str, a: Entity, b: Entity, *more: Entity, how: str = "") -> None:
-        """a says something to b. `how` names a tag ("whisper"); without it the tag follows the punctuation."""
+        """Let a say something to b. `how` names the tag ("whisper"); without it the punctuation decides the tag."""
         self.stop()
         assert not self.lead, f"'{self.lead}' leads to nothing"
         name = '"' + name
@@ -221,7 +223,8 @@ class Teller(Naming):
         return self.fresh and not self.open and not self.lead
 
     def _wording(self, name: str) -> Template:
-        """The next wording of a kind: they take turns from a random start, so a story does not repeat itself."""
+        """The next wording of a kind. Wordings take turns from a random start, so that a story does not repeat
+        itself."""
         lines = self.kinds[name].lines
         n = len(lines)
         turn = self.turn.get(name)

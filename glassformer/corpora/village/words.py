@@ -1,7 +1,7 @@
-"""Classes of words that do not change what happens: sounds, manners, looks of the day.
+"""Classes of words that do not change what happens: sounds, manners, what a day looks like.
 
-`<softly>` in a wording stands for any phrase of the class "softly"; `k:deed` in a header binds one, so that a promise to
-"feed the hens" is kept by feeding the hens.
+`<softly>` in a wording stands for any phrase of the class "softly". `k:deed` in a header binds one phrase to a name, so
+that a promise to "feed the hens" is kept by feeding the hens.
 """
 
 _TEXT = """

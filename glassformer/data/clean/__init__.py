@@ -1,12 +1,14 @@
-"""Cleaning: what is removed from a text before a model sees it, one small function a step, each of them counted.
+"""Cleaning: what is changed in a text before a model sees it. Each step is one small function, and its changes are
+counted.
 
-The default steps repair what is never meant (mixed line ends, control characters, two spellings of one letter) and are
-gentle enough for code: tinyshakespeare comes through byte for byte, and Python compiles as before. Which steps run, in
-which order, is `CleanConfig.steps`; what each one changed, with examples, is in the dataset's index.
+The default steps repair only what nobody means (mixed line ends, control characters, two spellings of one letter), so
+they are safe for code: tinyshakespeare stays the same byte for byte, and Python code compiles as before.
+`CleanConfig.steps` says which steps run, and in which order; what each one changed is in the dataset's index, with
+examples.
 
-The steps are in `characters`, `lines`, `documents` (these drop whole ones) and `personal`; `report` adds up the counts,
-`explain` shows what would happen to a few documents.
-A step is a function from text to text. A further parameter of it is named like the setting that fills it.
+The steps are in `characters`, `lines`, `documents` (these can drop documents) and `personal`. `report` adds up the
+counts, and `explain` shows what would happen to a few documents. A step is a function from text to text; each of its
+other parameters has the name of the setting that fills it.
 """
 
 import inspect
@@ -45,23 +47,24 @@ class CleanConfig(Config):
     """Which cleaning steps run, and how strict they are."""
 
     steps: tuple[str, ...] = ("newlines", "control_characters", "unicode", "blank_lines")
-    """Cleaning steps, in order; the functions in data/clean/. Blank documents and exact repetitions always go."""
+    """The cleaning steps, in order: functions of data/clean/. Blank documents and exact repetitions are always
+    dropped."""
     min_characters: int = Field(default=0, ge=0)
-    """Step `length`: shorter documents are dropped."""
+    """Step `length`: drop documents with fewer characters than this."""
     max_characters: int = Field(default=0, ge=0)
-    """Step `length`: longer documents are cut or dropped; 0 is no limit."""
+    """Step `length`: cut or drop documents with more characters than this; 0 is no limit."""
     long_documents: Literal["cut", "drop"] = "cut"
-    """Step `length`: what happens to documents that are too long."""
+    """Step `length`: what to do with documents that are too long."""
     scripts: tuple[str, ...] = Field(default=("Latin",), min_length=1)
-    """Step `script`: the scripts to keep, by their Unicode names; Japanese has three, Han, Hiragana and Katakana."""
+    """Step `script`: the scripts to keep, by their Unicode names. Japanese needs three: Han, Hiragana and Katakana."""
     script_share: float = Field(default=0.8, gt=0, le=1)
-    """Step `script`: a document stays if at least this share of its letters is of these scripts."""
+    """Step `script`: keep a document if at least this share of its letters belongs to these scripts."""
     mask: tuple[Literal["email", "phone", "ip"], ...] = ("email", "phone", "ip")
-    """Step `personal`: what is replaced, by [email], [phone] and [ip]."""
+    """Step `personal`: which kinds of addresses are replaced by [email], [phone] and [ip]."""
     quality_model: str = ""
-    """Step `quality`: the file of a model that `glass data quality` trained on your examples."""
+    """Step `quality`: the file of your quality model, which `glass data quality` trains on examples."""
     quality_threshold: float = Field(default=0.5, ge=0, le=1)
-    """Step `quality`: a document stays if the model holds it for good with at least this probability."""
+    """Step `quality`: keep the documents that your quality model gives at least this probability of being good."""
 
     @field_validator("steps")
     @classmethod
@@ -70,7 +73,7 @@ class CleanConfig(Config):
             if step not in STEPS:
                 raise ValueError(f"there is no cleaning step '{step}'; {suggestion(step, list(STEPS))}")
             if steps.count(step) > 1:
-                raise ValueError(f"the cleaning step '{step}' is there twice; name it once")
+                raise ValueError(f"the cleaning step '{step}' is named twice; name it once")
         return steps
 
     @field_validator("scripts")
@@ -86,15 +89,17 @@ class CleanConfig(Config):
         for step, knobs in _KNOBS.items():
             for knob in knobs:
                 if step not in self.steps and getattr(self, knob) != type(self).model_fields[knob].default:
-                    raise ValueError(f"{knob} does nothing without the step '{step}'; add it to steps")
+                    raise ValueError(f"{knob} has no effect without the step '{step}'; add '{step}' to steps")
         if "length" in self.steps and not (self.min_characters or self.max_characters):
             raise ValueError("the step 'length' needs a limit; set min_characters or max_characters")
         if "quality" in self.steps and not self.quality_model:
-            raise ValueError("the step 'quality' needs a model; train one with `glass data quality`, set quality_model")
+            raise ValueError(
+                "the step 'quality' needs a model; train one with `glass data quality` and set quality_model to its file"
+            )
         return self
 
     def files(self) -> list[str]:
-        """The SHA-256 of each file that the steps read, part of what a dataset is made of. Raises DatasetError."""
+        """The SHA-256 of each file that the steps read; it is part of a dataset's fingerprint. Raises DatasetError."""
         if not self.quality_model:
             return []
         Quality.load(self.quality_model)
@@ -102,7 +107,7 @@ class CleanConfig(Config):
 
 
 class Cleaner:
-    """Applies the steps to one document after another, and counts. It can be pickled, for workers to clean with.
+    """Applies the steps to one document after another and counts what they change. Worker processes get a copy.
 
     >>> cleaner = Cleaner(CleanConfig(steps=("newlines",)))
     >>> cleaner("a\\r\\nb")
@@ -117,7 +122,7 @@ class Cleaner:
         self._counts = self._zero()
 
     def __call__(self, text: str, origin: str = "") -> str:
-        """The cleaned text; "" when a step drops the document, as the last one does when only white space is left."""
+        """The cleaned text; "" if a step drops the document, or if only white space is left of it."""
         self._counts["documents"] += 1
         self._counts["characters"] += len(text)
         for name, step in self._steps:
@@ -132,7 +137,7 @@ class Cleaner:
         return text
 
     def take(self) -> dict[str, Any]:
-        """The counts since the last call, as plain values for `add` and `report`; counting starts again from zero."""
+        """The counts since the last call, as plain values for `add` and `report`. Counting starts again from zero."""
         counts, self._counts = self._counts, self._zero()
         return counts
 
@@ -150,7 +155,7 @@ class Cleaner:
 
 
 def step_of(name: str, config: CleanConfig) -> Callable[[str], str]:
-    """The step with its settings filled in."""
+    """The step called `name`, with its settings filled in."""
     knobs = {knob: getattr(config, knob) for knob in _KNOBS[name]}
     return partial(STEPS[name], **knobs) if knobs else STEPS[name]
 

@@ -1,4 +1,4 @@
-"""Steps that keep, cut or drop whole documents; "" means drop."""
+"""Steps that keep, cut or drop whole documents. A step drops a document by returning ""."""
 
 import functools
 import os
@@ -14,7 +14,7 @@ _ASCII_LETTERS = string.ascii_letters.encode()
 
 
 def length(text: str, min_characters: int = 0, max_characters: int = 0, long_documents: str = "cut") -> str:
-    """Documents shorter than `min_characters` are dropped; longer than `max_characters`, cut there or dropped."""
+    """Drop documents with fewer than `min_characters`; cut or drop those with more than `max_characters`."""
     if len(text) < min_characters:
         return ""
     if not max_characters or len(text) <= max_characters:
@@ -23,13 +23,14 @@ def length(text: str, min_characters: int = 0, max_characters: int = 0, long_doc
 
 
 def script(text: str, scripts: tuple[str, ...] = ("Latin",), script_share: float = 0.8) -> str:
-    """Documents stay of whose letters at least `script_share` are of these scripts; so do those without letters."""
+    """Keep documents in which at least `script_share` of the letters belong to these scripts, or that have no
+    letters."""
     inside, letters = letters_inside(text, scripts)
     return text if inside >= script_share * letters else ""
 
 
 def quality(text: str, quality_model: str = "", quality_threshold: float = 0.5) -> str:
-    """Documents stay that a model of yours (`glass data quality`) holds for good with at least this probability."""
+    """Keep the documents that your quality model (see `glass data quality`) gives at least this probability."""
     if not quality_model:
         return text
     changed = os.stat(quality_model).st_mtime_ns if os.path.exists(quality_model) else 0
@@ -37,7 +38,7 @@ def quality(text: str, quality_model: str = "", quality_threshold: float = 0.5) 
 
 
 def letters_inside(text: str, scripts: tuple[str, ...]) -> tuple[int, int]:
-    """How many letters of a text are of these scripts, and how many are of any."""
+    """(how many letters of a text belong to these scripts, how many letters it has)."""
     if text.isascii():
         letters = len(text) - len(text.encode("ascii").translate(None, _ASCII_LETTERS))
         return (letters if "latin" in map(str.lower, scripts) else 0), letters
@@ -52,13 +53,13 @@ def letters_inside(text: str, scripts: tuple[str, ...]) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=1)
 def _model(path: str, changed: int) -> Quality:
-    """The model in a file, read again only when the file has `changed` (a time). Raises DatasetError."""
+    """The model in a file, which is read again only if `changed`, the file's time, is another. Raises DatasetError."""
     return Quality.load(path)
 
 
 @functools.cache
 def _letters(scripts: tuple[str, ...]) -> np.ndarray:
-    """(0x110000,) uint8: 2 for letters of these scripts, 1 for those of others, 0 for what is no letter of any one."""
+    """(0x110000,) uint8: for each character 2 if it is a letter of these scripts, 1 of another script, else 0."""
     every = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
     kinds = np.zeros(0x110000, np.uint8)
     inside = "".join(rf"\p{{Script={name}}}" for name in scripts)

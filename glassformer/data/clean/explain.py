@@ -1,20 +1,14 @@
 """What cleaning would do to a few documents, step by step, before a long preparation: `glass prepare --explain`."""
 
-import difflib
-import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 
-from rich.text import Text
-
+from glassformer.corpora import Corpus, Skipped
 from glassformer.data.clean import CleanConfig, step_of
-from glassformer.data.clean.report import EXCERPT, excerpts
+from glassformer.tokenizers import well_formed
 
-# What a terminal would obey or hide is shown: control characters by their pictures, the rest by number.
-_VISIBLE = {code: 0x2400 + code for code in range(0x20)} | {0x0A: "⏎\n", 0x7F: 0x2421} | {
-    code: f"<U+{code:04X}>"
-    for code in (*range(0x80, 0xA1), *range(0x300, 0x370), *range(0x2000, 0x2010), 0x2028, 0x2029, 0x2060, 0xFEFF)
-}  # fmt: skip
-_WORDS = re.compile(r"\w+|[^\w\s]|\s")
+READ, SHOWN = 1000, 10  # documents
 
 
 @dataclass(frozen=True)
@@ -24,13 +18,47 @@ class Explained:
     origin: str
     before: str
     after: str
-    """Empty when it is dropped."""
+    """Empty if a step drops the document."""
     changes: list[tuple[str, str, str]]
-    """(step, the text before it, the text after it); the step that drops a document is the last, and leaves ""."""
+    """(step, the text before it, the text after it). A step that drops the document is the last, and leaves ""."""
+
+
+@dataclass
+class Preview:
+    """What cleaning would do to the first READ documents of a corpus."""
+
+    changed: list[Explained] = field(default_factory=list)
+    """The first documents that change, at most SHOWN."""
+    unchanged: list[Explained] = field(default_factory=list)
+    """The first documents that stay as they are, at most SHOWN."""
+    skipped: list[str] = field(default_factory=list)
+    """A sentence for everything that could not be read."""
+    n_documents: int = 0
+    n_changed: int = 0
+
+    def shown(self) -> Iterator[Explained]:
+        """SHOWN documents, first those that change."""
+        yield from [*self.changed, *self.unchanged][:SHOWN]
+
+
+def preview(corpus: Corpus, config: CleanConfig) -> Preview:
+    """Clean the first READ documents of a corpus; nothing is written. Raises CorpusError, DatasetError."""
+    found = Preview()
+    for document in islice(corpus.documents(), READ):
+        if isinstance(document, Skipped):
+            found.skipped.append(str(document))
+            continue
+        explained = explain(config, well_formed(document.text), document.origin)
+        found.n_documents += 1
+        found.n_changed += bool(explained.changes)
+        kept = found.changed if explained.changes else found.unchanged
+        if len(kept) < SHOWN:
+            kept.append(explained)
+    return found
 
 
 def explain(config: CleanConfig, text: str, origin: str = "") -> Explained:
-    """What the steps do to one document.
+    """What each step does to one document.
 
     >>> explain(CleanConfig(), "one\\r\\ntwo").changes
     [('newlines', 'one\\r\\ntwo', 'one\\ntwo')]
@@ -43,44 +71,3 @@ def explain(config: CleanConfig, text: str, origin: str = "") -> Explained:
     if not now.strip() and (now or not changes):
         changes.append(("blank_documents", now, ""))
     return Explained(origin, text, now if now.strip() else "", changes)
-
-
-def page(document: Explained) -> Text:
-    """A document's origin and size, and around the first change of each step what it alters."""
-    size = f"  {len(document.before):,} characters" + (f" -> {len(document.after):,}" if document.changes else "")
-    lines = [
-        Text.assemble(
-            (document.origin.translate(_VISIBLE), "bold"), size, ("" if document.changes else ", unchanged", "dim")
-        )
-    ]
-    for name, before, after in document.changes:
-        if after:
-            lines.append(Text.assemble("  ", (name, "cyan"), f"  {len(after) - len(before):+,} characters"))
-            lines.append(indented(difference(*excerpts(before, after))))
-        else:
-            lines.append(Text.assemble("  ", (name, "cyan"), ("  drops it", "red")))
-            lines.append(indented(Text(excerpts(before, "")[0].translate(_VISIBLE), "dim")))
-    return Text("\n").join(lines)
-
-
-def difference(before: str, after: str) -> Text:
-    """Two excerpts as one text: [-what goes-] and {+what comes+}, in colour where there is any, word by word."""
-    old, new = _WORDS.findall(before), _WORDS.findall(after)
-    pieces = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    changes = [piece for piece in pieces if piece[0] != "equal"]
-    if len(changes) > 1 and changes[-1] is pieces[-1] and EXCERPT in (len(before), len(after)):
-        pieces.pop()  # there one excerpt only reaches further than the other
-    shown = Text()
-    for kind, a, b, c, d in pieces:
-        gone, come = "".join(old[a:b]).translate(_VISIBLE), "".join(new[c:d]).translate(_VISIBLE)
-        if kind == "equal":
-            shown.append(gone, "dim")
-            continue
-        shown.append(f"[-{gone}-]" if gone else "", "red").append(f"{{+{come}+}}" if come else "", "green")
-    return shown
-
-
-def indented(text: Text) -> Text:
-    """The text with four spaces before each line."""
-    lines = text.split("\n", allow_blank=False)
-    return Text("\n").join(Text("    ") + line for line in lines)

@@ -1,11 +1,11 @@
-"""Steps that mend or remove lines."""
+"""Steps that change or remove lines."""
 
 import re
 from collections import Counter
 
 _BLANK_LINES = re.compile("\n{4,}")
-_LONGEST_BOILERPLATE = 200  # characters: longer lines are prose that mentions such things
-_REPEATS, _WORDS = 3, 3  # a line of so many words that stands in a document so often is a header or a footer
+_LONGEST_BOILERPLATE = 200  # characters; a longer line is prose that mentions such things
+_REPEATS, _WORDS = 3, 3  # a line of at least _WORDS words that occurs _REPEATS times in a document is a header or footer
 _ALL_OF_IT = re.compile(
     r"""\W*(?:
     (?:copyright\b|©|\(c\)(?=\W))\W*(?:copyright\W*|\(c\)\W*|©\W*)?(?:19|20)\d\d\b.*
@@ -39,17 +39,19 @@ _LINKS = frozenset(
 
 
 def blank_lines(text: str) -> str:
-    """At most two blank lines in a row, as Python code has between functions."""
+    """Leave at most two blank lines in a row, as Python code has between functions."""
     return _BLANK_LINES.sub("\n\n\n", text) if "\n\n\n\n" in text else text
 
 
 def trailing_space(text: str) -> str:
-    """No spaces or tabs at the ends of lines. Not a default: Markdown and verse may mean them."""
+    """Remove spaces and tabs at the ends of lines. This is not a default step, since they mean something in
+    Markdown."""
     return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
 
 
 def boilerplate_lines(text: str) -> str:
-    """No lines that belong to a web page and not to its text (cookies, menus, copyright), nor a line thrice in it."""
+    """Remove lines that belong to a web page and not to its text (cookies, menus, copyright), and keep only the first
+    of lines that occur three times or more."""
     lines = text.split("\n")
     again = {line for line, n in Counter(map(str.strip, lines)).items() if n >= _REPEATS and _is_said(line)}
     kept, seen = [], set()
@@ -64,7 +66,7 @@ def boilerplate_lines(text: str) -> str:
 
 
 def is_boilerplate(line: str) -> bool:
-    """Whether a line is a notice of a web page or a row of its links.
+    """Whether a line is a notice of a web page, or a row of links.
 
     >>> [is_boilerplate(line) for line in ("Home | About us | Contact", "She wondered who would use cookies at sea.")]
     [True, False]
@@ -81,5 +83,5 @@ def is_boilerplate(line: str) -> bool:
 
 
 def _is_said(line: str) -> bool:
-    """Whether a line has words enough to be a header rather than a brace."""
+    """Whether a line has enough words to be a header, unlike a lone brace in code."""
     return sum(word[0].isalpha() for word in line.split()) >= _WORDS

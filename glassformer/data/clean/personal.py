@@ -1,10 +1,11 @@
-"""The step that masks what can lead to a person: e-mail addresses, phone numbers, IP addresses.
+"""The step that masks e-mail addresses, phone numbers and IP addresses, which can lead to a person.
 
-It is written for precision: versions, dates, ISBNs, times and slices stay as they are, and so do addresses of nobody
-(127.0.0.1, 0.0.0.0, 255.255.255.0). A number is taken for a phone's where its form says so (+44 20 7946 0958,
-(202) 555-0143, 030/1234567) or the word before it does (Tel. 7946095). It finds no names and no streets.
+It is made to mask nothing else: versions, dates, ISBNs, times and slices stay as they are, and so do addresses that
+belong to nobody (127.0.0.1, 0.0.0.0, 255.255.255.0). A number counts as a phone number if its form says so (+44 20 7946
+0958, (202) 555-0143, 030/1234567) or the word before it does (Tel. 7946095). Names of people and streets are not found.
 
-Each kind is found in two steps: a plain pattern runs through the text, a stricter one looks around what it finds.
+Each kind is found in two steps: a simple pattern searches the text, and a stricter one checks the surroundings of each
+match.
 """
 
 import ipaddress
@@ -46,17 +47,17 @@ _FEWEST_NATIONAL_DIGITS = 9
 
 
 def personal(text: str, mask: tuple[str, ...] = ("email", "phone", "ip")) -> str:
-    """E-mail addresses, phone numbers and IP addresses become [email], [phone] and [ip]."""
+    """Replace e-mail addresses, phone numbers and IP addresses by [email], [phone] and [ip]."""
     return masked(text, mask, lambda kind, found: f"[{kind}]")
 
 
 def disguised(text: str, mask: tuple[str, ...]) -> str:
-    """The same text, of the same length, where letters of what `personal` masks are x, and digits 0: for examples."""
+    """The text with x for the letters and 0 for the digits of everything that `personal` masks, for use in examples."""
     return masked(text, mask, lambda kind, found: re.sub(r"\d", "0", re.sub(r"[^\W\d_]", "x", found)))
 
 
 def masked(text: str, kinds: tuple[str, ...], instead: Callable[[str, str], str]) -> str:
-    """The text with instead(kind, found) for whatever was found of these kinds."""
+    """The text with `instead(kind, found)` in place of everything of these kinds."""
     for kind, find in (("email", emails), ("ip", addresses), ("phone", phones)):
         if kind in kinds:
             pieces, done = [], 0
@@ -68,7 +69,7 @@ def masked(text: str, kinds: tuple[str, ...], instead: Callable[[str, str], str]
 
 
 def emails(text: str) -> Iterator[Span]:
-    """Where the e-mail addresses are."""
+    """The places of e-mail addresses."""
     done = 0
     for domain in _DOMAIN.finditer(text) if "@" in text else ():
         at = domain.start()
@@ -79,7 +80,7 @@ def emails(text: str) -> Iterator[Span]:
 
 
 def addresses(text: str) -> Iterator[Span]:
-    """Where the IP addresses of somebody are: no version numbers, no loopback, no masks of networks, no slices."""
+    """The places of IP addresses that belong to somebody: not of version numbers, loopback, network masks or slices."""
     patterns = [_OCTETS] + ([_HEXTETS] if "::" in text or text.count(":") >= 7 else [])
     for found in sorted(found.span() for pattern in patterns for found in pattern.finditer(text)):
         if not _VERSION.search(text, max(0, found[0] - 12), found[0]) and _is_address(text[found[0] : found[1]]):
@@ -87,7 +88,7 @@ def addresses(text: str) -> Iterator[Span]:
 
 
 def phones(text: str) -> Iterator[Span]:
-    """Where the phone numbers are."""
+    """The places of phone numbers."""
     for digits in _DIGITS.finditer(text):
         done = 0
         for group in _GROUP.finditer(text, digits.start(), digits.end()):
@@ -99,7 +100,7 @@ def phones(text: str) -> Iterator[Span]:
 
 
 def _phone_end(text: str, start: int) -> int:
-    """Where the phone number that starts there ends, or 0."""
+    """Where the phone number that begins at `start` ends; 0 if there is none."""
     if found := _INTERNATIONAL.match(text, start) or _AMERICAN.match(text, start):
         return found.end()
     if _DATE.match(text, start):

@@ -1,13 +1,13 @@
-"""A quality filter that you train: examples of good and of bad text in, a probability that a text is good out.
+"""A quality model: you give it examples of good and bad text, and it gives the probability that a text is good.
 
-Logistic regression on words and pairs of words, each hashed to one of 2^18 places (Weinberger et al. 2009), as in the
-filter that chose GPT-3's training text (Brown et al. 2020, appendix A):
+It is a logistic regression on words and pairs of words, each hashed to one of 2^18 places (Weinberger et al. 2009),
+like the filter that selected GPT-3's training text (Brown et al. 2020, appendix A):
 
     x_j = log(1 + occurrences in the text of what is hashed to j), scaled to |x| = 1
     p(good | x) = 1 / (1 + exp(-(w x + b)))
 
-w and b minimise -log p of the examples, with both classes of equal weight, by AdaGrad (Duchi, Hazan, Singer 2011) on one
-example after another, in an order that is always the same. A tenth of each class is held out to say how good it is.
+w and b minimise -log p of the examples, where both classes have equal weight, by AdaGrad (Duchi, Hazan, Singer 2011) on
+one example at a time, always in the same order. A tenth of each class is held out to measure how good the model is.
 """
 
 import hashlib
@@ -30,30 +30,31 @@ from glassformer.system.files import write_atomic
 FORMAT = "glassformer quality 1"
 N_PLACES = 2**18
 MOST_CHARACTERS = 20_000
-"""Of a text, so many are looked at: the beginning of a book says what the rest is like."""
+"""Only this many characters of a text are read: the beginning of a book shows what the rest is like."""
 FEWEST_EXAMPLES = 10
 PASSES, LEARNING_RATE = 10, 1.0
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 class QualityReport(Config):
-    """How well a quality model tells its examples apart."""
+    """How well a quality model tells good text from bad."""
 
     good: int
-    """Different examples of good text, and of bad."""
+    """How many different examples of good text there are."""
     bad: int
+    """How many different examples of bad text there are."""
     held_out: int
-    """Examples that were not trained on: the figures below are of these."""
+    """How many examples were not trained on; the shares below are measured on these."""
     accuracy: float
-    """Share of the held-out examples on their right side of 0.5, where both classes count the same."""
+    """The mean of the two shares below."""
     good_kept: float
-    """Share of the good ones at 0.5 or more."""
+    """The share of held-out good examples with a probability of 0.5 or more."""
     bad_dropped: float
-    """Share of the bad ones below."""
+    """The share of held-out bad examples with a probability below 0.5."""
 
 
 class Quality:
-    """A trained model: (N_PLACES,) float32 weights, and a number."""
+    """A trained quality model: (N_PLACES,) float32 weights and a bias."""
 
     def __init__(self, weights: np.ndarray, bias: float) -> None:
         self._weights, self._bias = weights, bias
@@ -64,13 +65,13 @@ class Quality:
         return _sigmoid(np.dot(self._weights[places], values) + self._bias)
 
     def save(self, path: str | Path, report: QualityReport) -> None:
-        """One safetensors file, which says how it was measured. Raises GlassError when it cannot be written."""
+        """Write one safetensors file, the report included. Raises GlassError if it cannot be written."""
         told = {"about": json.dumps({"format": FORMAT, **report.model_dump()})}
         write_atomic(Path(path), save({"weights": self._weights, "bias": np.array([self._bias], np.float32)}, told))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The model in a file. Raises DatasetError when it is not what `save` wrote."""
+        """Read a model. Raises DatasetError if the file is missing or is not what `save` wrote."""
         if not Path(path).is_file():
             raise DatasetError(f"there is no quality model {path}; train one with `glass data quality`")
         try:
@@ -79,28 +80,32 @@ class Quality:
                 sound = about.get("format") == FORMAT and sorted(file.keys()) == ["bias", "weights"]
                 shapes = [tuple(file.get_slice(name).get_shape()) for name in ("weights", "bias")] if sound else []
                 if shapes != [(N_PLACES,), (1,)]:
-                    raise ValueError("it holds other things")
+                    raise ValueError("it holds other tensors")
                 weights, bias = file.get_tensor("weights"), file.get_tensor("bias")
         except (SafetensorError, ValueError, OSError, AttributeError) as error:
-            raise DatasetError(f"{path} is not a quality model ({error}); train it again") from None
+            raise DatasetError(
+                f"{path} is not a quality model ({error}); train one with `glass data quality`"
+            ) from None
         if weights.dtype != np.float32 or not (np.isfinite(weights).all() and np.isfinite(bias).all()):
-            raise DatasetError(f"{path} is not a quality model (its numbers are not float32); train it again")
+            raise DatasetError(
+                f"{path} is not a quality model (its numbers are not finite float32); train one with `glass data quality`"
+            )
         return cls(weights, float(bias[0]))
 
 
 def train_quality(good: Iterable[str], bad: Iterable[str], path: str | Path) -> QualityReport:
-    """Train a model on texts that are good and texts that are bad, write it to `path`, say how it does on a tenth.
+    """Train a model on good and bad texts and write it to `path`. The report is measured on a tenth that is held out.
 
-    The same examples give the same file, in any order. Raises DatasetError when there are fewer than ten different
-    examples of either kind; GlassError when the file cannot be written.
+    The same examples give the same file, whatever their order. Raises DatasetError if there are fewer than ten
+    different examples of either kind, and GlassError if the file cannot be written.
     """
     trained_on, held_out = [], []
     for label, texts, name in ((1.0, good, "good"), (0.0, bad, "bad")):
         examples = sorted(set(texts), key=_hash)
         if len(examples) < FEWEST_EXAMPLES:
             raise DatasetError(
-                f"there are {len(examples)} different examples of {name} text, and a quality model needs "
-                f"{FEWEST_EXAMPLES} of each kind, better a thousand; give more, as files or as lines of a jsonl file"
+                f"there are {len(examples)} different examples of {name} text, but a quality model needs at least "
+                f"{FEWEST_EXAMPLES} of each kind (a thousand is better); give more, as files or as lines of a jsonl file"
             )
         tenth = -(-len(examples) // 10)
         held_out += [(text, label) for text in examples[:tenth]]
@@ -118,7 +123,7 @@ def train_quality(good: Iterable[str], bad: Iterable[str], path: str | Path) -> 
 
 
 def features(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """(k,) int64 distinct places, and (k,) float32 values of length 1 together: x where it is not zero."""
+    """The entries of x that are not zero: (k,) int64 distinct places and (k,) float32 values, a vector of length 1."""
     tokens = [token.encode(errors="replace") for token in _TOKEN.findall(text[:MOST_CHARACTERS].lower())]
     words = [zlib.crc32(token) for token in tokens]
     pairs = [zlib.crc32(b" " + token, before) for before, token in zip(words, tokens[1:])]
@@ -128,7 +133,7 @@ def features(text: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _trained(examples: list[tuple[str, float]]) -> Quality:
-    """Logistic regression by AdaGrad, one example a step; `examples` are in an order that knows nothing of labels."""
+    """Logistic regression by AdaGrad, one example per step. The order of `examples` must not depend on their labels."""
     weights, squares, bias, bias_square = np.zeros(N_PLACES), np.full(N_PLACES, 1e-8), 0.0, 1e-8
     seen = [(*features(text), label) for text, label in examples]
     n_good = sum(label for _, label in examples)

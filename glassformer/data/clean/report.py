@@ -1,11 +1,12 @@
-"""What cleaning did, counted step by step: the counts of many workers add up to one report.
+"""What cleaning did, counted step by step. The counts of many workers add up to one report.
 
-Counts are a tree of plain values, so that they can travel from a worker to its parent, and wait on disk while a
+Counts are a tree of plain values, so that workers can send them, and so that they can be kept on disk while a
 preparation is interrupted:
 
     {"documents": n, "characters": n, "steps": {name: {"changed": n, "dropped": n, "removed": n, "examples": [...]}}}
 
-`changed` includes what was `dropped`; `removed` is characters before less characters after, which may be negative.
+`changed` includes what was `dropped`. `removed` is the characters before minus the characters after, and may be
+negative.
 """
 
 from typing import Any
@@ -18,26 +19,26 @@ BEFORE_CHANGE = 60  # of those, in front of the first change
 
 
 class Example(Config):
-    """One document that a step altered, around the first change."""
+    """An excerpt of a document that a step changed, around the first change."""
 
     origin: str
     before: str
     after: str
-    """Empty when the document was dropped."""
+    """Empty if the document was dropped."""
 
 
 class StepReport(Config):
-    """What one step did, over the whole corpus."""
+    """What one step did to the whole corpus."""
 
     step: str
     changed: int
-    """Documents that the step altered or dropped."""
+    """How many documents the step changed or dropped."""
     documents_before: int
     documents_after: int
     characters_before: int
     characters_after: int
     examples: tuple[Example, ...] = ()
-    """The first documents that the step altered, at most three."""
+    """The first documents that the step changed, at most three."""
 
 
 def zero(steps: list[str]) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def zero(steps: list[str]) -> dict[str, Any]:
 
 
 def add(total: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """`total` and `part` together: `part` comes later in the corpus, so its examples come later. Both stay as they are.
+    """The sum of `total` and `part`, which comes later in the corpus. Neither of the two is changed.
 
     >>> add({}, cleaner.take()) == cleaner_that_read_the_same.take()
     True
@@ -66,7 +67,7 @@ def add(total: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 
 def dropped(documents: int, characters: int, examples: tuple[Example, ...] = ()) -> dict[str, Any]:
-    """The counts of a step that only drops documents, as repetitions are."""
+    """The counts of a step that only drops documents, such as dropping repetitions."""
     shown = [example.model_dump() for example in examples[:MOST_EXAMPLES]]
     return {"changed": documents, "dropped": documents, "removed": characters, "examples": shown}
 
@@ -74,10 +75,10 @@ def dropped(documents: int, characters: int, examples: tuple[Example, ...] = ())
 def report(
     total: dict[str, Any], repeated: dict[str, Any] | None = None, near: dict[str, Any] | None = None
 ) -> list[StepReport]:
-    """One line a step, in order; the last are the exact and the near repetitions, which the caller found and dropped.
+    """One line per step, in order. The last lines are the exact and the near repetitions, which the caller has dropped.
 
-    `repeated` and `near` are made by `dropped`; a line is there for each that is not None. Each line starts from the
-    documents and characters with which the one above ended.
+    `repeated` and `near` are made by `dropped`; each has a line unless it is None. Each line begins with the numbers of
+    documents and characters with which the line before ended.
     """
     steps = total["steps"]
     steps = steps | ({"repeated_documents": repeated} if repeated else {}) | ({"near_documents": near} if near else {})
@@ -99,13 +100,14 @@ def report(
 
 
 def excerpts(before: str, after: str) -> tuple[str, str]:
-    """At most EXCERPT characters of both, around the first place where they differ."""
+    """At most EXCERPT characters of both texts, around the first place where they differ."""
     start = max(0, first_difference(before, after) - BEFORE_CHANGE)
     return before[start : start + EXCERPT], after[start : start + EXCERPT]
 
 
 def first_difference(one: str, two: str) -> int:
-    """The first index at which two texts differ, or the length of the shorter: by halves, which compare at memory speed."""
+    """The first index at which two texts differ, or the length of the shorter one. A binary search, because comparing
+    long stretches at once is fast."""
     low, high = 0, min(len(one), len(two))
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""What kind of character a text is made of: its script (Latin, Han ...), digits, white space, punctuation, signs."""
+"""Which classes of characters a text consists of: scripts (Latin, Han ...), digits, white space, punctuation, signs."""
 
 import numpy as np
 import regex
@@ -15,11 +15,11 @@ SCRIPTS = {
     "emoji and signs": regex.compile(r"[\p{S}\p{Emoji_Modifier}\u200d\ufe0f]"),
     "other": regex.compile(r"(?s:.)"),
 }
-"""Classes of characters, by Unicode script for letters; the first that matches is a character's own."""
+"""Classes of characters. A character belongs to the first class that matches."""
 
 
 class Classes:
-    """Tells the classes of characters, and remembers those met.
+    """Finds the class of each character, and remembers the answers.
 
     >>> [list(SCRIPTS)[i] for i in Classes().of_bytes("aé1")]
     ['Latin', 'Latin', 'Latin', 'digits']

@@ -1,9 +1,10 @@
 """From a corpus to a dataset folder: read and clean, drop repetitions, hold out, train the tokenizer, write the ids.
 
-Memory is bounded whatever the size of the corpus: text passes through a spool on disk, and the tokenizer, which learns
-from training text only, sees an even sample of it. The folder appears when it is complete. Until then it grows beside
-its place, with a journal: after a `kill -9` the next call goes on where the journal ends, and gives the same bytes.
-So does any number of workers. A folder that holds exactly this dataset already is opened and nothing is done.
+Memory is bounded whatever the size of the corpus: text is spooled to disk, and the tokenizer, which learns from
+training text only, sees an even sample of it. The folder appears when it is complete. Until then it grows under a
+hidden name, with a journal. After a `kill -9` the next call continues where the journal ends and produces the same
+bytes; they do not depend on the number of workers either. If the folder holds exactly this dataset already, it is only
+opened.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from glassformer.config import Variant
 from glassformer.corpora import Corpus
 from glassformer.data import DataConfig
 from glassformer.data.clean import StepReport, report
-from glassformer.data.index import FORMAT, Index, Skip, checksum
+from glassformer.data.index import FORMAT, Index, Skip, checksum, refuse_other_files
 from glassformer.data.prepare.encoding import Encoding, encode
 from glassformer.data.prepare.holdout import HoldOut
 from glassformer.data.prepare.journal import NAME as JOURNAL
@@ -25,12 +26,12 @@ from glassformer.data.prepare.reading import Reading, read
 from glassformer.data.prepare.repetitions import STAYS, Repetitions
 from glassformer.data.prepare.spool import Spool, utf8_size
 from glassformer.data.shards import Dataset
-from glassformer.errors import DatasetError, GlassError
+from glassformer.errors import GlassError
 from glassformer.system.files import sha256
 from glassformer.system.folders import one_at_a_time, unless_interrupted
+from glassformer.system.threads import cores
 from glassformer.system.workers import refuse_to_be_imported_by_a_worker
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
-from glassformer.tokenizers.bpe.fast import cores
 
 __all__ = ["Progress", "evenly", "fingerprint", "prepare"]
 
@@ -44,24 +45,27 @@ def prepare(
     fresh: bool = False,
     workers: int | None = None,
 ) -> Dataset:
-    """The dataset of `corpus` in `folder`: made now, unless it is there already (`fresh` makes it anew all the same).
+    """The dataset of `corpus` in `folder`. It is prepared now unless the folder holds it already; with `fresh` it
+    always is.
 
     A tokenizer recipe is trained on the cleaned training text; a trained tokenizer is used as it is. Another dataset in
-    the folder is replaced. An interrupted preparation of the same dataset is continued, unless `fresh`. `workers`
-    processes or threads share the work, by default one a core; the bytes do not depend on it.
+    the folder is replaced. An interrupted preparation of the same dataset is continued, unless `fresh`. The work is
+    shared by `workers` processes or threads, by default one per core; the bytes do not depend on their number.
 
-    Raises CorpusError, TokenizerError, DatasetError (too little text, a damaged dataset, a folder with other things in
-    it), GlassError (disk full).
+    Raises CorpusError, TokenizerError, DatasetError (too little text, a damaged dataset, a folder with other files in
+    it) and GlassError (disk full).
     """
     refuse_to_be_imported_by_a_worker()
+    if isinstance(tokenizer, Tokenizer):
+        tokenizer.require_end_of_text()
     folder, stage = Path(folder), Stage(progress)
     recipe = type(tokenizer) if isinstance(tokenizer, TokenizerRecipe) else None
     key = fingerprint(corpus, tokenizer, config)
     if not fresh and _holds(folder, key):
         return Dataset.open(folder, recipe)
-    _refuse_to_replace_other_things(folder)
+    refuse_other_files(folder)
     with one_at_a_time(folder, lambda: stage.say("waiting for another process that prepares the same dataset")):
-        if not fresh and _holds(folder, key):  # another process made it while we waited
+        if not fresh and _holds(folder, key):  # another process made it while this one waited
             return Dataset.open(folder, recipe)
         with unless_interrupted(folder, lambda leftover: not fresh and _continues(leftover, key)) as growing:
             if not (growing / "index.json").exists():
@@ -73,7 +77,7 @@ def prepare(
 
 
 def _make(corpus: Corpus, recipe: TokenizerRecipe | Tokenizer, key: str, preparation: Preparation) -> Index:
-    """Write every file but the index."""
+    """Write every file but the index, which is returned."""
     config, n = preparation.config, len(corpus.sources)
     read_before = preparation.journal.last("reading") or {}
     with contextlib.closing(Spool(preparation.folder, read_before.get("spool"))) as spool:
@@ -102,7 +106,8 @@ def _make(corpus: Corpus, recipe: TokenizerRecipe | Tokenizer, key: str, prepara
 
 
 def _repetitions(spool: Spool, preparation: Preparation) -> Repetitions:
-    """Which documents are dropped. The search for near ones is kept for a preparation that continues this one."""
+    """Which documents are dropped as repetitions. The near ones found are kept for a preparation that continues this
+    one."""
     _, config, journal, stage, _ = preparation
     repetitions, path = Repetitions(spool), preparation.folder / "spool-near"
     if config.near_duplicates:
@@ -116,7 +121,7 @@ def _repetitions(spool: Spool, preparation: Preparation) -> Repetitions:
 
 
 def _trained(recipe: TokenizerRecipe | Tokenizer, held_out: HoldOut, preparation: Preparation) -> tuple[Tokenizer, str]:
-    """The tokenizer, which is then in the folder, and in words on what it was trained."""
+    """(the tokenizer, what it was trained on in words). The tokenizer is saved in the folder."""
     folder, config, journal, stage, _ = preparation
     path, done = folder / "tokenizer.json", journal.last("tokenizer")
     if done is not None:
@@ -137,7 +142,8 @@ def _trained(recipe: TokenizerRecipe | Tokenizer, held_out: HoldOut, preparation
 
 
 def evenly(texts: Iterable[str], n_bytes: int, most: int) -> Iterator[str]:
-    """About `most` bytes from texts of `n_bytes` bytes in all, spread evenly; no text gives more than 1/64 of them."""
+    """About `most` bytes of texts that have `n_bytes` bytes in all, evenly spread. No text gives more than 1/64 of
+    them."""
     seen = taken = 0
     for text in texts:
         if n_bytes <= most:
@@ -150,7 +156,7 @@ def evenly(texts: Iterable[str], n_bytes: int, most: int) -> Iterator[str]:
 
 
 def _told(texts: Iterable[str], n_bytes: int, stage: Stage) -> Iterator[str]:
-    """The same texts, which the tokenizer is trained on; the reader hears of them."""
+    """The same texts, with progress reported while the tokenizer reads them."""
     done = 0
     stage.begin("training the tokenizer", 0, n_bytes)
     for text in texts:
@@ -165,15 +171,15 @@ def _cleaning(reading: Reading, repetitions: Repetitions) -> tuple[StepReport, .
 
 
 def _sorted(counts: Mapping[str, Sequence[Any]]) -> tuple[Skip, ...]:
-    """The most frequent first."""
+    """What was counted by reason, the most frequent first."""
     found = [Skip(reason=reason, count=n, example=first) for reason, (n, first) in counts.items()]
     return tuple(sorted(found, key=lambda skip: -skip.count))
 
 
 def fingerprint(corpus: Corpus, tokenizer: TokenizerRecipe | Tokenizer, config: DataConfig) -> str:
-    """A hash of all that goes into a dataset: the same inputs have the same one, and need not be prepared twice.
+    """A hash of everything that goes into a dataset, so that the same inputs are not prepared twice.
 
-    Of a variant in a file of your own, and of a quality model, the file's bytes count.
+    It covers the bytes of the user's own files: variants named by a path, and a quality model.
     """
     tokens = (
         [tokenizer.model_dump(), _code(tokenizer)]
@@ -185,28 +191,19 @@ def fingerprint(corpus: Corpus, tokenizer: TokenizerRecipe | Tokenizer, config: 
 
 
 def _code(variant: Variant) -> str:
-    """The checksum of the file of a variant that is named by its path; empty for those of the package."""
+    """The checksum of a variant's file if it is the user's own; "" for the variants of the package."""
     path = Path(variant.name)
     return sha256(path) if path.suffix == ".py" and path.is_file() else ""
 
 
 def _holds(folder: Path, key: str) -> bool:
-    """Whether the dataset with this fingerprint is there. Raises DatasetError for a damaged one."""
+    """Whether the folder holds the dataset with this fingerprint. Raises DatasetError for a damaged one."""
     return (folder / "index.json").exists() and Index.load(folder / "index.json").fingerprint == key
 
 
 def _continues(leftover: Path, key: str) -> bool:
-    """Whether an interrupted preparation of this dataset is there, perhaps one that lacked only the name."""
+    """Whether `leftover` is an interrupted preparation of this dataset, perhaps one that only had to be renamed."""
     try:
         return Journal.continues(leftover, key) or _holds(leftover, key)
     except GlassError:
         return False
-
-
-def _refuse_to_replace_other_things(folder: Path) -> None:
-    """Raises DatasetError unless all that replacing `folder` can lose is a dataset."""
-    ours = ("index.json", "tokenizer.json", "train-", "validation-")
-    others = [path.name for path in folder.iterdir() if not path.name.startswith(ours)] if folder.is_dir() else []
-    if others or folder.is_file():
-        there = f"has other things in it ({others[0]})" if others else "is a file"
-        raise DatasetError(f"{folder} {there}, so no dataset is written there; name another folder")

@@ -1,25 +1,28 @@
-"""Near duplicates: documents that repeat an earlier one but for a few words, found without comparing all pairs.
+"""Near duplicates: documents that repeat an earlier one except for a few words, found without comparing all pairs.
 
-The likeness of two documents is the Jaccard similarity of their shingles, the runs of five words in them (Broder 1997):
+The similarity of two documents is the Jaccard similarity of their shingles, the runs of five words in them (Broder
+1997):
 
     J(A, B) = |A and B| / |A or B|
 
-Of edited words a share e leaves about (1 - e)^5 = q of the shingles whole, so J = q / (2 - q): 0.91 when one word in a
-hundred was changed, 0.83 for two, 0.63 for five. Upper and lower case, punctuation and white space do not count.
+If a share e of the words is edited, about (1 - e)^5 = q of the shingles stay the same, so J = q / (2 - q): 0.91 if one
+word in a hundred was changed, 0.83 for two, 0.63 for five. Case, punctuation and white space are ignored.
 
 **MinHash.** Under a random permutation of all shingles, the smallest of A and the smallest of B are the same shingle
-with probability J. A signature is 128 such minima, and the share of equal places estimates J to sqrt(J (1 - J) / 128),
-0.035 at J = 0.8. The permutations are h -> a h + b mod 2^32 of a 32-bit hash, a odd.
+with probability J. A signature is 128 such minima. The share of places where two signatures are equal estimates J with
+a standard deviation of sqrt(J (1 - J) / 128), 0.035 at J = 0.8. The permutations are h -> a h + b mod 2^32 of a 32-bit
+hash, with a odd.
 
 **Bands.** A signature is cut into b bands of r places, and documents are compared only if some band is equal:
 
     P(compared | J) = 1 - (1 - J^r)^b
 
-This is an S-curve with its rise near (1/b)^(1/r) (Leskovec, Rajaraman, Ullman 2014, section 3.4). r is the largest with
-at most 1 % missed at the threshold: 6 at 0.8, where 21 bands compare 99.8 % of the pairs at J = 0.8, 28 % at 0.5, and
-one in 50,000 at 0.1.
+This is an S-curve that rises near (1/b)^(1/r) (Leskovec, Rajaraman, Ullman 2014, section 3.4). r is the largest for
+which at most 1 % of the pairs at the threshold are missed. At 0.8 it is 6: then 21 bands compare 99.8 % of the pairs
+with J = 0.8, 28 % of those with 0.5, and one in 50,000 of those with 0.1.
 
-`signatures` and `near_duplicates` use the kernels in `_minhash`; `shingles_of` and `plain_signature` are their twins.
+`signatures` and `near_duplicates` use the kernels in `minhash`; `shingles_of` and `plain_signature` are their plain
+twins.
 """
 
 import functools
@@ -37,15 +40,15 @@ STANDING_ALONE = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF),
     (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1B000, 0x1B16F), (0x20000, 0x3FFFF),
 )  # fmt: skip
-"""First and last characters of scripts that put no spaces between words (Thai, Lao, Burmese, Khmer, Japanese, Chinese):
-there each character counts as a word."""
+"""First and last characters of scripts without spaces between words (Thai, Lao, Burmese, Khmer, Japanese, Chinese),
+where each character counts as a word."""
 
 Verify = Callable[[int, int], float]
-"""The Jaccard similarity of two documents, by number."""
+"""Called with the numbers of two documents; returns their exact Jaccard similarity."""
 
 
 def signatures(texts: list[str]) -> np.ndarray:
-    """(n, 128) uint32: the signature of each text. A text without words has the greatest number everywhere."""
+    """(n, 128) uint32: the signature of each text. A text without words has the largest number everywhere."""
     from glassformer.data.prepare.minhash import minima
 
     (factors, summands), kinds = permutations(), _kinds()
@@ -56,20 +59,21 @@ def signatures(texts: list[str]) -> np.ndarray:
 
 
 def jaccard(one: str, two: str) -> float:
-    """The exact Jaccard similarity of two texts' shingles; 0 where there are none."""
+    """The exact Jaccard similarity of the shingles of two texts; 0 if neither has any."""
     a, b = _shingle_hashes(one), _shingle_hashes(two)
     both = len(np.intersect1d(a, b, assume_unique=True))
     return both / max(1, len(a) + len(b) - both)
 
 
 def near_duplicates(signatures: np.ndarray, threshold: float, verify: Verify | None = None) -> np.ndarray:
-    """(n,) int64: for each document the first earlier one that stays and that it nearly repeats, or -1: it stays.
+    """(n,) int64: for each document the first earlier document that is kept and that it nearly repeats; -1 if it is
+    kept.
 
-    signatures (n, 128) uint32 may be memory-mapped; in memory stay about 60 bytes a document. `threshold` is the
-    similarity from which documents are near duplicates, 0 < threshold <= 1. Without `verify` the estimate decides; with
-    it, the estimate leaves a margin of three standard deviations, and `verify` decides.
+    signatures (n, 128) uint32 may be memory-mapped; about 60 bytes per document are held in memory. Documents are near
+    duplicates if their similarity is at least `threshold`, 0 < threshold <= 1. Without `verify` the estimate decides.
+    With it, candidates are chosen with a margin of three standard deviations, and `verify` decides.
 
-    A document goes only if it nearly repeats one that stays: a chain of small changes keeps both its ends.
+    A document is dropped only if it nearly repeats one that is kept, so of a chain of small changes both ends are kept.
     """
     assert 0 < threshold <= 1
     margin = 3 * (threshold * (1 - threshold) / N_PERMUTATIONS) ** 0.5 if verify else 0.0
@@ -85,7 +89,7 @@ def near_duplicates(signatures: np.ndarray, threshold: float, verify: Verify | N
 
 
 def rows_of_a_band(threshold: float) -> int:
-    """r, the largest for which bands miss at most MOST_MISSED of the pairs whose similarity is the threshold."""
+    """r: the largest number of rows with which bands miss at most MOST_MISSED of the pairs at the threshold."""
     fitting = (r for r in range(N_PERMUTATIONS, 1, -1) if 1 - compared(threshold, r) <= MOST_MISSED)
     return next(fitting, 1)
 
@@ -144,7 +148,7 @@ def _near_pairs(signatures: np.ndarray, r: int, low: float, sure: float) -> np.n
 
 
 def _band_keys(signatures: np.ndarray, r: int, bands: range) -> np.ndarray:
-    """(len(bands), n) uint64: a hash of the places of each band."""
+    """(len(bands), n) uint64: for each band and document, a hash of its r rows of the signature."""
     keys = np.zeros((len(bands), len(signatures)), np.uint64)
     for start in range(0, len(signatures), 1 << 14):
         rows = signatures[start : start + (1 << 14)]
@@ -166,7 +170,7 @@ def _shingle_hashes(text: str) -> np.ndarray:
 
 
 def _shingle_hash(shingle: tuple[str, ...]) -> int:
-    """The kernel's hash of one shingle; fewer than five words stand at the end, after zeros."""
+    """The plain twin of the kernel's hash of one shingle. Fewer than five words are padded with zeros in front."""
     value = 0
     for word in ("",) * (WIDTH - len(shingle)) + shingle:
         h = 0xCBF29CE484222325
@@ -182,7 +186,7 @@ def _finished(value: int) -> int:
 
 
 def _codes(text: str) -> np.ndarray:
-    """A text's characters, in lower case, as numbers: one byte each if that is enough."""
+    """The characters of a text in lower case, as numbers of one byte if that is enough, else of four."""
     text = text.lower()
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), np.uint8)
@@ -191,7 +195,7 @@ def _codes(text: str) -> np.ndarray:
 
 @functools.cache
 def _kinds() -> np.ndarray:
-    """(0x110000,) uint8: for each character 1 if it is part of a word, 2 if it is one by itself, else 0."""
+    """(0x110000,) uint8: for each character 1 if it is part of a word, 2 if it is a word by itself, else 0."""
     kinds = np.array([unicodedata.category(chr(code))[0] in "LMN" for code in range(0x110000)], np.uint8)
     for first, last in STANDING_ALONE:
         kinds[first : last + 1] *= 2

@@ -1,4 +1,4 @@
-"""From training and held-out text to the ids of a dataset: with threads or processes, resumable at any document."""
+"""From training and held-out text to the ids of a dataset, with threads or processes; it can resume at any document."""
 
 import copy
 import itertools
@@ -21,15 +21,16 @@ BATCH = 1 << 20  # characters
 
 
 class Encoding:
-    """The work on a batch of pieces: their ids, up to a piece that the tokenizer does not cover, and why it does not."""
+    """The work on a batch of pieces. It returns their ids, up to the first piece that the tokenizer cannot encode, and
+    why it cannot."""
 
     def __init__(self, tokenizer: Tokenizer, recipe: str | None) -> None:
-        """`recipe` names the tokenizer's variant, also one in a file of your own; None if that is not known."""
+        """`recipe` is the name of the tokenizer's variant, or the path of the user's own; None if it is not known."""
         self.tokenizer = tokenizer
         self._recipe = tokenizer.name if recipe is None else recipe
 
     def can_travel(self) -> bool:
-        """Whether another process can make this tokenizer."""
+        """Whether another process can rebuild this tokenizer."""
         return self._recipe.endswith(".py") or self._recipe in variants(TokenizerRecipe)
 
     def __call__(self, pieces: list[Piece]) -> tuple[list[np.ndarray], str]:
@@ -53,15 +54,15 @@ class Encoding:
 def encode(
     name: str, held_out: HoldOut, spool: Spool, encoding: Encoding, n_sources: int, preparation: Preparation
 ) -> SplitIndex:
-    """Write one split's files, from where the journal says that an interrupted preparation was.
+    """Write the files of one split; an interrupted preparation is continued where the journal ends.
 
-    Raises TokenizerError, naming the document, for text that the tokenizer does not cover.
+    Raises TokenizerError, with the document's origin, for text that the tokenizer cannot encode.
     """
     folder, config, journal, stage, n_workers = preparation
     stage_name, tokenizer = f"encoding {name}", encoding.tokenizer
     facts = journal.last(stage_name) or {"next": 0, "done": 0, "writer": None}
     writer = SplitWriter(
-        folder, name, tokenizer.dtype, tokenizer.end_of_text, config.shard_tokens, n_sources, facts["writer"]
+        folder, name, tokenizer.dtype, tokenizer.require_end_of_text(), config.shard_tokens, n_sources, facts["writer"]
     )
     done = facts["done"]
     stage.begin(stage_name, done, held_out.n_bytes(name))
@@ -80,7 +81,7 @@ def encode(
 
 
 def _encoded(encoding: Encoding, pieces: Iterator[Piece], n_workers: int) -> Iterator[tuple[Piece, np.ndarray | str]]:
-    """Each piece with its ids, or with what is wrong with it, which ends it."""
+    """Each piece with its ids. A piece that cannot be encoded comes last, with the reason in place of its ids."""
     if encoding.tokenizer.threads:
         tokenizer = copy.copy(encoding.tokenizer)
         tokenizer.threads = n_workers

@@ -1,8 +1,9 @@
 """Which text is held out for validation.
 
-As the corpus says, where it does; else by a hash of each document's text, so that equal texts never fall on both sides
-and a new document moves no other. With fewer than 20 documents a hash is a lottery, so the tail of each is held out
-instead (tinyshakespeare, one document: its last 10 %, cut where nanoGPT cuts it).
+The corpus may decide that for each document. If it does not, a hash of the document's text decides, so that equal texts
+are never in both splits and a new document does not move others. With fewer than 20 documents a hash could by chance
+hold out far too many or none, so then the end of each document is held out (of tinyshakespeare, which is one document,
+the last 10 %, cut where nanoGPT cuts it).
 """
 
 from collections.abc import Iterator
@@ -15,24 +16,27 @@ from glassformer.errors import DatasetError
 
 FEW_DOCUMENTS = 20
 SPLITS = {"": 0, "train": 1, "validation": 2}
-"""`Document.split` as the number the spool keeps; 0 is undecided."""
+"""`Document.split` as a number, which the spool keeps; 0 means undecided."""
 
 
 class Piece(NamedTuple):
-    """Text for one side: a document, or a part of one."""
+    """Text for one split: a document, or a part of one."""
 
     number: int
-    """Of the document in the spool."""
+    """The number of the document in the spool."""
     text: str
     source: int
 
 
 class HoldOut:
-    """The two sides of those documents of a spool for which `stays` (n,) bool is true."""
+    """Divides the documents of a spool for which `stays` (n,) bool is true into train and validation.
+
+    Raises DatasetError if there is too little text to hold any out.
+    """
 
     def __init__(self, spool: Spool, stays: np.ndarray, fraction: float) -> None:
         self._spool, self._fraction = spool, fraction
-        self._side = np.zeros(len(spool), np.uint8)  # 0 for what does not stay
+        self._side = np.zeros(len(spool), np.uint8)  # 0 for documents that are dropped
         documents, n_given, characters = np.zeros(3, np.int64), 0, 0
         self._n_bytes = np.zeros(3, np.int64)
         for first, records in spool.records():
@@ -48,10 +52,14 @@ class HoldOut:
         self._tails = not documents[1:].all() or (n < FEW_DOCUMENTS and not n_given)
         self.rule = self._in_words(n_given, n)
         if self._tails and not (any(self.pieces("train")) and any(self.pieces("validation"))):
-            raise DatasetError(f"the whole corpus has {characters} characters, too few to hold any out; give more text")
+            raise DatasetError(
+                f"the whole corpus has {characters} characters, too few for a training and a validation split; "
+                "give more text"
+            )
 
     def pieces(self, name: str, start: int = 0) -> Iterator[Piece]:
-        """The text of `train` or `validation`, in the corpus's order, from document number `start` on; none is empty."""
+        """The text of `train` or `validation`, in the order of the corpus, from document number `start` on. No piece is
+        empty."""
         if not self._tails:
             yield from map(Piece._make, self._spool.texts(self._side == SPLITS[name], start))
             return
@@ -61,7 +69,7 @@ class HoldOut:
                 yield Piece(number, piece, source)
 
     def n_bytes(self, name: str) -> int:
-        """UTF-8 bytes of the text of one side; about that much when the tails are held out."""
+        """UTF-8 bytes of the text of one split; an estimate if the ends of documents are held out."""
         if not self._tails:
             return int(self._n_bytes[SPLITS[name]])
         return int(self._n_bytes[1:].sum() * (self._fraction if name == "validation" else 1 - self._fraction))
@@ -69,9 +77,7 @@ class HoldOut:
     def _in_words(self, n_given: int, n: int) -> str:
         by_hash = f"{self._fraction:.0%} of the documents, chosen by a hash of their text"
         if self._tails:
-            return f"tail: the last {self._fraction:.0%} of each document is for validation"
+            return f"the last {self._fraction:.0%} of each document"
         if n_given == n:
-            return "given: the corpus says which documents are for validation"
-        if n_given:
-            return f"given by the corpus for some documents; of the others, for validation: {by_hash}"
-        return f"hash: for validation are {by_hash}"
+            return "the documents that the corpus chooses"
+        return f"the documents that the corpus chooses and, of the others, {by_hash}" if n_given else by_hash

@@ -1,8 +1,8 @@
-"""What a preparation has safely done, so that the next one continues it after a `kill -9` or a power cut.
+"""What a preparation has safely done, so that the next call can continue it after a `kill -9` or a power cut.
 
-One line of JSON for every few seconds of work, appended and forced to the disk after the files it speaks of. A line
-says where each file ends, so whatever was written later is cut off and written again, the same. Lines carry a checksum:
-one that is torn, and all after it, are as good as not written. The first line names what is being prepared.
+Every few seconds a line of JSON is appended, and forced to disk after the files that it describes. It says where each
+file ends, so that whatever was written later can be cut off and written again. Each line has a checksum; a torn line
+and all lines after it are ignored. The first line says which dataset is being prepared.
 """
 
 import json
@@ -15,12 +15,12 @@ from typing import Any
 from glassformer.data.index import FORMAT, checksum, damaged
 
 EVERY = 2.0
-"""Seconds between two lines."""
+"""At least this many seconds lie between two lines."""
 NAME = "journal.jsonl"
 
 
 class Journal:
-    """The journal in a folder, which is begun if it is not there. Facts are plain JSON values.
+    """The journal in a folder; a new one is begun if there is none. Facts are plain JSON values.
 
     >>> Journal(folder, key).write("reading", consumed=4711)
     >>> Journal(folder, key).last("reading")["consumed"]
@@ -46,15 +46,15 @@ class Journal:
         return bool(lines) and lines[0] == {"stage": "beginning", "facts": {"format": FORMAT, "key": key}}
 
     def last(self, stage: str) -> Mapping[str, Any] | None:
-        """The newest facts about a stage; None if it has none yet."""
+        """The newest facts about a stage; None if there are none yet."""
         return self._last.get(stage)
 
     def is_due(self) -> bool:
-        """Whether the last line was written long enough ago."""
+        """Whether it is time for another line."""
         return time.monotonic() - self._written >= EVERY
 
     def write(self, stage: str, **facts: Any) -> None:
-        """Append a line and force it to the disk; the files must already be as it says."""
+        """Append a line and force it to disk. The files must already be as the line says."""
         line = {"stage": stage, "facts": facts}
         with open(self._path, "ab") as file:
             file.write(json.dumps({**line, "sha256": checksum(line)}).encode() + b"\n")
@@ -63,20 +63,16 @@ class Journal:
         self._last[stage] = facts
         self._written = time.monotonic()
 
-    def close(self) -> None:
-        """The work is done: the journal goes."""
-        self._path.unlink()
-
 
 def cut(path: Path, size: int) -> None:
-    """Cut a file off at `size` bytes. Raises DatasetError if it is shorter: not what the journal was written about."""
+    """Cut a file off after `size` bytes. Raises DatasetError if it is shorter than that."""
     if not path.is_file() or path.stat().st_size < size:
-        raise damaged(f"{path} is not as its journal says")
+        raise damaged(f"{path} is shorter than the journal of its preparation says")
     os.truncate(path, size)
 
 
 def _whole_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """The lines up to the first torn one, and the bytes they take."""
+    """(the lines up to the first torn one, the bytes that they take)."""
     lines, size = [], 0
     try:
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""What all stages of a preparation share: where it works, its settings and journal, and whom it tells how far it is."""
+"""What all stages of a preparation share: its folder, settings and journal, and how progress is reported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +8,14 @@ from glassformer.data import DataConfig
 from glassformer.data.prepare.journal import Journal
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, the bytes of text done, and the bytes in all, if known. Equal numbers end a stage;
-with two zeros, the first argument is a sentence for the reader."""
+"""Called with (what is being done, bytes of text done, bytes in all or None if not known). A stage ends when the two
+numbers are equal. If both are 0, the first argument is a sentence to show."""
 
 OFTEN = 1 << 18  # bytes
 
 
 class Stage:
-    """Tells a `Progress` about one stage after another, not more often than it is worth."""
+    """Reports one stage after another to a `Progress`, at most every OFTEN bytes."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -25,19 +25,19 @@ class Stage:
         self._progress(sentence, 0, 0)
 
     def begin(self, name: str, done: int = 0, total: int | None = None) -> None:
-        """A stage begins; `done` is what an interrupted preparation had done of it."""
+        """A stage begins. `done` is how much of it an interrupted preparation has already done."""
         self._name, self._told, self._total = name, done, total
         if done:
             self.say(f"continuing from {done / 1e6:.1f} MB ({name})")
         self._tell(done)
 
     def at(self, done: int) -> None:
-        """That much is done."""
+        """`done` bytes are done."""
         if done - self._told >= OFTEN:
             self._tell(done)
 
     def end(self, done: int) -> None:
-        """The stage is over, and that much was done."""
+        """The stage is over; `done` bytes were done."""
         done = max(1, done)
         self._progress(self._name, done, done)
 
@@ -48,7 +48,7 @@ class Stage:
 
 
 class Preparation(NamedTuple):
-    """One preparation, in the folder that grows."""
+    """One preparation: the folder that grows, and everything that its stages need."""
 
     folder: Path
     config: DataConfig

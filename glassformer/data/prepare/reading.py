@@ -1,4 +1,4 @@
-"""From a corpus to a spool of clean documents: read here, cleaned by workers, stored here in the corpus's order."""
+"""From a corpus to a spool of clean documents: this process reads and stores them in order, and workers clean them."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,20 +25,20 @@ class Batch(NamedTuple):
 
     documents: list[Document]
     skipped: list[tuple[str, str]]
-    """Reason and whole sentence of each."""
+    """(reason, whole sentence) of each."""
 
 
 class Cleaned(NamedTuple):
-    """What comes of a batch: the arguments of `Spool.append`, and counts."""
+    """The result of cleaning a batch: the arguments of `Spool.append`, and counts."""
 
     stored: tuple[bytes, np.ndarray, bytes, bytes]
     counts: dict[str, Any]
     n_bytes: int
-    """Of the text before cleaning."""
+    """UTF-8 bytes of the text before cleaning."""
 
 
 class Cleaning:
-    """The work on a batch: clean its documents and, if near duplicates are to be found, sign them."""
+    """The work on a batch: clean its documents and, if near duplicates are to be dropped, compute their signatures."""
 
     def __init__(self, config: DataConfig) -> None:
         self._clean, self._signs = Cleaner(config.clean), config.near_duplicates > 0
@@ -66,21 +66,21 @@ class Cleaning:
 
 
 class Reading(NamedTuple):
-    """What was read so far. Plain values, which the journal keeps."""
+    """What was read so far, as plain values that the journal can keep."""
 
     n_items: int = 0
-    """Documents and what stands in the place of some."""
+    """How many documents were read or skipped."""
     n_bytes: int = 0
-    """Of text, before cleaning."""
+    """UTF-8 bytes of text, before cleaning."""
     counts: Mapping[str, Any] = {}
     """What cleaning did, for `clean.report`."""
     skipped: Mapping[str, Sequence[Any]] = {}
-    """What could not be read: by reason, how often and the first time as a sentence."""
+    """What could not be read: by reason, (how often, the sentence of the first one)."""
     notes: Mapping[str, Sequence[Any]] = {}
-    """What a person should know of what was read, likewise."""
+    """What a person should know about documents that were read, in the same form."""
 
     def and_then(self, batch: Batch, cleaned: Cleaned) -> "Reading":
-        """This, and the next batch."""
+        """The same with the next batch added."""
         notes = [(document.note, f"{document.origin} {document.note}") for document in batch.documents if document.note]
         return Reading(
             self.n_items + len(batch.documents) + len(batch.skipped),
@@ -92,9 +92,9 @@ class Reading(NamedTuple):
 
 
 def read(corpus: Corpus, spool: Spool, preparation: Preparation) -> Reading:
-    """Fill the spool, from where the journal says that an interrupted preparation was.
+    """Fill the spool; an interrupted preparation is continued where the journal ends.
 
-    Raises CorpusError, DatasetError if there is no text or if the corpus changed meanwhile.
+    Raises CorpusError, and DatasetError if there is no text or the corpus changed meanwhile.
     """
     _, config, journal, stage, n_workers = preparation
     facts = journal.last("reading") or {"reading": {}, "whole": False}
@@ -112,7 +112,7 @@ def read(corpus: Corpus, spool: Spool, preparation: Preparation) -> Reading:
     if not len(spool):
         raise DatasetError("the corpus has no text: every document is blank or could not be read; give another source")
     if corpus.fingerprint() != before:
-        raise DatasetError("the text changed while it was read; prepare it again when nothing writes to it")
+        raise DatasetError("the text changed while it was read; prepare it again when no program is writing to it")
     journal.write("reading", spool=spool.sync(), reading=reading._asdict(), whole=True)
     stage.end(reading.n_bytes)
     return reading
@@ -127,7 +127,7 @@ def _counted(counts: Mapping[str, Sequence[Any]], found: list[tuple[str, str]]) 
 
 
 def _batches(corpus: Corpus, start: int) -> Iterator[Batch]:
-    """The corpus without its first `start` items."""
+    """The corpus in batches, without its first `start` items."""
     batch, size = Batch([], []), 0
     for document in islice(corpus.documents(), start, None):
         if isinstance(document, Skipped):

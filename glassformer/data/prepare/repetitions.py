@@ -1,7 +1,7 @@
-"""Which documents of a spool repeat an earlier one: exactly, or nearly (`duplicates`). The first of them stays.
+"""Which documents of a spool repeat an earlier one, exactly or nearly (`duplicates`). The first of equal ones is kept.
 
-Exact ones are found by 64-bit hashes of their texts, some millions of hashes at a time: in memory stays one byte a
-document, the answer. Near ones are looked for only if asked; their search takes 60 bytes a document.
+Exact repetitions are found by 64-bit hashes of the texts, a few million hashes at a time; only the result, one byte per
+document, is held in memory. Near repetitions are searched only if asked for, which takes 60 bytes per document.
 """
 
 from pathlib import Path
@@ -33,20 +33,21 @@ class Repetitions:
             self._pairs = sorted(self._pairs + list(zip(later[here].tolist(), earlier[here].tolist())))[:MOST_EXAMPLES]
 
     def find_near(self, threshold: float, path: Path) -> None:
-        """Look for near duplicates, and keep what was found in the file `path`."""
+        """Search for near duplicates, and write the result to the file `path`."""
         spool = self._spool
         likeness = lambda one, two: jaccard(spool.text(one), spool.text(two))  # noqa: E731
         near_duplicates(spool.signatures(), threshold, verify=likeness).astype("<i8").tofile(path)
 
     def count_near(self, path: Path) -> None:
-        """Take in what `find_near` found."""
+        """Mark the near duplicates that `find_near` wrote to `path`."""
         self._near = np.memmap(path, "<i8", mode="r")
         for start in range(0, len(self.of), AT_ONCE):
             part = slice(start, start + AT_ONCE)
             self.of[part][(self._near[part] >= 0) & (self.of[part] == STAYS)] = NEAR
 
     def reports(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """What was dropped, in the form of `clean.dropped`: exact repetitions, and near ones if they were looked for.
+        """What was dropped, as `clean.dropped` gives it: exact repetitions, and near ones (None if they were not
+        searched).
 
         An example names the document and the one that it repeats, and shows its beginning.
         """
@@ -71,7 +72,7 @@ class Repetitions:
 
 
 def _bucket(spool: Spool, bucket: int, buckets: int) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers and hashes of the documents whose hash falls into a bucket, in order."""
+    """(numbers, hashes) of the documents whose hash belongs to a bucket, in order."""
     numbers, hashes = [], []
     for first, records in spool.records():
         inside = np.flatnonzero(records["hash"] % np.uint64(buckets) == bucket)
@@ -81,7 +82,7 @@ def _bucket(spool: Spool, bucket: int, buckets: int) -> tuple[np.ndarray, np.nda
 
 
 def _equal(numbers: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each number whose hash came before: the number, and the first with that hash. `numbers` ascend."""
+    """(numbers whose hash occurred before, the first number with the same hash). `numbers` must increase."""
     order = np.argsort(hashes, kind="stable")
     again = np.zeros(len(order), bool)
     again[1:] = hashes[order][1:] == hashes[order][:-1]

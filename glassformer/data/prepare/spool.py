@@ -1,8 +1,8 @@
 """Cleaned documents on disk, between reading them and turning them into ids.
 
-The tokenizer needs a look at the training text before the first id can be written, and holding out needs the number of
-documents. Reading (or generating) and cleaning everything twice would cost more than one sequential write, so the clean
-text waits in a temporary file, and what is known of each document in others: in memory stays nothing.
+The tokenizer must see the training text before the first id can be written, and holding out needs the number of
+documents. Reading (or generating) and cleaning everything twice would cost more than writing it once. So the clean text
+waits in a temporary file, and what is known about each document in others; nothing is held in memory.
 """
 
 import functools
@@ -18,14 +18,15 @@ from glassformer.data.prepare.journal import cut
 RECORD = np.dtype(
     [("hash", "<u8"), ("bytes", "<i8"), ("characters", "<i8"), ("origin", "<i4"), ("split", "u1"), ("source", "u1")]
 )
-"""Of one document: a hash of its text, its length twice, the length of its origin, and what the corpus says."""
-CHUNK = 1 << 16  # records in memory
+"""What is known about a document: a hash of its text, its length in bytes and in characters, the length of its origin,
+and its split and source."""
+CHUNK = 1 << 16  # records that are in memory at a time
 
 
 class Spool:
-    """Append documents, `close`, then read some of them back in order.
+    """Append documents, `close` it, then read some of them back in order.
 
-    `state` is what `sync` of an earlier spool in this folder gave: whatever it wrote after that is cut off.
+    `state` is what `sync` of an earlier spool in this folder returned; whatever that spool wrote later is cut off.
     """
 
     def __init__(self, folder: Path, state: Mapping[str, Any] | None = None) -> None:
@@ -38,20 +39,20 @@ class Spool:
         self._files = {part: open(path, "ab", buffering=1 << 20) for part, path in self._paths.items()}  # noqa: SIM115
 
     def append(self, texts: bytes, records: np.ndarray, origins: bytes, signatures: bytes) -> None:
-        """Add documents: their texts, RECORDs, origins and (n, 128) uint32 signatures, or none, one after another."""
+        """Add documents: their texts, RECORDs, origins and signatures ((n, 128) uint32, or nothing), joined."""
         for part, data in zip(self._files, (texts, records.tobytes(), origins, signatures)):
             self._files[part].write(data)
             self._sizes[part] += len(data)
 
     def sync(self) -> dict[str, int]:
-        """Force everything to the disk; what to continue from, as plain values."""
+        """Force everything to disk. Returns what another spool needs to continue, as plain values."""
         for file in self._files.values():
             file.flush()
             os.fsync(file.fileno())
         return dict(self._sizes)
 
     def close(self) -> None:
-        """No more documents come."""
+        """Close the files: no more documents will be added."""
         for file in self._files.values():
             file.close()
 
@@ -64,7 +65,7 @@ class Spool:
         return self._sizes["texts"]
 
     def records(self) -> Iterator[tuple[int, np.ndarray]]:
-        """All RECORDs in pieces, each with the number of its first document."""
+        """(number of the first document, RECORDs) for all documents, CHUNK at a time."""
         with open(self._paths["records"], "rb") as file:
             for start in range(0, len(self), CHUNK):
                 yield start, np.fromfile(file, RECORD, CHUNK)
@@ -87,7 +88,7 @@ class Spool:
                         skip += size
 
     def text(self, number: int) -> str:
-        """One document's text; the first call reads all lengths."""
+        """The text of one document. The first call reads all lengths."""
         with open(self._paths["texts"], "rb") as file:
             return _read(file, self._starts[number], self._starts[number + 1] - self._starts[number])
 
@@ -116,12 +117,12 @@ class Spool:
         return found
 
     def signatures(self) -> np.ndarray:
-        """(n, 128) uint32, mapped; only if they were appended."""
+        """(n, 128) uint32, memory-mapped, if signatures were appended."""
         return np.memmap(self._paths["signatures"], np.uint32, mode="r").reshape(len(self), -1)
 
 
 def utf8_size(text: str) -> int:
-    """The bytes of a text in UTF-8."""
+    """How many bytes a text has in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
 
 

@@ -1,7 +1,7 @@
-"""Writes one split of a dataset, document by document, and can stop anywhere and go on.
+"""Writes one split of a dataset, document by document. It can be interrupted anywhere and continued.
 
-`sync` forces what is written to the disk and gives the few numbers that a later writer continues from: it cuts off
-whatever was written after them, so the files end with the same bytes whether and wherever the first was killed.
+`sync` forces everything to disk and returns the few numbers that a later writer needs to continue. That writer cuts off
+whatever was written after them, so the finished files are the same whether or not, and wherever, the first was killed.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ WAITING = 1 << 18  # ids
 class SplitWriter:
     """Appends documents to one split of a dataset that is being made.
 
-    `state` is what `sync` of an earlier writer gave; the files in `folder` are then those it wrote.
+    `state` is what `sync` of an earlier writer returned, whose files are in `folder`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class SplitWriter:
         self._cut()
 
     def append(self, ids: np.ndarray, n_bytes: int, source: int = 0) -> None:
-        """Add a document: its ids, the number of UTF-8 bytes they stand for, and which source it is from."""
+        """Add a document: its ids, the number of UTF-8 bytes that they stand for, and the number of its source."""
         self._waiting += [self._separator, ids]
         self._lengths.append(1 + len(ids))
         self._from.append(source)
@@ -59,7 +59,7 @@ class SplitWriter:
             self._write()
 
     def sync(self) -> dict[str, Any]:
-        """Force everything to the disk; what to continue from, as plain values."""
+        """Force everything to disk. Returns what another writer needs to continue, as plain values."""
         self._write()
         for path in self._touched:
             with open(path, "rb+") as file:
@@ -69,7 +69,7 @@ class SplitWriter:
         return {"sources": self._counts.tolist(), "shards": shards, "in_shard": self._in_shard}
 
     def close(self) -> SplitIndex:
-        """Write what is left; the split's part of the index."""
+        """Write what is left. Returns the split's part of the index."""
         self._write()
         self._end_shard()
         documents, tokens, n_bytes = self._counts.sum(0).tolist()
@@ -85,7 +85,7 @@ class SplitWriter:
         )
 
     def _cut(self) -> None:
-        """Bring the files to the length that the counts say."""
+        """Cut the files to the lengths that the counts say."""
         for path in self._folder.glob(f"{self._name}-[0-9]*.bin"):
             if int(path.stem.rpartition("-")[2]) >= len(self._shards) + bool(self._in_shard):
                 path.unlink()

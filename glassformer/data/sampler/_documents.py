@@ -3,11 +3,15 @@
 import numpy as np
 
 from glassformer.data.shards import Split
+from glassformer.kernels.cross_entropy import IGNORED
 
 
 def read(split: Split, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ids from `start` to `stop` and those that follow each. A separator follows every document, also the last."""
+    """The ids from `start` to `stop` and the ids that follow each.
+
+    The split's separator follows its last document, as it follows all others; without a separator nothing does, IGNORED.
+    """
     ids = split.tokens[start : stop + 1]
     if stop == len(split):
-        ids = np.append(ids, split.tokens[:1])
+        ids = np.append(ids.astype(np.int64), IGNORED if split.separator is None else split.separator)
     return ids[:-1], ids[1:]

@@ -1,37 +1,39 @@
-"""Buckets: whole documents, one a row, in batches of documents of about the same length, filled up on the right.
+"""Buckets: one whole document per row, in batches of documents of about the same length, padded on the right.
 
-No mask is needed, since a row holds one document and what fills it up comes after (its targets are IGNORED). Rows of a
-batch have the same length, rounded up to a multiple of `multiple`; short ones make batches of more rows, so that every
-batch has about batch_size * context_length places. A document longer than a row is cut: whole rows first, then the rest.
+No mask is needed, since a row holds one document and the padding comes after it (its targets are IGNORED). The rows of a
+batch have the same length, the longest document's, rounded up to a multiple of `multiple`. Short documents make batches
+of more rows, so that every batch has about batch_size * context_length places. A document longer than a row is cut into
+whole rows and a rest.
 
-An epoch is every piece once. The lengths make the buckets, so how many batches each bucket gives is known without
-drawing anything; the shuffle (data/shuffle.py) decides which pieces of a bucket meet, and in what order batches come.
-What must be remembered of any corpus is how many pieces of each bucket there are in every thousand documents.
+In an epoch every piece comes once. A piece's length decides its bucket, so the number of batches of each bucket is known
+from the lengths; the shuffle (data/shuffle.py) decides which pieces of a bucket share a batch, and the order of the
+batches. All that is stored is the number of pieces of each bucket in every AREA documents.
 """
 
 import numpy as np
 from pydantic import PositiveInt
 
-from glassformer.data.batches import IGNORED, Batch, rows_of
+from glassformer.data.batches import Batch, rows_of
 from glassformer.data.mixture import Dealer, Mixture, Units, neighbourhoods
 from glassformer.data.sampler import Sampler
 from glassformer.data.sampler._documents import read
 from glassformer.data.shards import Split
 from glassformer.data.shuffle import shuffled
+from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.system.compiled import kernel
 
 AREA = 1024
-"""Documents whose pieces are counted together: as many must be looked at to find one."""
+"""Documents whose pieces are counted together; to find one piece, this many documents are looked at."""
 
 
 class Buckets(Sampler):
-    """Documents of similar length together, padded to the longest."""
+    """Batches of documents of similar length, padded to the longest."""
 
     multiple: PositiveInt = 32
-    """Rows are padded to a multiple of this; smaller wastes fewer places, larger gives fewer different shapes."""
+    """Rows are padded to a multiple of this; a small one wastes fewer places, a large one gives fewer different shapes."""
 
     def build(
-        self, split: Split, context_length: int, batch_size: int, seed: int, mixture: Mixture | None = None
+        self, split: Split, context_length: int, batch_size: int, seed: int = 0, mixture: Mixture | None = None
     ) -> "BucketBatches":
         """With a mixture, a batch holds documents of one source, and each source has epochs of its own."""
         return BucketBatches(split, context_length, batch_size, seed, mixture, self.multiple)
@@ -64,13 +66,13 @@ class BucketBatches:
         targets = np.full_like(ids, IGNORED)
         for i, (start, stop) in enumerate(mine):
             ids[i, : stop - start], targets[i, : stop - start] = read(self.split, start, stop)
-        return Batch.of(ids, targets)
+        return Batch.from_arrays(ids, targets)
 
     def _pieces_of(self, step: int) -> tuple[list[tuple[int, int]], int]:
-        """From and to which token each row of the global batch reaches, and how long the longest may be."""
+        """The first token of each row of the global batch and the one after its last, and the width of the rows."""
         sources, numbers = self._deal(step)
         source, epoch = int(sources[0]), int(numbers[0]) // self._batches.totals[sources[0]]
-        place, batch = self._batches.find(sources, self._batches.shuffled(sources, numbers, self.seed))
+        place, batch = self._batches.shuffled(sources, numbers, self.seed)
         bucket = int(place[0]) % len(self.widths)
         n, first = int(self._pieces[source][bucket]), int(batch[0]) * int(self._rows[bucket])
         numbers = epoch * n + np.arange(first, min(n, first + int(self._rows[bucket])))

@@ -1,68 +1,71 @@
 """Packed: whole documents side by side in one row, none of which sees another ("masked packing").
 
-Random windows begin and end inside documents and teach a model to look back at texts that have nothing to do with the
-one it reads. Here every row holds documents from their beginning, numbered for the model's mask and for the loss: the
-last token of a document predicts the separator that ends it, and nothing predicts across.
+Random windows begin and end inside documents, and a model learns to look back at texts that have nothing to do with the
+one it reads. Here every row holds documents from their beginning. They are numbered, and the model's attention mask and
+the loss go by these numbers: the last token of a document predicts the separator after it, not the next document.
 
-Rows are filled by best fit, the longest first (Johnson, 1973; for language models: Ding et al., 2024, "Fewer truncations
-improve language modeling"): each document goes into the fullest row that still has room for it. Only documents that are
-stored near each other (LOOKAHEAD of them) share rows, so a row is found by filling its neighbourhood again, and what
-must be remembered of any corpus is how many rows each neighbourhood makes. A document longer than a row is cut: whole
-rows first, and the rest is packed like a document.
+Rows are filled by best fit, the longest document first (Johnson, 1973; for language models: Ding et al., 2024, "Fewer
+truncations improve language modeling"): each document goes into the fullest row that still has room for it. Only
+documents of one neighbourhood, LOOKAHEAD documents that are stored side by side, share rows. To find a row, its
+neighbourhood is filled again; so all that is stored is the number of rows of each neighbourhood. A document longer than
+a row is cut into whole rows, and the rest is packed like a document.
 """
 
 import numpy as np
 
-from glassformer.data.batches import IGNORED, Batch, rows_of
-from glassformer.data.mixture import Dealer, Mixture, Units, neighbourhoods
+from glassformer.data.batches import Batch
+from glassformer.data.mixture import Mixture, Units, neighbourhoods
 from glassformer.data.sampler import Sampler
 from glassformer.data.sampler._documents import read
+from glassformer.data.sampler._rows import Rows
 from glassformer.data.shards import Split
+from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.system.compiled import kernel
 
 LOOKAHEAD = 1024
-"""Documents that may share rows: more fill rows a little better, and each row takes longer to find."""
+"""Documents in a neighbourhood: with more of them rows are a little fuller, and each row takes longer to find."""
 
 
 class Packed(Sampler):
-    """Every document once an epoch, whole where it fits, with nothing but itself to look at."""
+    """Every document once per epoch, whole if it fits into a row; it sees no other document."""
 
     def build(
-        self, split: Split, context_length: int, batch_size: int, seed: int, mixture: Mixture | None = None
+        self, split: Split, context_length: int, batch_size: int, seed: int = 0, mixture: Mixture | None = None
     ) -> "PackedRows":
         """With a mixture, a row holds documents of one source, and each source has epochs of its own."""
         return PackedRows(split, context_length, batch_size, seed, mixture)
 
 
-class PackedRows:
+class PackedRows(Rows):
     """`n_rows` rows are an epoch; the same rows come in another order in the next."""
 
     def __init__(
         self, split: Split, context_length: int, batch_size: int, seed: int, mixture: Mixture | None = None
     ) -> None:
-        self.split, self.context_length, self.batch_size, self.seed = split, context_length, batch_size, seed
-        self._deal = Dealer(mixture, batch_size, seed)
+        super().__init__(split, context_length, batch_size, seed, mixture)
         areas = neighbourhoods(split, mixture, LOOKAHEAD)
         self._areas, self._documents = np.concatenate(areas), np.asarray(split.documents)
         counts = [count_rows(self._documents, area, context_length) for area in areas]
         self._rows = Units(counts, split, mixture, "no document to pack; give more text")
         self.n_rows = len(self._rows)
 
-    def __call__(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
-        """See Batches. Places left over at the end of a row are a document of their own whose targets are IGNORED."""
-        source, number = (each[rows_of(rank, ranks, self.batch_size)] for each in self._deal(step))
-        areas, rows = self._rows.find(source, self._rows.shuffled(source, number, self.seed))
-        ids = np.zeros((len(rows), self.context_length), np.int64)
+    def places(self, step: int) -> np.ndarray:
+        """(2, batch_size): the neighbourhood of each row, and the row's number there."""
+        return np.stack(self._rows.shuffled(*self.deal(step), self.seed))
+
+    def read(self, places: np.ndarray) -> Batch:
+        """(2, n) -> n rows. The empty end of a row is a document of its own whose targets are IGNORED."""
+        ids = np.zeros((places.shape[1], self.context_length), np.int64)
         targets, documents = np.full_like(ids, IGNORED), np.zeros_like(ids)
-        for i, (area, row) in enumerate(zip(self._areas[areas].tolist(), rows.tolist())):
-            place = 0
-            for n, (start, stop) in enumerate(pieces_of_row(self._documents, *area, row, self.context_length).tolist()):
+        for i, (area, row) in enumerate(places.T.tolist()):
+            place, pieces = 0, pieces_of_row(self._documents, *self._areas[area], row, self.context_length)
+            for n, (start, stop) in enumerate(pieces.tolist()):
                 end = place + stop - start
                 ids[i, place:end], targets[i, place:end] = read(self.split, start, stop)
                 documents[i, place:end] = n
                 place = end
             documents[i, place:] = n + 1
-        return Batch.of(ids, targets, documents)
+        return Batch.from_arrays(ids, targets, documents)
 
 
 @kernel

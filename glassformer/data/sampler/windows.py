@@ -1,25 +1,26 @@
-"""Random windows: each starts anywhere in the text, with equal chance, and may span documents."""
+"""Random windows: each starts anywhere in the text, all starts equally likely, and may span documents."""
 
 import numpy as np
 
-from glassformer.data.batches import Batch, rows_of, uniform
-from glassformer.data.mixture import Dealer, Mixture, Units, texts_of
+from glassformer.data.batches import Batch, uniform
+from glassformer.data.mixture import Mixture, Units, texts_of
 from glassformer.data.sampler import Sampler
+from glassformer.data.sampler._rows import Rows
 from glassformer.data.shards import Split
 
 
 class Windows(Sampler):
-    """No order and no epochs: a token may come twice before another comes once."""
+    """There are no epochs: a token may come twice before another comes once."""
 
     def build(
-        self, split: Split, context_length: int, batch_size: int, seed: int, mixture: Mixture | None = None
+        self, split: Split, context_length: int, batch_size: int, seed: int = 0, mixture: Mixture | None = None
     ) -> "RandomWindows":
         """With a mixture, a window lies within the text of one source."""
         return RandomWindows(split, context_length, batch_size, seed, mixture)
 
 
-class RandomWindows:
-    """Where the rows of a step start is drawn from (seed, step).
+class RandomWindows(Rows):
+    """The places where the rows of a step start are drawn from (seed, step).
 
     >>> windows = RandomWindows(dataset.train, context_length=256, batch_size=16, seed=1)
     >>> windows(step=7).ids.shape
@@ -31,8 +32,7 @@ class RandomWindows:
     def __init__(
         self, split: Split, context_length: int, batch_size: int, seed: int, mixture: Mixture | None = None
     ) -> None:
-        self.split, self.context_length, self.batch_size, self.seed = split, context_length, batch_size, seed
-        self._deal = Dealer(mixture, batch_size, seed)
+        super().__init__(split, context_length, batch_size, seed, mixture)
         texts = texts_of(split, mixture)
         self._first = np.concatenate([first for first, _ in texts])
         self._starts = Units(
@@ -41,16 +41,13 @@ class RandomWindows:
             "smaller context_length",
         )  # fmt: skip
 
-    def __call__(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
-        """See Batches."""
-        starts = self.starts(step)[rows_of(rank, ranks, self.batch_size)]
-        windows = self.split.tokens.windows(starts, self.context_length + 1)
-        return Batch.of(windows[:, :-1], windows[:, 1:].copy())
-
-    def starts(self, step: int) -> np.ndarray:
-        """(batch_size,) int64: where the windows of the global batch begin."""
-        source, _ = self._deal(step)
+    def places(self, step: int) -> np.ndarray:
+        """(1, batch_size): where the windows start."""
+        source, _ = self.deal(step)
         drawn = uniform(self.seed, step, self.batch_size) * np.array(self._starts.totals)[source]
-        run, offset = self._starts.find(source, drawn.astype(np.int64))
-        return self._first[run] + offset
+        text, offset = self._starts.find(source, drawn.astype(np.int64))
+        return (self._first[text] + offset)[None]
 
+    def read(self, places: np.ndarray) -> Batch:
+        """(1, n) -> n rows."""
+        return Batch.of(self.split.tokens.windows(places[0], self.context_length + 1))

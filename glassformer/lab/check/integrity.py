@@ -1,7 +1,7 @@
 """Whether a dataset is what its index says, byte by byte, and whether ids, tokenizer and run belong together.
 
-The dataset opens only when sizes and tokenizer agree, and every read refuses ids outside the vocabulary. Here the files
-are read without that guard, so that one look says everything that is wrong and where, instead of the first thing met.
+`Dataset.open` stops at the first fault, and so does every read of ids. Here the files are read without these guards, so
+that one check reports all faults and where they are.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from glassformer.system.files import sha256
 from glassformer.tokenizers import TokenizerRecipe, load
 
 BLOCK = 1 << 22  # ids
-AGAIN = "Delete the folder, or prepare it again with `glass prepare ... --fresh`."
+AGAIN = "Prepare it again from its source with `glass prepare SOURCE --fresh`."
 
 
 def damage(folder: Path, index: Index, recipe: type[TokenizerRecipe] | None = None) -> list[Finding]:
-    """What keeps the dataset from being read: all of it. With none, `Dataset.open` succeeds and reads do not fail.
+    """All faults that keep the dataset from being read. If there are none, `Dataset.open` succeeds and no read fails.
 
-    `recipe` is the tokenizer's, needed only when it is a variant in a file of one's own.
+    `recipe` is the class of the tokenizer's recipe, needed only if it is a file of the user's own.
     """
     found = _tokenizer(folder, index, recipe)
     for name in ("train", "validation"):
@@ -38,12 +38,12 @@ def damage(folder: Path, index: Index, recipe: type[TokenizerRecipe] | None = No
             found += _shard(path, index, shard, position, starts)
             position += shard.tokens
         if position != split.tokens:
-            found.append(_error(f"the shards of {name} have {position:,} ids and the index says {split.tokens:,}"))
+            found.append(_error(f"the shards of {name} have {position:,} ids, but the index says {split.tokens:,}"))
     return found
 
 
 def separators(data: Dataset) -> list[Finding]:
-    """Documents that do not begin with the separator, and separators inside of documents."""
+    """Documents that do not begin with the separator, and documents that have a separator inside."""
     found = []
     for split in (data.train, data.validation):
         starts = np.asarray(split.documents)[:-1]
@@ -55,8 +55,8 @@ def separators(data: Dataset) -> list[Finding]:
             marks = np.flatnonzero(ids == data.tokenizer.end_of_text) + first
             inside.append(np.setdiff1d(marks, begins, assume_unique=True))
         for positions, what, why in (
-            (np.concatenate(missing), "do not begin with <|endoftext|>", "A model is not told where they start"),
-            (np.concatenate(inside), "have <|endoftext|> inside", "To a model they are several"),
+            (np.concatenate(missing), "do not begin with <|endoftext|>", "A model cannot tell where they start"),
+            (np.concatenate(inside), "have <|endoftext|> inside", "A model takes each of them for several documents"),
         ):
             if numbers := np.unique(document_of(split, positions)).tolist():
                 places = tuple(Place(f"{split.name} document {number:,}") for number in numbers[:MOST_PLACES])
@@ -66,24 +66,27 @@ def separators(data: Dataset) -> list[Finding]:
 
 
 def of_run(data: Dataset, run: Run, recipe: type[TokenizerRecipe] | None = None) -> list[Finding]:
-    """Whether a run's model was trained on this dataset as it is now, and with its tokenizer."""
+    """Whether the model of a run was trained on this dataset, as it is now, and with its tokenizer."""
     found = []
     known = (run.facts().get("dataset") or {}).get("fingerprint")
     if known not in (None, data.index.fingerprint):
         found.append(_error(
             f"{data.folder} is no longer the dataset that {run.folder} was trained on",
-            "Bring the old text back and prepare it again, or train a new run.",
+            "Prepare the dataset again from the old text, or train a new run.",
         ))  # fmt: skip
     for path in sorted(run.folder.glob("checkpoints/*/tokenizer.json"))[-1:]:
         try:
             other = load(path, recipe).fingerprint()
         except TokenizerError as error:
-            found.append(_error(f"the newest checkpoint is damaged: {error}", "Delete it, and resume the run."))
+            found.append(_error(
+                f"the newest checkpoint is damaged: {error}",
+                f"Delete {path.parent} and continue the run with `glass resume {run.folder}`.",
+            ))  # fmt: skip
             continue
         if other != data.index.tokenizer:
             found.append(_error(
-                f"the model of {run.folder} has another tokenizer ({other[:12]}...) than {data.folder} "
-                f"({data.index.tokenizer[:12]}...), so the same ids are other text to it",
+                f"the model of {run.folder} was trained with another tokenizer ({other[:12]}...) than the one of "
+                f"{data.folder} ({data.index.tokenizer[:12]}...), so the same ids mean other text to it",
                 "Train a new run on this dataset.", Place(str(path)),
             ))  # fmt: skip
     return found
@@ -100,23 +103,24 @@ def _tokenizer(folder: Path, index: Index, recipe: type[TokenizerRecipe] | None)
     return [_error(
         f"{path} is not the tokenizer that the ids were made with: its hash is {tokenizer.fingerprint()[:12]}..., "
         f"with {tokenizer.vocab_size:,} ids, and the index says {index.tokenizer[:12]}..., with {index.vocab_size:,}",
-        f"Bring the right tokenizer.json back. {AGAIN}",
+        f"Restore the right tokenizer.json from a copy. Or: {AGAIN}",
     )]  # fmt: skip
 
 
 def _documents(folder: Path, name: str, split: SplitIndex) -> tuple[np.ndarray | None, list[Finding]]:
-    """Where the documents of a split start, None if that cannot be read, and what is wrong with it."""
+    """(where the documents of a split start, what is wrong with that file). The first is None if anything is wrong."""
     path = documents_file(folder, name)
     if not path.is_file() or path.stat().st_size != 8 * (split.documents + 1):
         size = f"has {path.stat().st_size:,} bytes" if path.is_file() else "is missing"
-        return None, [_error(f"{path} {size}; {split.documents:,} documents take {8 * (split.documents + 1):,}")]
+        expected = 8 * (split.documents + 1)
+        return None, [_error(f"{path} {size}; for {split.documents:,} documents it must have {expected:,} bytes")]
     starts = np.memmap(path, "<i8", mode="r")
     found = []
     if sha256(path) != split.documents_sha256:
         found.append(_error(f"{path} has changed since it was written (its checksum differs)"))
     if starts[0] != 0 or starts[-1] != split.tokens:
         ends = f"{starts[0]:,} to {starts[-1]:,}"
-        found.append(_error(f"{path}: documents go from {ends}, and ids from 0 to {split.tokens:,}"))
+        found.append(_error(f"{path}: the documents go from {ends}, but the ids go from 0 to {split.tokens:,}"))
     backwards = np.flatnonzero(np.diff(starts) < 1)
     if len(backwards):
         where = tuple(Place(f"document {number:,}") for number in backwards[:MOST_PLACES].tolist())
@@ -125,12 +129,13 @@ def _documents(folder: Path, name: str, split: SplitIndex) -> tuple[np.ndarray |
 
 
 def _shard(path: Path, index: Index, shard: Shard, position: int, starts: np.ndarray | None) -> list[Finding]:
-    """What is wrong with one file of ids, the first of which is number `position` of its split."""
+    """What is wrong with one file of ids. Its first id is number `position` of the split."""
     dtype = np.dtype(index.dtype)
     size = path.stat().st_size if path.is_file() else -1
     if size != shard.tokens * dtype.itemsize:
         there = f"has {size:,} bytes" if size >= 0 else "is missing"
-        return [_error(f"{path} {there}; its {shard.tokens:,} ids take {shard.tokens * dtype.itemsize:,}")]
+        expected = shard.tokens * dtype.itemsize
+        return [_error(f"{path} {there}; for {shard.tokens:,} ids it must have {expected:,} bytes")]
     ids, digest = np.memmap(path, dtype, mode="r"), hashlib.sha256()
     wrong, places = 0, []
     for first in range(0, len(ids), BLOCK):

@@ -1,15 +1,16 @@
-"""Validation text that a model has already read in train: the loss on it measures memory, not understanding.
+"""Leaks: validation text that is also in train. On such text the loss measures what a model remembers, not what it
+learned.
 
-Two ways to look. *Exact*: a document whose ids are those of a training document. *N-grams*, after Brown et al. (2020,
-"Language Models are Few-Shot Learners", appendix C): how many of a document's sequences of 13 tokens occur in train. One
-long copy is what matters, so a document leaks when half of its n-grams are in ONE training document; when they are
-scattered over many, it takes more (80 %), and n-grams in more than ten training documents are left out as phrases of the
-language. Templated corpora need this: in the village 43 % of a held-out story's 13-grams are somewhere in train, and
-no story was copied.
+There are two tests. *Exact*: a validation document has the same ids as a training document. *N-grams*, after Brown et
+al. (2020, "Language Models are Few-Shot Learners", appendix C): how many of a document's sequences of 13 tokens occur
+in train. What matters is one long copy, so a document leaks if half of its n-grams are in ONE training document. If
+they are scattered over many documents, it must be 80 %, not counting n-grams in more than ten training documents, which
+are common phrases. Text made from templates needs this rule: of a held-out village story 43 % of the 13-grams occur
+somewhere in train, though no story was copied.
 
-Documents are compared in sections of 4,096 tokens, so that a copied chapter is seen in a book. Memory is bounded:
-the n-grams of about four million validation tokens at a time are kept as sorted hashes, and train streams past them.
-Every reported n-gram was compared token by token.
+Documents are compared in sections of 4,096 tokens, so that one copied chapter of a book is found. Memory is bounded:
+the n-grams of about four million validation tokens are kept as sorted hashes while train is read once, then those of
+the next four million. Every n-gram that is reported was compared token by token.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,26 +24,26 @@ from glassformer.lab.check.hashes import blocks, document_of, ngram_hashes, same
 
 GRAMS = 1 << 22
 SECTION = 4096
-SOURCES = 3  # training documents looked at for each suspicious section
+SOURCES = 3  # training documents that each suspicious section is compared with
 
 Progress = Callable[[str], None]
 
 
 class Leak(NamedTuple):
-    """A part of validation that train holds too."""
+    """A part of a validation document that is also in train."""
 
     document: int
     start: int
     stop: int
-    """Where its ids lie in the validation split."""
+    """Its ids are tokens[start:stop] of the validation split."""
     source: int
     """The training document that has most of it."""
     share: float
-    """Of its n-grams, those in that document."""
+    """The share of its n-grams that occur in that document."""
     scattered: float
-    """Of its n-grams, those in any training document; phrases not counted."""
+    """The share of its n-grams that occur in any training document, not counting common phrases."""
     shown: int
-    """Where in validation the longest text in common begins."""
+    """Where in the validation split the longest text in common begins."""
 
 
 class Overlap(NamedTuple):
@@ -51,34 +52,35 @@ class Overlap(NamedTuple):
     exact: list[Leak]
     partial: list[Leak]
     shares: np.ndarray
-    """(n_sections,) float64: of each section compared, the share of its n-grams that train has, phrases included."""
+    """(n_sections,) float64: for each section compared, the share of its n-grams that occur in train, phrases
+    included."""
     compared: int
-    """Validation tokens compared."""
+    """How many validation tokens were compared."""
 
 
 class Known:
-    """Distinct n-grams by their hashes, and where the training documents that stream past have them."""
+    """Distinct validation n-grams, by their hashes, and where they occur in train, which is read past them once."""
 
     def __init__(self, hashes: np.ndarray) -> None:
         self.hashes = np.unique(hashes)
         bits = max(10, int(16 * len(self.hashes)).bit_length())
         self._shift = np.uint64(64 - bits)
-        self._filter = np.zeros(1 << bits, bool)  # false: certainly not among them; spares most binary searches
+        self._filter = np.zeros(1 << bits, bool)  # false: certainly not known, so no binary search is needed
         self._filter[self.hashes >> self._shift] = True
         self.first, self.last = (np.full(len(self.hashes), -1) for _ in range(2))
-        """Positions in train, -1 where there is none."""
+        """The first and last position of each n-gram in train; -1 if it does not occur there."""
         self.documents = np.zeros(len(self.hashes), np.int32)
-        """How many training documents have it."""
+        """In how many training documents each n-gram occurs."""
 
     def find(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(places in `hashes`, numbers) of those that are known."""
+        """(places in `hashes`, n-gram numbers) of those hashes that are known."""
         maybe = np.flatnonzero(self._filter[hashes >> self._shift])
         numbers = np.searchsorted(self.hashes, hashes[maybe])
         known = self.hashes[np.minimum(numbers, len(self.hashes) - 1)] == hashes[maybe]
         return maybe[known], numbers[known]
 
     def see(self, train: Split, positions: np.ndarray, numbers: np.ndarray) -> None:
-        """Note n-grams met at increasing positions of train."""
+        """Record where n-grams occur in train; the positions increase from call to call."""
         order = np.argsort(numbers, kind="stable")
         positions, numbers = positions[order], numbers[order]
         inside = document_of(train, positions)
@@ -98,7 +100,7 @@ class Known:
 def look(
     data: Dataset, train_hashes: np.ndarray, validation_hashes: np.ndarray, config: CheckConfig, tell: Progress
 ) -> Overlap:
-    """Everything in common. The hashes are those of `document_hashes`."""
+    """Everything that validation has in common with train. The hashes are those of `document_hashes`."""
     copied = exact(data, train_hashes, validation_hashes)
     starts, stops, section_of = sections(data.validation, {leak.document for leak in copied}, config)
     found: list[Leak] = []
@@ -113,7 +115,7 @@ def look(
 
 
 def exact(data: Dataset, train_hashes: np.ndarray, validation_hashes: np.ndarray) -> list[Leak]:
-    """Validation documents, but for empty ones, whose ids are those of a training document."""
+    """Validation documents with the same ids as a training document; empty ones are not counted."""
     order = np.argsort(train_hashes, kind="stable")
     places = np.minimum(np.searchsorted(train_hashes, validation_hashes, sorter=order), len(order) - 1)
     sources = order[places]
@@ -127,7 +129,8 @@ def exact(data: Dataset, train_hashes: np.ndarray, validation_hashes: np.ndarray
 
 
 def sections(split: Split, without: set[int], config: CheckConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(starts, stops, documents) of the sections to compare: all that have an n-gram, or as many as the setting says."""
+    """(starts, stops, documents) of the sections to compare: all that hold an n-gram, or as many as `validation_tokens`
+    allows. Documents in `without` are left out."""
     bounds = np.asarray(split.documents)
     lengths = np.diff(bounds) - 1
     pieces = np.where(lengths >= config.n, np.maximum(1, lengths // SECTION), 0)  # the last one takes the rest
@@ -144,7 +147,7 @@ def sections(split: Split, without: set[int], config: CheckConfig) -> tuple[np.n
 
 
 def _passes(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
-    """(first, last) of sections that together have about GRAMS n-grams."""
+    """(first, last) of groups of sections with about GRAMS n-grams each."""
     group = np.cumsum(lengths) // GRAMS
     cuts = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(lengths)]
     yield from ((first, last) for first, last in zip(cuts, cuts[1:]) if first < last)
@@ -176,7 +179,7 @@ class _Part:
         self.shares = self._share(self._known.documents[self._number] > 0)
 
     def _share(self, found: np.ndarray) -> np.ndarray:
-        """Of each section, the share of its n-grams for which `found`."""
+        """For each section, the share of its n-grams for which `found` is true."""
         return np.bincount(self._section, found, minlength=len(self._total)) / np.maximum(1, self._total)
 
     def leaks(self) -> list[Leak]:
@@ -187,7 +190,8 @@ class _Part:
         return [leak for leak in found if leak]
 
     def _leak(self, section: int, first: int, last: int) -> Leak | None:
-        """Whether a section, whose n-grams are first to last, is a copy; all of it compared token by token."""
+        """The leak of a section, whose n-grams are number `first` to `last`; None if it is not a copy. All n-grams are
+        compared token by token."""
         train, validation, config = self._data.train, self._data.validation, self._config
         positions, numbers = self._positions[first:last], self._number[first:last]
         seen, n_documents = self._known.first[numbers], self._known.documents[numbers]
@@ -223,14 +227,14 @@ def in_common(ids: np.ndarray, other: np.ndarray, n: int, value_of: np.ndarray) 
 
 
 def _longest_run(flags: np.ndarray) -> int:
-    """Where the longest run of true begins."""
+    """Where the longest run of true values begins."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
     return int(edges[::2][np.argmax(edges[1::2] - edges[::2])]) if len(edges) else 0
 
 
 def findings(data: Dataset, overlap: Overlap, config: CheckConfig) -> list[Finding]:
-    """What the overlap means: errors, but for documents shorter than an n-gram, and for less than 1 % of the tokens that
-    stand in partial copies."""
+    """What the overlap means. Leaks are errors, with two exceptions that are warnings: copies of documents shorter than
+    an n-gram, and partial copies that hold less than 1 % of the validation tokens."""
     found = []
     total = len(data.validation)
     if overlap.exact:
@@ -239,7 +243,7 @@ def findings(data: Dataset, overlap: Overlap, config: CheckConfig) -> list[Findi
         found.append(Finding(
             "warning" if by_chance else "error", "leaks",
             f"{n:,} of {data.validation.index.documents:,} validation documents are in train as well",
-            "Prepare the dataset from its text: equal documents are dropped then, whichever side they are on.",
+            "Prepare the dataset again from its text: `glass prepare` drops equal documents, whichever split they are in.",
             _places(data, overlap.exact),
         ))  # fmt: skip
     if overlap.partial:
@@ -249,8 +253,8 @@ def findings(data: Dataset, overlap: Overlap, config: CheckConfig) -> list[Findi
         found.append(Finding(
             "error" if share >= 0.01 else "warning", "leaks",
             f"of {counted(n, 'validation document')}, at least {config.share:.0%} of the {config.n}-token sequences are in "
-            f"train ({share:.1%} of the validation tokens stand there)",
-            "Remove near copies before the split (data.near_duplicates=0.8), and prepare again.", _places(data, worst),
+            f"train ({share:.1%} of the validation tokens are in these copies)",
+            "Prepare the dataset again with data.near_duplicates=0.8, which drops near copies.", _places(data, worst),
         ))  # fmt: skip
     return found
 

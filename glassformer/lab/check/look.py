@@ -1,10 +1,8 @@
-"""`glass data check`: every check in turn, what they found on the terminal, and all of it on a page."""
+"""All checks of a dataset, one after another, and what they found."""
 
 import time
 from pathlib import Path
 from typing import NamedTuple
-
-from rich.console import Console
 
 from glassformer.data.index import Index
 from glassformer.data.shards import Dataset
@@ -18,6 +16,7 @@ from glassformer.runs.run import Run
 from glassformer.tokenizers import TokenizerRecipe
 
 SEVERITIES = ("error", "warning", "note")
+CHECKS = ("integrity", "leaks", "repeats", "oddities")
 
 
 class Looked(NamedTuple):
@@ -31,7 +30,8 @@ class Looked(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A dataset folder, its index, and what was found; `looked` is None where damage kept the other checks away."""
+    """What was found in a dataset folder. `looked` is None if the dataset is damaged, since then only that was
+    checked."""
 
     folder: Path
     index: Index
@@ -41,26 +41,34 @@ class Checked(NamedTuple):
     seconds: float
 
     @property
-    def errors(self) -> int:
-        return sum(finding.severity == "error" for finding in self.findings)
+    def counts(self) -> dict[str, int]:
+        """How many findings there are of each severity."""
+        return {each: sum(finding.severity == each for finding in self.findings) for each in SEVERITIES}
 
+    @property
+    def clean(self) -> list[str]:
+        """The checks that looked at something and found nothing."""
+        if self.looked is None:
+            return []
+        found = {finding.check for finding in self.findings}
+        if not self.looked.overlap.compared:
+            found.add("leaks")
+        if not self.looked.measures["train"].judged:
+            found.add("oddities")
+        return [name for name in CHECKS if name not in found]
 
-def check(console: Console, folder: Path, config: CheckConfig, output: Path | None = None) -> int:
-    """Check a dataset, or the dataset of a run folder; print what was found and write it to a page beside the dataset (or
-    to `output`). Returns the number of findings that are errors. Raises GlassError for a folder that is neither."""
-    from glassformer.lab.check import page, terminal
-
-    with console.status("") as status:
-        checked = look(folder, config, status.update)
-    terminal.show(checked, console)
-    output = output or checked.folder.with_name(f"{checked.folder.resolve().name}.check.html")
-    page.write(checked, output)
-    console.print(f"\nAll of it, with histograms: open {output}", markup=False, soft_wrap=True)
-    return checked.errors
+    @property
+    def limits(self) -> list[str]:
+        """What was checked only in part, one sentence each."""
+        return _limits(self, self.looked) if self.looked else []
 
 
 def look(folder: Path, config: CheckConfig, tell: leaks.Progress = lambda doing: None) -> Checked:
-    """All checks. Findings come worst first; of one severity, in the order of the checks."""
+    """Run all checks on a dataset, or on the dataset of a run folder. `tell` is called with what is being done.
+
+    The findings are sorted by severity, the worst first, and within one severity by check. Raises GlassError for a
+    folder that is neither.
+    """
     start = time.monotonic()
     run, folder, recipe = _where(Path(folder))
     index = Index.load(folder / "index.json")
@@ -93,8 +101,30 @@ def _look(data: Dataset, config: CheckConfig, tell: leaks.Progress) -> Looked:
     return Looked(data, overlap, repeated, measures, statistics.compute(data))
 
 
+def _limits(checked: Checked, looked: Looked) -> list[str]:
+    lines = []
+    text = len(looked.data.validation) - looked.data.validation.index.documents
+    if looked.overlap.compared < text:
+        short = f"; documents of less than {checked.config.n} tokens only as a whole"
+        lines.append(f"leaks: {looked.overlap.compared:,} of {text:,} validation tokens were compared with train{short}")
+    for name, split in looked.repeats.items():
+        documents = checked.index.train.documents if name == "train" else checked.index.validation.documents
+        if split.kept > 1:
+            lines.append(
+                f"repeated passages of {name}: one n-gram in {split.kept} was counted, so short ones may be missed"
+            )
+        if split.compared < documents - sum(len(group) - 1 for group in split.groups):
+            lines.append(f"near repetitions of {name}: {split.compared:,} of {documents:,} documents were compared")
+    few = [f"{source} ({name})" if len(checked.index.sources) > 1 else name for name, measures in looked.measures.items()
+           for source in checked.index.sources if source not in measures.judged]  # fmt: skip
+    if few:
+        lines.append(f"odd documents: there are too few documents to say what is normal in {', '.join(few)}")
+    return lines
+
+
 def _where(folder: Path) -> tuple[Run | None, Path, type[TokenizerRecipe] | None]:
-    """The run, if the folder is one, the dataset's folder, and the kind of a tokenizer in a file of one's own."""
+    """The run (if the folder is one), the dataset's folder, and the recipe of a tokenizer that is the user's own
+    file."""
     if (folder / "index.json").exists():
         return None, folder, None
     if not (folder / "run.json").exists():
@@ -103,6 +133,9 @@ def _where(folder: Path) -> tuple[Run | None, Path, type[TokenizerRecipe] | None
     run = Run.open(folder)
     dataset = (run.facts().get("dataset") or {}).get("folder")
     if not isinstance(dataset, str) or not (Path(dataset) / "index.json").exists():
-        raise DatasetError(f"{folder} was trained on {dataset}, and no dataset is there; run this where it was trained")
+        raise DatasetError(
+            f"{folder} was trained on {dataset}, but there is no dataset in that folder; run this command in the folder "
+            "where you trained"
+        )
     name = str((run.recipe().get("tokenizer") or {}).get("name", ""))
     return run, Path(dataset), type(TokenizerRecipe.named(name)) if name.endswith(".py") else None

@@ -1,17 +1,19 @@
-"""Documents unlike all the others: one letter for pages, base64, binary, the same paragraph again and again.
+"""Documents unlike all others: pages of one letter, base64, binary data, the same paragraph again and again.
 
-Three measures of a document, each next to nothing to compute and blind to what the others see:
+Three measures of each document, all cheap to compute. Each finds what the other two cannot see:
 
-- *bytes*: entropy of its bytes, H = -sum p log2 p. English has 4.1 to 4.4 bits, source code 4.3 to 5, base64 6.0,
-  random bytes 8, "aaaa" 0.
-- *surprise*: bits per byte under a bigram model of the OTHER half of the documents (odd numbers judge even ones: a model
-  that had counted a document would find its noise familiar). High for noise and for another language.
-- *repetition*: the share of its 8-token sequences that already occurred in it.
+- *bytes*: the entropy of its bytes, H = -sum p log2 p. English has 4.1 to 4.4 bits per byte, source code 4.3 to 5,
+  base64 6.0, random bytes 8, "aaaa" 0.
+- *surprise*: bits per byte under a bigram model of the OTHER half of the documents. (Documents with odd numbers judge
+  those with even numbers, and the reverse, since a model that has counted a document finds its noise familiar.) High
+  for noise and for another language.
+- *repetition*: the share of its 8-token sequences that occurred earlier in the same document.
 
-How far is far? The robust z-score, z = (x - median) / (1.4826 MAD), which outliers cannot shift (Iglewicz and Hoaglin
-1993); beyond 3.5 counts as an outlier there. Real text has long tails, so 8 is the default here. In a mixture each source
-is judged by itself: code is odd among stories, and meant. Documents of less than 200 bytes say too little to be
-measured, and only the first 65,536 tokens of a document are.
+A document is odd if it is far from the median by the robust z-score, z = (x - median) / (1.4826 MAD), where MAD is the
+median absolute deviation; outliers hardly change it. Iglewicz and Hoaglin (1993) call 3.5 an outlier; real text has
+long tails, so the default here is 8. In a mixture each source is judged by itself, since code is odd among stories but
+wanted. Documents of less than 200 bytes are too short to measure, and only the first 65,536 tokens of a document are
+measured.
 """
 
 from collections.abc import Iterator
@@ -20,44 +22,45 @@ from typing import NamedTuple
 import numpy as np
 
 from glassformer.data.ngram import NGram
-from glassformer.data.shards import Dataset, Split
+from glassformer.data.shards import Dataset, DatasetSplit
 from glassformer.lab.check import EXCERPT, MOST_PLACES, CheckConfig, Finding, Place, excerpt
 from glassformer.lab.check.hashes import documents, ngram_hashes, values
 
-MOST_READ = 1 << 16  # tokens of one document
-SHORTEST = 200  # bytes
-SHORT = 10  # bytes: a document of less hardly is one
-FEWEST = 50  # documents, for a median to mean something
-GROUP = 1 << 20  # tokens measured at a time
+MOST_READ = 1 << 16  # tokens that are measured of one document
+SHORTEST = 200  # bytes of a document that is measured
+SHORT = 10  # bytes; a shorter document is reported as nearly empty
+FEWEST = 50  # documents; with fewer a median means little
+GROUP = 1 << 20  # tokens that are measured at a time
 MOST_COUNTED = 1 << 21  # tokens of each half that the bigram models count
 REPEATED = 8  # tokens in a row
 
 
 class Measures(NamedTuple):
-    """Of documents that are long enough, in the order of their numbers."""
+    """The measures of those documents that are long enough, in the order of their numbers."""
 
-    documents: np.ndarray  # (m,) int64
+    documents: np.ndarray  # (m,) int64, their numbers
     bytes: np.ndarray  # (m,) float64, bits
     surprise: np.ndarray  # (m,) float64, bits per byte
     repetition: np.ndarray  # (m,) float64, 0 to 1
     judged: dict[str, np.ndarray]
-    """For each source with at least FEWEST of these documents, where they are among them."""
+    """For each source that has at least FEWEST of these documents: their places in the arrays above."""
 
 
 KINDS = (
-    ("bytes", -1, "consist of few different characters", "{:.2f} bits of entropy per byte, and {:.2f} in the median"),
-    ("bytes", 1, "have bytes as even as noise", "{:.2f} bits of entropy per byte, and {:.2f} in the median"),
+    ("bytes", -1, "consist of few different characters", "{:.2f} bits of entropy per byte (median: {:.2f})"),
+    ("bytes", 1, "have bytes as even as noise", "{:.2f} bits of entropy per byte (median: {:.2f})"),
     ("surprise", 1, "are unlike the rest (noise, encoded data, another language)",
-     "{:.2f} bits per byte for a model of the others, and {:.2f} in the median"),
-    ("repetition", 1, "repeat themselves", "{:.0%} of its text has occurred in it before, and {:.0%} in the median"),
+     "{:.2f} bits per byte under a model of the other documents (median: {:.2f})"),
+    ("repetition", 1, "repeat themselves", "{:.0%} of its text occurred in it before (median: {:.0%})"),
 )  # fmt: skip
-"""Which measure, in which direction, what that means, and how the values are told."""
+"""Each kind of oddity: the measure, whether high (1) or low (-1) is odd, what that means, and how the values are
+reported."""
 FLOORS = {"bytes": 0.05, "surprise": 0.1, "repetition": 0.02}
-"""The least spread assumed: where all documents are alike, a small difference is no anomaly."""
+"""The smallest spread assumed for each measure: if all documents are alike, a small difference is not odd."""
 
 
-def measure(data: Dataset, split: Split) -> Measures:
-    """All documents of at least SHORTEST bytes."""
+def measure(data: Dataset, split: DatasetSplit) -> Measures:
+    """Measure all documents of at least SHORTEST bytes."""
     lengths = np.array([len(piece) for piece in data.tokenizer.token_bytes])
     models = [_bigrams(data, split, parity) for parity in (0, 1)]
     found = [_group(data, numbers, ids, lengths, models) for numbers, ids in _groups(split)]
@@ -67,8 +70,8 @@ def measure(data: Dataset, split: Split) -> Measures:
     return Measures(numbers, entropy, surprise, repetition, judged)
 
 
-def _groups(split: Split) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """(numbers, ids) of documents that have about GROUP tokens together, and are not more than a few thousand."""
+def _groups(split: DatasetSplit) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    """(numbers, ids) of groups of documents: about GROUP tokens and at most a few thousand documents each."""
     numbers, texts, total = [], [], 0
     for number, ids in documents(split):
         numbers.append(number)
@@ -84,23 +87,25 @@ def _groups(split: Split) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
 def _group(
     data: Dataset, numbers: np.ndarray, texts: list[np.ndarray], lengths: np.ndarray, models: list[NGram]
 ) -> tuple[np.ndarray, ...]:
-    """The first four fields of Measures, of these documents."""
+    """The first four fields of `Measures` for these documents."""
     n_bytes = np.array([lengths[ids].sum() for ids in texts])
     keep = np.flatnonzero(n_bytes >= SHORTEST)
     if not len(keep):
         return keep, np.zeros(0), np.zeros(0), np.zeros(0)
     numbers, texts, n_bytes = numbers[keep], [texts[i] for i in keep], n_bytes[keep]
     surprise = np.empty(len(texts))
+    end = data.tokenizer.require_end_of_text()
     for parity in (0, 1):
         judged = np.flatnonzero(numbers % 2 == parity)
         if len(judged):
-            surprise[judged] = _nats(models[1 - parity], [texts[i] for i in judged], data.tokenizer.end_of_text)
+            surprise[judged] = _nats(models[1 - parity], [texts[i] for i in judged], end)
     surprise /= np.log(2) * n_bytes
     return numbers, _byte_entropy(data, texts), surprise, _repetition(data.index.vocab_size, texts)
 
 
-def _bigrams(data: Dataset, split: Split, parity: int) -> NGram:
-    """A bigram model of the documents with even or odd numbers, taken evenly up to MOST_COUNTED tokens."""
+def _bigrams(data: Dataset, split: DatasetSplit, parity: int) -> NGram:
+    """A bigram model of the documents with even (0) or odd (1) numbers, of at most about MOST_COUNTED tokens of
+    them."""
     starts, stops = np.asarray(split.documents[:-1])[parity::2], np.asarray(split.documents[1:])[parity::2]
     stops = np.minimum(stops, starts + MOST_READ)
     chosen = np.arange(len(starts))[:: max(1, -(-int((stops - starts).sum()) // MOST_COUNTED))]
@@ -110,7 +115,7 @@ def _bigrams(data: Dataset, split: Split, parity: int) -> NGram:
 
 
 def _nats(model: NGram, texts: list[np.ndarray], end_of_text: int) -> np.ndarray:
-    """(len(texts),) the nats of each text after a separator."""
+    """(len(texts),) float64: the nats of each text, read after a separator."""
     ids = np.concatenate([np.append(end_of_text, text) for text in texts])
     sizes = np.array([len(text) + 1 for text in texts])
     begins = np.cumsum(sizes) - sizes
@@ -120,7 +125,7 @@ def _nats(model: NGram, texts: list[np.ndarray], end_of_text: int) -> np.ndarray
 
 
 def _byte_entropy(data: Dataset, texts: list[np.ndarray]) -> np.ndarray:
-    """(len(texts),) bits per byte."""
+    """(len(texts),) float64: the entropy of each text's bytes, in bits per byte."""
     pieces = data.tokenizer.token_bytes
     alphabet, lengths = np.frombuffer(b"".join(pieces), np.uint8), np.array([len(piece) for piece in pieces])
     begins = np.cumsum(lengths) - lengths  # of each token's bytes in `alphabet`
@@ -145,14 +150,14 @@ def _repetition(vocab_size: int, texts: list[np.ndarray]) -> np.ndarray:
 
 
 def robust_z(values: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
-    """The z-scores, and the median. The spread is at least `floor`."""
+    """The robust z-scores and the median of `values` (n,). The spread is taken to be at least `floor`."""
     median = float(np.median(values))
     spread = max(1.4826 * float(np.median(np.abs(values - median))), floor)
     return (values - median) / spread, median
 
 
-def findings(data: Dataset, split: Split, measures: Measures, config: CheckConfig) -> list[Finding]:
-    """Outliers of each measure, and documents that are empty or nearly so."""
+def findings(data: Dataset, split: DatasetSplit, measures: Measures, config: CheckConfig) -> list[Finding]:
+    """The outliers of each measure, and the documents that are empty or nearly empty."""
     found = _short(data, split)
     for source, among in measures.judged.items():
         of = split.name if len(data.index.sources) == 1 else f"{split.name} from {source}"
@@ -163,12 +168,12 @@ def findings(data: Dataset, split: Split, measures: Measures, config: CheckConfi
             worst = odd[np.argsort(-sign * z[odd], kind="stable")][:MOST_PLACES]
             places = [_place(data, split, int(measures.documents[among[i]]), told.format(values[i], median)) for i in worst]
             if places:
-                remedy = "Look at them; if they are not what a model should learn, remove them from the source."
+                remedy = "Read them. If a model should not learn from them, remove them from the source and prepare again."
                 found.append(_finding(len(odd), len(among), f"documents of {of} {what}", remedy, places))
     return found
 
 
-def _short(data: Dataset, split: Split) -> list[Finding]:
+def _short(data: Dataset, split: DatasetSplit) -> list[Finding]:
     lengths = np.array([len(piece) for piece in data.tokenizer.token_bytes])
     short = [(int(lengths[ids].sum()), number) for number, ids in documents(split) if len(ids) < SHORT
              and lengths[ids].sum() < SHORT]  # fmt: skip
@@ -176,11 +181,14 @@ def _short(data: Dataset, split: Split) -> list[Finding]:
         return []
     places = [_place(data, split, number, f"{n_bytes} bytes") for n_bytes, number in sorted(short)[:MOST_PLACES]]
     what = f"documents of {split.name} are empty or have less than {SHORT} bytes"
-    remedy = f"Add the cleaning step length with data.clean.min_characters={SHORT}, or see why the source has them."
-    return [_finding(len(short), split.index.documents, what, remedy, places)]
+    remedy = (
+        f"Find out why the source has them, or drop them: add length to data.clean.steps and set "
+        f"data.clean.min_characters={SHORT}."
+    )
+    return [_finding(len(short), split.n_documents, what, remedy, places)]
 
 
-def _place(data: Dataset, split: Split, document: int, told: str) -> Place:
+def _place(data: Dataset, split: DatasetSplit, document: int, told: str) -> Place:
     start, stop = split.documents[document : document + 2].tolist()
     return Place(f"{split.name} document {document:,}: {told}", excerpt(data, split, start, min(stop, start + EXCERPT)))
 

@@ -1,35 +1,32 @@
 """`<dataset>.check.html`: what a check found and counted, on one page that opens offline, in the run report's style."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from glassformer.data.shards import Dataset
+from glassformer.lab.check import counted, curves
 from glassformer.lab.check.look import Checked, Looked
 from glassformer.lab.check.oddities import Measures
-from glassformer.lab.check.terminal import clean, limits
+from glassformer.lab.check.statistics import Statistics
 from glassformer.pages.chart import Axis, Line, Point, chart, histogram, short
 from glassformer.pages.dataset import sections
 from glassformer.pages.frame import environment
 from glassformer.system.files import write_atomic
 
 Row = dict[str, Any]
-LISTED = 24
-RANKS = 300  # points of the Zipf curve
+LISTED = 24  # tokens
 _VISIBLE = str.maketrans({" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥"})
 
 
-def write(checked: Checked, path: Path) -> None:
-    """Raises GlassError if it cannot be written."""
+def write_page(checked: Checked, path: Path) -> None:
+    """Write the page of a check. Raises GlassError if it cannot be written."""
     looked, index = checked.looked, checked.index
     values: Row = {
         "name": checked.folder.resolve().name,
         "verdict": _verdict(checked),
         "findings": checked.findings,
-        "clean": clean(checked),
-        "limits": limits(checked),
+        "clean": checked.clean,
+        "limits": checked.limits,
         "tiles": _tiles(checked),
         "charts": _charts(looked, checked.config.n) if looked else [],
         "dataset": sections(index.model_dump(mode="json")),
@@ -41,8 +38,8 @@ def write(checked: Checked, path: Path) -> None:
 
 
 def _verdict(checked: Checked) -> Row:
-    counts = {each: sum(finding.severity == each for finding in checked.findings) for each in ("error", "warning", "note")}
-    words = [f"{n} {each}{'s' * (n > 1)}" for each, n in counts.items() if n]
+    counts = checked.counts
+    words = [counted(n, each) for each, n in counts.items() if n]
     mood = "bad" if counts["error"] else "" if counts["warning"] else "good"
     return {"word": ", ".join(words) or "nothing wrong", "mood": mood}
 
@@ -53,7 +50,7 @@ def _tiles(checked: Checked) -> list[Row]:
         {"label": "tokens to learn from", "value": short(index.train.tokens), "note": f"{index.train.tokens:,}"},
         {"label": "held out", "value": short(index.validation.tokens), "note": f"{index.validation.tokens:,} tokens"},
         {"label": "documents", "value": short(index.train.documents), "note": f"{index.train.documents:,} in train"},
-        {"label": "bytes per token", "value": f"{index.train.bytes / index.train.tokens:.2f}", "note": "in train"},
+        {"label": "bytes per token", "value": f"{index.train.bytes_per_token:.2f}", "note": "in train"},
     ]
     if looked := checked.looked:
         unused = len(looked.statistics.unused())
@@ -65,85 +62,60 @@ def _tiles(checked: Checked) -> list[Row]:
 
 
 def _charts(looked: Looked, n: int) -> list[Row]:
-    lengths, statistics = looked.statistics.lengths, looked.statistics
-    longest = max(int(each.max(initial=1)) for each in lengths.values())
-    edges = [2.0**power for power in range(longest.bit_length() + 1)]
-    counts = np.sort(statistics.counts)[::-1]
-    counts = counts[counts > 0]
-    ranks = np.unique(np.geomspace(1, len(counts), RANKS).round().astype(int))
-    zipf = [Point(rank, int(counts[rank - 1])) for rank in ranks.tolist()]
+    statistics = looked.statistics
+    ranked = curves.frequencies(statistics.counts)
     orders = [Point(k, bpb) for k, bpb in enumerate(statistics.yardsticks, start=1)]
     charts = [
         histogram(
-            "Length of documents", "In tokens, each bar twice as long as the one before. Normal: one hill, the same for "
-            "both splits. Documents longer than the model's context are seen in parts.", "tokens", edges,
-            {name: _counts(np.maximum(each, 1), edges) for name, each in lengths.items()}, log=True,
+            "Length of documents", "In tokens; each bar stands for twice the length of the one before. Normal: one hill, "
+            "the same for both splits. A document longer than the model's context is read in parts.", "tokens",
+            *curves.lengths(statistics), log=True,
         ),
         histogram(
             "Validation text that train has too", f"For each section of validation, the share of its {n}-token sequences "
-            "that occur in train, phrases included. Normal: a hill on the left (templated text: in the middle). Bars at "
-            "the right end are leaks.", "percent", _edges(0, 100, 5),
-            {"validation": _counts(100 * looked.overlap.shares, _edges(0, 100, 5))},
+            "that also occur in train. Normal: a hill on the left (for text made from templates, in the middle). Bars at "
+            "the right end are leaks.", "percent", *curves.shares(looked.overlap.shares),
         ),
         chart(
-            "Bits per byte by counting", "How well n-grams predict validation: each guesses a token from the n - 1 before "
-            "it. The yardstick of every model trained on this: below the 5-gram it has understood something.",
+            "Bits per byte by counting", "How well n-grams predict validation: each guesses a token from the n - 1 tokens "
+            "before it. Compare your model with them: a model that needs fewer bits than the 5-gram has learned something "
+            "that counting cannot.",
             [Line("", "plain", orders, dots=True)], 5, zero=True, x=Axis(1, 5), x_name="n",
         ),
         chart(
-            "Frequency of tokens", "By rank, the most frequent first. Normal: nearly a straight line, falling about as "
-            "1 / rank (Zipf's law), with a drop at the end: ids that are hardly used learn nothing.",
-            [Line("", "plain", zipf)], 1, log=True, x=Axis(1, max(2, len(counts)), log=True), x_name="rank",
+            "Frequency of tokens", "How often each token occurs in train, the most frequent first. Normal: nearly a "
+            "straight line, which falls about as 1 / rank (Zipf's law), and drops at the end. A model learns little about "
+            "the tokens there.", [Line("", "plain", ranked)], 1, log=True,
+            x=Axis(1, max(2, ranked[-1].step), log=True), x_name="rank",
         ),
-        _measured("Surprise of documents", "Bits per byte of each document for a bigram model of the others. Normal: one "
-                  "hill. Far to the right is noise, encoded data, or another language.", "bits per byte", looked.measures,
-                  lambda measures: measures.surprise),
-        _measured("Bytes of documents", "Entropy of each document's bytes. English has 4.1 to 4.4 bits, source code 4.3 to "
-                  "5, base64 6, compressed data 8; “aaaa” has 0.", "bits", looked.measures,
-                  lambda measures: measures.bytes),
+        _measured("Surprise of documents", "Bits per byte of each document under a bigram model of the other documents. "
+                  "Normal: one hill. Far to the right lies noise, encoded data, or another language.", "bits per byte",
+                  looked.measures, "surprise"),
+        _measured("Bytes of documents", "Entropy of each document's bytes. English has 4.1 to 4.4 bits per byte, source "
+                  "code 4.3 to 5, base64 6, compressed data 8, and “aaaa” 0.", "bits", looked.measures, "bytes"),
     ]  # fmt: skip
     return [drawn for drawn in charts if drawn]
 
 
-def _measured(
-    title: str, meaning: str, x_name: str, measures: dict[str, Measures], of: Callable[[Measures], np.ndarray]
-) -> Row | None:
-    values = {name: of(each) for name, each in measures.items()}
-    everything = np.concatenate(list(values.values()))
-    if not len(everything):
-        return None
-    width = next(each for each in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if np.ptp(everything) / each <= 40 or each == 1.0)
-    low, high = np.floor(everything.min() / width), np.ceil(everything.max() / width) + 1
-    edges = [round(width * i, 6) for i in range(int(low), int(high) + 1)]
-    return histogram(title, meaning, x_name, edges, {name: _counts(each, edges) for name, each in values.items()})
-
-
-def _edges(low: int, high: int, width: int) -> list[float]:
-    return [float(edge) for edge in range(low, high + width, width)]
-
-
-def _counts(values: np.ndarray, edges: list[float]) -> list[int]:
-    """How many values lie from each edge to the next; the last edge belongs to the last bin."""
-    return np.histogram(values, edges)[0].tolist()
+def _measured(title: str, meaning: str, x_name: str, measures: dict[str, Measures], name: str) -> Row | None:
+    found = curves.measured(measures, name)
+    return histogram(title, meaning, x_name, *found) if found else None
 
 
 def _tokens(looked: Looked) -> list[Row]:
-    """The most and the least frequent tokens of train, and some of those it does not have."""
-    data, counts = looked.data, looked.statistics.counts
-    order = np.argsort(-counts, kind="stable")
-    used = order[: int((counts > 0).sum())]
-    unused = looked.statistics.unused()
+    """The most and the least frequent tokens of train, and some of those that do not occur."""
+    used, unused = looked.statistics.frequent(), looked.statistics.unused()
     return [
-        {"title": "Most frequent tokens", "tokens": _listed(data, used[:LISTED], counts)},
-        {"title": "Least frequent tokens that occur", "tokens": _listed(data, used[::-1][:LISTED], counts)},
-        {"title": f"Never used: {len(unused):,}", "tokens": _listed(data, unused[:LISTED], counts)},
+        {"title": "Most frequent tokens", "tokens": _listed(looked.data, used, looked.statistics)},
+        {"title": "Least frequent tokens that occur", "tokens": _listed(looked.data, used[::-1], looked.statistics)},
+        {"title": f"Never used: {len(unused):,}", "tokens": _listed(looked.data, unused, looked.statistics)},
     ]
 
 
-def _listed(data: Dataset, ids: np.ndarray, counts: np.ndarray) -> list[Row]:
+def _listed(data: Dataset, ids: list[int], statistics: Statistics) -> list[Row]:
     names = {id: name for name, id in data.tokenizer.special.items()}
     return [
         {"text": names.get(id) or data.tokenizer.token_bytes[id].decode(errors="backslashreplace").translate(_VISIBLE),
-         "id": id, "count": f"{counts[id]:,}"}
-        for id in ids.tolist()
+         "id": id, "count": f"{statistics.counts[id]:,}"}
+        for id in ids[:LISTED]
     ]  # fmt: skip

@@ -1,12 +1,13 @@
-"""What occurs many times within a split: whole documents, nearly whole ones, and long spans of text.
+"""What occurs many times within a split: documents that repeat each other exactly or nearly, and long passages.
 
-A model learns by heart what it reads a hundred times (Lee et al. 2022, "Deduplicating Training Data Makes Language Models
-Better"), and pays for each reading. `glass prepare` drops exact repetitions, so these are found in data that came ready.
+A model memorises what it reads a hundred times (Lee et al. 2022, "Deduplicating Training Data Makes Language Models
+Better"), and each reading costs compute. `glass prepare` drops exact repetitions, so those are found only in datasets
+that were made in another way.
 
-Spans are found by sorting the hashes of all n-grams. Of a large split only each k-th hash value is kept (k such that
-eight million remain): a value is kept everywhere or nowhere, so what is kept is counted exactly, and only a repeated span
-shorter than about n + 3k tokens may be missed. Occurrences that overlap count once: a line of a hundred dashes is no
-repetition.
+Passages are found by sorting the hashes of all n-grams. Of a large split, only hashes divisible by k are kept (k such
+that about eight million remain). The same n-gram is kept everywhere or nowhere, so what is kept is counted exactly;
+only a repeated passage shorter than about n + 3k tokens may be missed. Overlapping occurrences count once, so a line of
+a hundred dashes is not a repetition.
 """
 
 from typing import NamedTuple
@@ -14,42 +15,42 @@ from typing import NamedTuple
 import numpy as np
 
 from glassformer.data.prepare.duplicates import jaccard, near_duplicates, signatures
-from glassformer.data.shards import Dataset, Split
+from glassformer.data.shards import Dataset, DatasetSplit
 from glassformer.lab.check import MOST_PLACES, CheckConfig, Finding, Place, counted, excerpt
 from glassformer.lab.check.hashes import blocks, document_of, ngram_hashes, same_ids, values
 
 MOST_SPANS = 1 << 23
-MOST_NEAR = 50_000  # documents compared for near repetitions
+MOST_NEAR = 50_000  # documents that are compared for near repetitions
 
 
 class Span(NamedTuple):
-    """A span of ids that occurs many times."""
+    """A passage that occurs many times."""
 
     start: int
     stop: int
-    """Its first occurrence."""
+    """Its first occurrence is tokens[start:stop] of the split."""
     times: int
     documents: int
-    """How many documents have it."""
+    """In how many documents it occurs."""
 
 
 class Repeats(NamedTuple):
     """The repetitions within one split."""
 
     groups: list[np.ndarray]
-    """Numbers of documents with the same ids, first to last; the largest group first."""
+    """Groups of documents with the same ids, by number; the largest group first."""
     near: list[tuple[int, int]]
-    """(document, earlier document that it nearly repeats)."""
+    """Pairs (document, earlier document that it nearly repeats)."""
     compared: int
-    """Documents compared for `near`."""
+    """How many documents were compared for `near`."""
     spans: list[Span]
-    """The most frequent first."""
+    """Repeated passages, the most frequent first."""
     kept: int
-    """One in so many n-grams was counted."""
+    """One of this many n-grams was counted."""
 
 
-def equal_documents(split: Split, hashes: np.ndarray) -> list[np.ndarray]:
-    """Groups of documents with the same ids, the largest group first. `hashes` are those of `document_hashes`."""
+def equal_documents(split: DatasetSplit, hashes: np.ndarray) -> list[np.ndarray]:
+    """Groups of documents with the same ids, by number, the largest first. `hashes` are those of `document_hashes`."""
     order = np.argsort(hashes, kind="stable")
     cuts = np.flatnonzero(np.diff(hashes[order])) + 1
     groups = [group for group in np.split(order, cuts) if len(group) > 1] if len(cuts) + 1 < len(order) else []
@@ -57,14 +58,15 @@ def equal_documents(split: Split, hashes: np.ndarray) -> list[np.ndarray]:
                   key=len, reverse=True)  # fmt: skip
 
 
-def _truly_equal(split: Split, group: np.ndarray) -> np.ndarray:
-    """Those of a group that have the ids of its first."""
+def _truly_equal(split: DatasetSplit, group: np.ndarray) -> np.ndarray:
+    """The documents of a group that have the same ids as its first one."""
     first, *others = (split.tokens[int(split.documents[i]) : int(split.documents[i + 1])] for i in group.tolist())
     return group[[True, *(np.array_equal(first, other) for other in others)]]
 
 
-def spans(data: Dataset, split: Split, config: CheckConfig) -> tuple[list[Span], int]:
-    """Spans of at least `config.span` tokens that occur at least `config.times` times; one in how many was counted."""
+def spans(data: Dataset, split: DatasetSplit, config: CheckConfig) -> tuple[list[Span], int]:
+    """(passages of at least `config.span` tokens that occur at least `config.times` times, k: one of k n-grams was
+    counted)."""
     n, value_of = config.span, values(data.index.vocab_size)
     kept = -(-len(split) // MOST_SPANS)
     positions, hashes = [], []
@@ -94,22 +96,25 @@ def spans(data: Dataset, split: Split, config: CheckConfig) -> tuple[list[Span],
 
 
 def _joined(firsts: np.ndarray, times: np.ndarray, n: int, kept: int) -> list[tuple[int, int, int]]:
-    """(start, stop, best) of spans: n-grams that first occur side by side are one, and `best` is the most frequent."""
+    """(start, stop, best) of passages: n-grams that first occur side by side are joined; `best` is the most frequent
+    one."""
     order = np.argsort(firsts)
     cuts = np.flatnonzero(np.diff(firsts[order]) > (1 if kept == 1 else n)) + 1
     groups = np.split(order, cuts) if len(order) else []
     return [(int(firsts[group[0]]), int(firsts[group[-1]]) + n, int(group[np.argmax(times[group])])) for group in groups]
 
 
-def _confirmed(split: Split, start: int, stop: int, positions: np.ndarray, n: int) -> Span:
-    """A span whose most frequent n-gram is at `positions`, those counted that have the ids of the first of them."""
+def _confirmed(split: DatasetSplit, start: int, stop: int, positions: np.ndarray, n: int) -> Span:
+    """The passage tokens[start:stop], whose most frequent n-gram has its hash at `positions`. Only those positions
+    count that have the same ids as the first one."""
     same = positions[same_ids(split, positions, split, np.full(len(positions), positions[0]), n)]
     times = int((np.diff(same, prepend=-n) >= n).sum())
     return Span(start, stop, times, len(np.unique(document_of(split, same))))
 
 
-def near_documents(data: Dataset, split: Split, equal: list[np.ndarray], config: CheckConfig) -> tuple[list, int]:
-    """(document, the earlier one it nearly repeats) for documents spread evenly, and how many were compared."""
+def near_documents(data: Dataset, split: DatasetSplit, equal: list[np.ndarray], config: CheckConfig) -> tuple[list, int]:
+    """(pairs (document, the earlier one that it nearly repeats), how many documents were compared). Of many documents,
+    an even selection is compared; of `equal` groups, only the first."""
     bounds = split.documents
 
     def text(i: int) -> str:
@@ -126,15 +131,15 @@ def near_documents(data: Dataset, split: Split, equal: list[np.ndarray], config:
     return [(int(numbers[i]), int(numbers[earlier[i]])) for i in np.flatnonzero(earlier >= 0)], len(numbers)
 
 
-def look(data: Dataset, split: Split, hashes: np.ndarray, config: CheckConfig) -> Repeats:
-    """All repetitions within a split."""
+def look(data: Dataset, split: DatasetSplit, hashes: np.ndarray, config: CheckConfig) -> Repeats:
+    """All repetitions within a split. `hashes` are those of `document_hashes`."""
     groups = equal_documents(split, hashes)
     near, compared = near_documents(data, split, groups, config)
     return Repeats(groups, near, compared, *spans(data, split, config))
 
 
-def findings(data: Dataset, split: Split, repeats: Repeats, config: CheckConfig) -> list[Finding]:
-    """What they mean: a warning from 1 % of the documents (or tokens) on, a note below."""
+def findings(data: Dataset, split: DatasetSplit, repeats: Repeats, config: CheckConfig) -> list[Finding]:
+    """What the repetitions mean: a warning if they make 1 % of the documents (or tokens) or more, a note if less."""
     found, bounds = [], split.documents
 
     def text(document: int) -> str:
@@ -142,19 +147,19 @@ def findings(data: Dataset, split: Split, repeats: Repeats, config: CheckConfig)
 
     if groups := repeats.groups:
         extra = sum(len(group) - 1 for group in groups)
-        places = [Place(f"{split.name} document {group[0]:,} is there {len(group):,} times", text(group[0]))
+        places = [Place(f"{split.name} document {group[0]:,} occurs {len(group):,} times", text(group[0]))
                   for group in groups[:MOST_PLACES]]  # fmt: skip
         what = f"{extra:,} of {len(bounds) - 1:,} documents of {split.name} repeat an earlier one exactly"
-        remedy = "Prepare it from the text again: exact repetitions are dropped then."
+        remedy = "Prepare the dataset again from its text: `glass prepare` drops exact repetitions."
         found.append(_finding(extra / (len(bounds) - 1), what, remedy, places))
     if near := repeats.near:
         places = [Place(f"{split.name} document {later:,} nearly repeats document {earlier:,}", text(later))
                   for later, earlier in near[:MOST_PLACES]]  # fmt: skip
         of = f"{repeats.compared:,} documents of {split.name}" + (
-            ", taken evenly," if repeats.compared < len(bounds) - 1 - sum(len(group) - 1 for group in groups) else ""
+            ", evenly spread," if repeats.compared < len(bounds) - 1 - sum(len(group) - 1 for group in groups) else ""
         )
-        what = f"{len(near):,} of {of} nearly repeat an earlier one (similarity from {config.near:g} on)"
-        remedy = f"Prepare it again with data.near_duplicates={config.near:g}."
+        what = f"{len(near):,} of {of} nearly repeat an earlier one (similarity {config.near:g} or more)"
+        remedy = f"Prepare the dataset again with data.near_duplicates={config.near:g}, which drops them."
         found.append(_finding(len(near) / repeats.compared, what, remedy, places))
     if repeats.spans:
         firsts = document_of(split, np.array([span.start for span in repeats.spans]))
@@ -164,8 +169,8 @@ def findings(data: Dataset, split: Split, repeats: Repeats, config: CheckConfig)
         tokens = sum((span.times - 1) * config.span for span in repeats.spans)
         more = "at least " * (len(repeats.spans) == 4 * MOST_PLACES)
         many = f"{more}{counted(len(repeats.spans), 'passage')} of {config.span} tokens or more"
-        what = f"in {split.name}, {many} stand {config.times} times or more"
-        remedy = "If they are boilerplate, add the cleaning step boilerplate_lines to data.clean.steps, or give less of it."
+        what = f"in {split.name}, {many} occur {config.times} times or more"
+        remedy = "If this is boilerplate, add boilerplate_lines to data.clean.steps, or leave some of this text out."
         found.append(_finding(tokens / len(split), what, remedy, places))
     return found
 

@@ -1,43 +1,52 @@
-"""What is in a dataset, in numbers: how long documents are, which tokens occur, in which scripts, and how well counting
-alone predicts the validation split (the yardstick for every model trained on it)."""
+"""What is in a dataset, in numbers: how long its documents are, which tokens occur, which scripts they are written in,
+and how well n-grams predict the validation split (what to compare every model with that is trained on it)."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from glassformer.data.clean.scripts import SCRIPTS, Classes
-from glassformer.data.ngram import MOST_COUNTED, NGram, evenly, targets
+from glassformer.data.ngram import MOST_COUNTED, NGram, evenly
 from glassformer.data.shards import Dataset, Split
 from glassformer.lab.check.hashes import blocks
 
 ORDER = 5
 MOST_JUDGED = 500_000  # validation tokens that the n-grams predict
 STRETCH = 1024  # tokens at a time, of those
-MOST_CHARACTERS = 4_000_000  # whose scripts are looked at, about
+MOST_CHARACTERS = 4_000_000  # whose scripts are counted, about
 SAMPLES = 256
 
 
 class Statistics(NamedTuple):
-    """Of one dataset. Lengths are in tokens, without separators."""
+    """The numbers of one dataset."""
 
     lengths: dict[str, np.ndarray]
-    """(n_documents,) int64 of "train" and "validation"."""
+    """For "train" and "validation": (n_documents,) int64, the tokens of each document without its separator."""
     counts: np.ndarray
     """(V,) int64: how often each id occurs in train."""
     scripts: dict[str, float]
-    """The share of each class of characters in the bytes of train; those that occur, the most frequent first."""
+    """The share of each class of characters in the bytes of train. Only classes that occur, the most frequent first."""
     yardsticks: list[float]
     """Bits per byte of the 1-gram, the 2-gram ... on validation."""
     counted: int
-    """Training tokens that the n-grams counted."""
+    """How many training tokens the n-grams counted."""
 
-    def unused(self) -> np.ndarray:
+    def frequent(self) -> list[int]:
+        """The ids that occur in train, the most frequent first."""
+        order = np.argsort(-self.counts, kind="stable")
+        return order[: int((self.counts > 0).sum())].tolist()
+
+    def unused(self) -> list[int]:
         """The ids that do not occur in train."""
-        return np.flatnonzero(self.counts == 0)
+        return np.flatnonzero(self.counts == 0).tolist()
+
+    def unused_bytes(self, token_bytes: list[bytes]) -> int:
+        """How many of the unused ids stand for a single byte."""
+        return sum(len(token_bytes[id]) == 1 for id in self.unused())
 
 
 def compute(data: Dataset) -> Statistics:
-    """Reads train once, and samples of both splits."""
+    """The statistics of a dataset. Reads train once, and samples of both splits."""
     counts = np.zeros(data.index.vocab_size, np.int64)
     for _, ids in blocks(data.train):
         counts += np.bincount(ids, minlength=len(counts))
@@ -46,15 +55,15 @@ def compute(data: Dataset) -> Statistics:
 
 
 def yardsticks(data: Dataset) -> list[float]:
-    """Bits per byte of the 1-gram to 5-gram, on at most MOST_JUDGED validation tokens; none for a text of one token."""
+    """Bits per byte of the 1-gram to the 5-gram, on at most MOST_JUDGED validation tokens; empty if validation is one
+    token."""
     ngram = NGram.fit(evenly(data.train.tokens), ORDER, data.index.vocab_size)
     starts = np.arange(0, len(data.validation) - 1, STRETCH)
     if not len(starts):
         return []
     n = min(len(starts), MOST_JUDGED // STRETCH)
-    ids, places = targets(data.validation.tokens, starts[np.arange(n) * len(starts) // n].tolist(), STRETCH, ORDER - 1)
-    n_bytes = np.array([len(piece) for piece in data.tokenizer.token_bytes])[ids[places]].sum()
-    return [float(nats[places].sum() / np.log(2) / max(1, n_bytes)) for nats in ngram.nats_of_orders(ids)]
+    starts = starts[np.arange(n) * len(starts) // n].tolist()
+    return ngram.bits_per_byte_of_orders(data.validation.tokens, starts, STRETCH, data.tokenizer.token_bytes)
 
 
 def _scripts(data: Dataset) -> dict[str, float]:
@@ -66,7 +75,7 @@ def _scripts(data: Dataset) -> dict[str, float]:
 
 
 def _samples(data: Dataset, split: Split) -> list[str]:
-    """Stretches of text spread evenly; characters that are cut at their ends become U+FFFD, and are left out."""
+    """Stretches of text, evenly spread. Characters that are cut at the ends of a stretch are left out."""
     ids = evenly(split.tokens, MOST_CHARACTERS // 4)
     ids = ids[~np.isin(ids, list(data.tokenizer.special.values()))]
     pieces = np.array_split(ids, SAMPLES)

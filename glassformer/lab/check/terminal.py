@@ -1,4 +1,6 @@
-"""What a check found, on the terminal: findings first, then a page of numbers."""
+"""`glass data check` on a terminal: the findings first, then the numbers."""
+
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -6,68 +8,48 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from glassformer.lab.check import Finding, counted
-from glassformer.lab.check.look import Checked, Looked
+from glassformer.lab.check import CheckConfig, Finding, counted
+from glassformer.lab.check.look import Checked, Looked, look
+from glassformer.lab.check.page import write_page
 from glassformer.pages.frame import visible
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 PLACES = 3
-CHECKS = ("integrity", "leaks", "repeats", "oddities")
+
+
+def check(console: Console, folder: Path, config: CheckConfig, output: Path | None = None) -> int:
+    """Check a dataset, or the dataset of a run; print what was found and write the page, beside the dataset or to
+    `output`.
+
+    Returns the number of findings that are errors. Raises GlassError for a folder that is neither.
+    """
+    with console.status("") as status:
+        checked = look(folder, config, status.update)
+    show(checked, console)
+    output = output or checked.folder.with_name(f"{checked.folder.resolve().name}.check.html")
+    write_page(checked, output)
+    console.print(f"\nEverything, with histograms: open {output}", markup=False, soft_wrap=True)
+    return checked.counts["error"]
 
 
 def show(checked: Checked, console: Console) -> None:
-    """Print everything; long lists are cut off, the page has more."""
+    """Print everything; long lists are cut off, and the page has more."""
     index = checked.index
     console.print(f"[bold]{escape(str(checked.folder))}[/]  {counted(index.train.documents, 'document')} to learn from, "
                   f"{index.validation.documents:,} held out ({escape(index.split_rule)})\n", soft_wrap=True)  # fmt: skip
     for finding in checked.findings:
         _finding(finding, console)
     if checked.looked is None:
-        console.print("Nothing else was checked: first the dataset must be whole.\n", style="yellow")
+        console.print("Nothing else was checked: the dataset must be repaired first.\n", style="yellow")
         return
-    if names := clean(checked):
+    if names := checked.clean:
         console.print(f"[green]nothing wrong:[/] {', '.join(names)}  [dim]({checked.seconds:.1f} s)[/]")
-    for line in limits(checked):
+    for line in checked.limits:
         console.print(line, style="dim")
     console.print()
     console.print(_sizes(checked))
     console.print()
     _statistics(checked.looked, console)
-
-
-def clean(checked: Checked) -> list[str]:
-    """The checks that were made and found nothing."""
-    if checked.looked is None:
-        return []
-    found = {finding.check for finding in checked.findings}
-    if not checked.looked.overlap.compared:
-        found.add("leaks")
-    if not checked.looked.measures["train"].judged:
-        found.add("oddities")
-    return [name for name in CHECKS if name not in found]
-
-
-def limits(checked: Checked) -> list[str]:
-    """What was looked at in part only."""
-    looked = checked.looked
-    if looked is None:
-        return []
-    lines = []
-    text = len(looked.data.validation) - looked.data.validation.index.documents
-    if looked.overlap.compared < text:
-        short = f"; documents of less than {checked.config.n} tokens only as a whole"
-        lines.append(f"leaks: {looked.overlap.compared:,} of {text:,} validation tokens were compared with train{short}")
-    for name, split in looked.repeats.items():
-        documents = checked.index.train.documents if name == "train" else checked.index.validation.documents
-        if split.kept > 1:
-            lines.append(f"repeated passages of {name}: one n-gram in {split.kept} was counted, short ones may be missed")
-        if split.compared < documents - sum(len(group) - 1 for group in split.groups):
-            lines.append(f"near repetitions of {name}: {split.compared:,} of {documents:,} documents compared")
-    few = [f"{source} ({name})" if len(checked.index.sources) > 1 else name for name, measures in looked.measures.items()
-           for source in checked.index.sources if source not in measures.judged]  # fmt: skip
-    if few:
-        lines.append(f"odd documents: too few to say what is normal in {', '.join(few)}")
-    return lines
 
 
 def _finding(finding: Finding, console: Console) -> None:
@@ -90,22 +72,21 @@ def _sizes(checked: Checked) -> Table:
     for name in ("train", "validation"):
         sizes = getattr(checked.index, name)
         table.add_row(
-            name, f"{sizes.documents:,}", f"{sizes.tokens:,}", f"{sizes.bytes:,}", f"{sizes.bytes / sizes.tokens:.2f}",
-            f"{sizes.tokens / sizes.documents:,.0f}",
+            name, f"{sizes.documents:,}", f"{sizes.tokens:,}", f"{sizes.bytes:,}", f"{sizes.bytes_per_token:.2f}",
+            f"{sizes.tokens_per_document:,.0f}",
         )  # fmt: skip
     return table
 
 
 def _statistics(looked: Looked, console: Console) -> None:
-    statistics, n_train, token_bytes = looked.statistics, len(looked.data.train), looked.data.tokenizer.token_bytes
+    statistics, n_train = looked.statistics, len(looked.data.train)
     if orders := statistics.yardsticks:
         told = ", ".join(f"{k}-gram {bpb:.3f}" for k, bpb in enumerate(orders, start=1))
-        console.print(f"[bold]yardstick[/] (bits per byte of validation by counting): {told}", soft_wrap=True)
+        console.print(f"[bold]n-grams[/] (bits per byte of validation): {told}", soft_wrap=True)
         if statistics.counted < n_train:
             console.print(f"  counted on {statistics.counted:,} of {n_train:,} tokens, evenly spread", style="dim")
     shares = ", ".join(f"{name} {share:.1%}" for name, share in list(statistics.scripts.items())[:6])
     console.print(f"[bold]characters[/] {shares}", soft_wrap=True)
-    unused = statistics.unused()
-    single = sum(len(token_bytes[id]) == 1 for id in unused.tolist())
+    unused, single = statistics.unused(), statistics.unused_bytes(looked.data.tokenizer.token_bytes)
     of_bytes = f" ({single:,} are single bytes)" if single else ""
     console.print(f"[bold]vocabulary[/] {len(unused):,} of {len(statistics.counts):,} ids are never used{of_bytes}")

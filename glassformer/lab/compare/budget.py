@@ -1,8 +1,8 @@
 """Equal budgets: how many steps each model gets.
 
-steps    tokens of the baseline / tokens in a step
-flops    FLOPs of the baseline / FLOPs in a step, counted on a step of fake tensors (`glass plan`), the optimizer's included
-time     seconds of the baseline / seconds of a step, measured here, optimizer included
+    steps    tokens of the baseline's run / tokens in a step of this model
+    flops    FLOPs of the baseline's run / FLOPs in a step, the optimizer's included (counted as `glass plan` does)
+    time     seconds of the baseline's run / seconds of a step, the optimizer included (measured on this machine)
 """
 
 import statistics
@@ -17,31 +17,33 @@ from glassformer.lab.compare.design import Budget
 from glassformer.lab.plan.trace import grown, peak, traced
 from glassformer.model.cost import parameters_by_part
 from glassformer.recipes import launch
+from glassformer.recipes.build import sized
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.run import Run
 
 PROBED = 12
-"""Steps of a measurement; the first quarter warms up and is not counted."""
+"""Steps of a speed measurement; the first quarter is a warm-up and does not count."""
 
 
 class Stopped(Exception):
-    """Ctrl-C: what was trained is saved."""
+    """The user pressed Ctrl-C; what was trained so far is saved."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model of a recipe takes."""
+    """What the model of a recipe costs to train."""
 
     parameters: int
     tokens_per_step: int
     flops_per_step: float
     memory: float
-    """Bytes of tensors at the worst moment."""
+    """Peak bytes of tensors."""
 
 
 def cost(recipe: Recipe, data: Dataset, precision: str) -> Cost:
-    """Counted on fake tensors that allocate nothing; in a real step if a part looks at its numbers."""
-    recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
+    """The cost of a recipe, counted on a step of fake tensors, which compute and allocate nothing. If a part of the
+    model looks at the values of its tensors, a real step is made instead."""
+    recipe = sized(recipe, data)
     traces = traced(recipe, precision, may_compute=True)
     tokens = recipe.train.batch_size * recipe.model.context_length
     flops = grown(traces, recipe, lambda t: t.flops / t.tokens) * tokens + grown(traces, recipe, lambda t: t.update_flops)
@@ -49,7 +51,7 @@ def cost(recipe: Recipe, data: Dataset, precision: str) -> Cost:
 
 
 def probe(recipe: Recipe, data: Dataset, steps: int = PROBED) -> tuple[str, float]:
-    """(precision, seconds of a step) from a short run that leaves nothing behind. Raises Stopped."""
+    """(precision, seconds per step), measured in a short run that leaves no files behind. Raises Stopped."""
     short = recipe.override(
         f"train.steps={steps}", "train.log_every=1", "train.eval_every=1000", "train.sample_every=0",
         "train.checkpoint_every=1000", f"train.eval_tokens={recipe.model.context_length}",
@@ -64,14 +66,15 @@ def probe(recipe: Recipe, data: Dataset, steps: int = PROBED) -> tuple[str, floa
 
 
 def unwatched(steps: int, done: int) -> Any:
-    """Nobody looks."""
+    """Show no progress: for `launch.train` where nobody watches."""
     return nullcontext(lambda line: None)
 
 
 def equal_steps(
     budget: Budget, steps: int, baseline: Cost, other: Cost, times: tuple[float, float] | None
 ) -> int:  # fmt: skip
-    """The steps of `other` that take as much as `steps` of the baseline; `times` are the seconds of their steps."""
+    """How many steps of `other` cost as much as `steps` of the baseline; `times` are the seconds per step of the
+    two."""
     if budget == "steps":
         share = baseline.tokens_per_step / other.tokens_per_step
     elif budget == "flops":

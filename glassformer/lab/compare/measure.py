@@ -1,12 +1,13 @@
 """What is measured of a trained run: bits per byte, texts longer than any in training, stories, speed.
 
-Every model of a comparison is judged on the same held-out documents (`held_out`), in 32 bits, whatever its context length
-and its vocabulary: windows chosen by either would be other text, and a paired test takes a difference of the text, which is
-the same for every seed, for one of the models. (The evaluations during training do choose so; they draw the curves.)
+Every model of a comparison is judged on the same held-out documents (`held_out`), in 32 bits, whatever its context
+length and its vocabulary. Windows that depend on these would hold other text for each model, and a paired test would
+take that difference of the texts, which is the same at every seed, for a difference of the models. (The evaluations
+during training do use such windows; they only draw the curves.)
 
-All lengths predict the same tokens; a longer window only lets a token look further back. So a model that can use what it
-has never seen (places beyond its training context) needs fewer bits at 4x, one that can ignore it as many, and one that is
-confused by it more.
+The same tokens are predicted at every length; in a longer window a token can look further back. So a model that can use
+positions beyond its training context needs fewer bits at 4x, one that ignores them needs as many, and one that is
+confused by them needs more.
 """
 
 import copy
@@ -18,13 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from glassformer.corpora.village import Village
-from glassformer.corpora.village.score import prompts, score
+from glassformer.corpora.village.score import score
 from glassformer.data.batches import Batch, uniform
 from glassformer.data.shards import Dataset
-from glassformer.generate.text import complete
-from glassformer.lab.evaluate import STORY_TOKENS
+from glassformer.lab import stories
 from glassformer.model.gpt import GPT
+from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
@@ -34,37 +34,38 @@ from glassformer.train.precision import Precision
 LENGTHS = (1, 2, 4)
 """Multiples of the training context."""
 MOST_BYTES = 1 << 18
-"""Of held-out text, read at each length: about as much as the 65,536 tokens of an evaluation in training."""
+"""Bytes of held-out text that are read at each length: about as much as the 65,536 tokens of an evaluation in
+training."""
 LEAST_DOCUMENTS = 16
-"""No document gives more than this part of the text, where there are as many."""
+"""If there are so many documents, none of them gives more than its equal part of the text."""
 STORIES = 8
-"""Written after each run, where stories can be judged."""
+"""Stories that each run writes, if stories can be judged."""
 TOKENS_FOR_STORIES = 1_000_000
-"""Models that have read less than this write no sentences worth checking."""
+"""Models that have read fewer tokens than this write no sentences worth checking."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run. Bits per byte are None where the model cannot, or where training diverged."""
+    """The measurements of one run. Bits per byte are None if training diverged or the model cannot read that far."""
 
     bpb: float | None
     tokens_per_s: float
     memory_gb: float | None
     lengths: dict[str, float | None]
-    """Bits per byte by multiple of the training context."""
+    """Bits per byte by multiple of the training context ("1", "2", "4")."""
     understood: float | None = None
     """The share of sentences in its stories that the village's checker can read."""
     consistent: float | None = None
-    """The share of claims in them that contradict nothing before them."""
+    """The share of claims in its stories that contradict nothing that was said before."""
     judged_bytes: int | None = None
-    """Of held-out text; None where nothing was judged."""
+    """Bytes of held-out text that were predicted; None if training diverged."""
 
 
 def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
-    """Read from the run, or measured now and logged in it (kind `compare`)."""
+    """The measurements in the run's log (kind `compare`); if there are none, they are made now and logged."""
     run = Run.open(folder)
     names, kept = Measured.__dataclass_fields__, run.metrics("compare")
-    if kept and names.keys() <= kept[-1].keys():  # a line without the bytes was judged on text that the model chose
+    if kept and names.keys() <= kept[-1].keys():  # an older line was judged on other text
         return Measured(**{name: kept[-1][name] for name in names})
     train = run.metrics("train")
     recipe, memory = Recipe.parse(run.recipe()), train[-1]["memory_gb"] if train and device.type == "cuda" else None
@@ -73,9 +74,9 @@ def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
         result = Measured(None, speed, memory, {str(k): None for k in LENGTHS})
     else:
         saved = checkpoint.load(folder)
-        model = saved.model(device=device)
+        model = build_model(recipe, saved=saved).to(device).eval()
         ids = held_out(data)
-        found, told = lengths(model, ids, data, recipe), stories(model, data, recipe)
+        found, told = lengths(model, ids, data, recipe), story_shares(model, data, recipe)
         n_bytes = int(byte_lengths(data.tokenizer.token_bytes)[ids[1:]].sum())
         result = Measured(found["1"], speed, memory, found, *told, n_bytes)
     run.log("compare", train[-1]["step"] if train else 0, **asdict(result))
@@ -83,22 +84,17 @@ def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
 
 
 def diverged(run: Run) -> bool:
-    """Whether training stopped at a number that is none."""
+    """Whether training stopped because a value was not a finite number."""
     return any(event["what"] == "nan" for event in run.metrics("event"))
 
 
-def finished(run: Run) -> bool:
-    """Whether nothing is left to train."""
-    return diverged(run) or any(event["what"] == "done" for event in run.metrics("event"))
-
-
 def held_out(data: Dataset) -> np.ndarray:
-    """(n,) int64: the ids of the held-out documents that judge; each but the first is predicted.
+    """(n,) int64: the ids of the held-out documents on which models are judged; each id but the first is predicted.
 
-    The documents are drawn by their number and counted in bytes, about MOST_BYTES, so they are the same text for every
-    tokenizer that gives back what it reads. From a long document only the beginning is taken, to the token that reaches
-    the limit: there, and only there, two tokenizers may differ by less than a token. They come in the corpus's order,
-    one after another as in training.
+    Documents are drawn by their number and counted in bytes, about MOST_BYTES in all, so they are the same text for
+    every tokenizer that decodes to the text it encoded. Of a long document only the beginning is taken, up to the token
+    that reaches the limit; there two tokenizers may differ by less than a token. The documents stand in the corpus's
+    order, one after another as in training.
     """
     split, bytes_of = data.validation, np.array([len(piece) for piece in data.tokenizer.token_bytes])
     bounds, n = split.documents, len(split.documents) - 1
@@ -115,10 +111,11 @@ def held_out(data: Dataset) -> np.ndarray:
 
 
 def lengths(model: GPT, ids: np.ndarray, data: Dataset, recipe: Recipe) -> dict[str, float | None]:
-    """Bits per byte of `ids` (n,) read in windows of 1, 2 and 4 contexts: the same targets at each length."""
-    T, device = recipe.model.context_length, next(model.parameters()).device
+    """Bits per byte of `ids` (n,), read in windows of 1, 2 and 4 training contexts; the targets are the same each
+    time."""
+    T, device = recipe.model.context_length, model.device
     bytes_of, found = byte_lengths(data.tokenizer.token_bytes), {}
-    text = Batch.of(ids[None, :-1], ids[None, 1:].copy())  # one row, (1, n - 1)
+    text = Batch.of(ids[None])  # one row, (1, n - 1)
     for k in LENGTHS:
         found[str(k)] = None
         if k == 1 or reaches(model, k * T):
@@ -131,25 +128,22 @@ def lengths(model: GPT, ids: np.ndarray, data: Dataset, recipe: Recipe) -> dict[
 
 @torch.no_grad()
 def reaches(model: GPT, length: int) -> bool:
-    """Whether the model can read `length` tokens at once: a table of places, or of pairs of them, ends.
+    """Whether the model can read `length` tokens at once. A model with a table of positions cannot read beyond its end.
 
-    It reads them as a copy on the CPU: on a GPU an index out of range would end the process's use of it.
+    This is tried with a copy on the CPU, because on a GPU an index out of range makes the GPU unusable for the process.
     """
     try:
         copy.deepcopy(model).cpu().eval().hidden(torch.zeros(1, length, dtype=torch.int64))
-    except (IndexError, RuntimeError):  # of a lookup, and of shapes that do not go together
+    except (IndexError, RuntimeError):  # a lookup out of range, or shapes that do not match
         return False
     return True
 
 
-def stories(model: GPT, data: Dataset, recipe: Recipe) -> tuple[float, float] | tuple[None, None]:
-    """Shares of understood sentences and of consistent claims in a few stories; None where they cannot be judged."""
+def story_shares(model: GPT, data: Dataset, recipe: Recipe) -> tuple[float, float] | tuple[None, None]:
+    """Shares of understood sentences and of consistent claims in a few stories; None if stories cannot be judged."""
     read = recipe.train.steps * recipe.train.batch_size * recipe.model.context_length
-    if not isinstance(recipe.corpus, Village) or read < TOKENS_FOR_STORIES:
+    openings = stories.openings(recipe, data, STORIES) if read >= TOKENS_FOR_STORIES else []
+    if not openings:
         return None, None
-    openings = prompts(STORIES, recipe.corpus.seed)
-    if any(len(data.tokenizer.encode(text)) >= recipe.model.context_length for text in openings):
-        return None, None
-    texts = complete(model, data.tokenizer, openings, recipe.sample.override(f"max_new_tokens={STORY_TOKENS}"))
-    found = score(p + t for p, t in zip(openings, texts))
+    found = score(stories.by_model(model, data, recipe, openings))
     return found.understood, found.consistent

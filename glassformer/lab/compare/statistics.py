@@ -1,12 +1,14 @@
-"""Whether one model is better than another, from a few seeds: the paired t-test (Student, 1908), with Holm's correction.
+"""Whether one model is better than another, from a few seeds: the paired t-test (Student, 1908), with Holm's
+correction.
 
-Each seed trains both models on the same batches in the same order, so what a lucky batch does to one it does to the
-other, and the differences d_1 .. d_n vary less than the results:
+With the same seed both models read the same batches in the same order, so a lucky batch helps both, and the differences
+d_1 .. d_n vary less than the results themselves:
 
-    mean(d) +- t(0.99, n - 1) s / sqrt(n)        s the standard deviation of the differences
+    mean(d) +- t(0.99, n - 1) s / sqrt(n)        s is the standard deviation of the differences
 
-Several variants against one baseline give chance several opportunities. Holm (1979): order the p-values, and compare the
-smallest with 0.02 / k, the next with 0.02 / (k - 1), until one fails; then one false alarm in fifty is that of all k.
+Several variants against one baseline give chance several opportunities. Holm (1979): sort the p-values, compare the
+smallest with 0.02 / k, the next with 0.02 / (k - 1), and stop at the first that fails. Then the probability of any
+false alarm among all k tests is at most 0.02.
 """
 
 import math
@@ -15,13 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ALPHA = 0.02
-"""The share of comparisons of equal models that may be called different. With the usual 0.05, one set of 200 such
-comparisons in two would have more than 10 false alarms."""
+"""The probability of calling two equal models different. With the usual 0.05, 200 comparisons of equal models would
+give more than 10 false alarms half of the time."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Variant minus baseline over the same seeds, as a share of the baseline's mean: negative is fewer bits."""
+    """Variant minus baseline over the same seeds, as a share of the baseline's mean. Negative: the variant needs fewer
+    bits."""
 
     mean: float
     low: float
@@ -31,12 +34,12 @@ class Difference:
 
     @property
     def identical(self) -> bool:
-        """Whether every pair was the same to the last bit."""
+        """Whether the two results were equal to the last bit at every seed."""
         return self.mean == 0 and (self.seeds == 1 or self.low == self.high)
 
 
 def paired(baseline: Sequence[float], variant: Sequence[float]) -> Difference:
-    """The difference with its 98 % interval. One seed gives an interval without ends."""
+    """The difference with its 98 % confidence interval. With one seed the interval is infinite."""
     n, scale = len(baseline), statistics.fmean(baseline)
     differences = [b - a for a, b in zip(baseline, variant, strict=True)]
     mean = statistics.fmean(differences)
@@ -44,7 +47,7 @@ def paired(baseline: Sequence[float], variant: Sequence[float]) -> Difference:
         return Difference(mean / scale, -math.inf, math.inf, 1.0, n)
     error = statistics.stdev(differences) / math.sqrt(n)
     reach = quantile(1 - ALPHA / 2, n - 1) * error
-    if error == 0:  # bit for bit the same in every seed, or shifted by the same amount
+    if error == 0:  # equal at every seed, or shifted by the same amount at every seed
         p = 1.0 if mean == 0 else 0.0
     else:
         p = 2 * (1 - cdf(abs(mean) / error, n - 1))
@@ -52,7 +55,7 @@ def paired(baseline: Sequence[float], variant: Sequence[float]) -> Difference:
 
 
 def holm(p_values: Sequence[float]) -> list[bool]:
-    """For each p-value whether it counts as a difference when all of them are tested together."""
+    """For each p-value, whether it shows a difference when all of them are tested together."""
     found = [False] * len(p_values)
     for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         if p_values[i] > ALPHA / (len(p_values) - rank):
@@ -62,7 +65,8 @@ def holm(p_values: Sequence[float]) -> list[bool]:
 
 
 def cdf(t: float, freedom: int) -> float:
-    """P(T <= t) of Student's t with `freedom` degrees, by the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4."""
+    """P(T <= t) for Student's t with `freedom` degrees of freedom, by the finite sums of Abramowitz and Stegun, 26.7.3
+    and 26.7.4."""
     angle = math.atan2(t, math.sqrt(freedom))
     cosine, even = math.cos(angle), freedom % 2 == 0
     term = 1.0 if even else cosine
@@ -75,7 +79,7 @@ def cdf(t: float, freedom: int) -> float:
 
 
 def quantile(share: float, freedom: int) -> float:
-    """The t with P(T <= t) = share, for shares of a half and more: by bisection."""
+    """The t for which P(T <= t) = share, found by bisection; the share must be 0.5 or more."""
     low, high = 0.0, 1.0
     while cdf(high, freedom) < share:
         high *= 2
@@ -86,7 +90,7 @@ def quantile(share: float, freedom: int) -> float:
 
 
 def verdict(name: str, found: Difference, counts: bool, together: int) -> str:
-    """One sentence. `counts` is Holm's answer, `together` how many variants were tested."""
+    """The result in one sentence. `counts` is `holm`'s answer; `together` is how many variants were tested."""
     seeds = f"{found.seeds} {'seed' if found.seeds == 1 else 'seeds'}"
     if found.identical:
         return f"{name}: identical to the last bit at {seeds}: the setting had no effect"
@@ -98,11 +102,16 @@ def verdict(name: str, found: Difference, counts: bool, together: int) -> str:
         return f"{name} needs {needs} (98 % interval {percent(low)} to {percent(high)}, {seeds})"
     interval = f"98 % interval {percent(found.low, '+')} to {percent(found.high, '+')} %"
     if found.p <= ALPHA:
-        interval += f"; alone it would count, among {together} variants it may be chance (Holm)"
+        interval += f"; tested alone it would count, but among {together} variants it may be chance (Holm)"
     return f"{name}: no difference shown at {seeds} ({interval})"
 
 
 def percent(share: float, sign: str = "") -> str:
-    """A share in percent: a digit behind the point, or the first two that are not zero. `sign` "+" writes the plus too."""
+    """A share in percent, with one decimal, or with two significant digits if it is small. `sign` "+" also writes a
+    plus.
+
+    >>> percent(0.0123), percent(0.000123, "+")
+    ('1.2', '+0.012')
+    """
     value = 100 * share
     return f"{value:{sign}.1f}" if value == 0 or abs(value) >= 0.1 else f"{value:{sign}.2g}"

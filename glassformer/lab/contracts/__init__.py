@@ -40,7 +40,7 @@ def slot_of(path: str) -> str:
                 variant_class(kind, path)
                 return name
             except PydanticCustomError as error:
-                told = told if "and it defines 0" in str(error) else str(error)
+                told = told if "but it defines 0" in str(error) else str(error)
     raise SettingError(
         told or f"{path} defines no part of a model; subclass Mixer, Position, MLP, Norm, Residual or Head"
     )

@@ -34,10 +34,11 @@ def learning(gpt: GPT) -> dict[str, torch.nn.Parameter]:
 
 
 def loss_of(gpt: GPT, batch: Tensor) -> Tensor:
-    x, targets = gpt.hidden(batch[:, :-1]), batch[:, 1:]
-    nats = gpt.kernels.cross_entropy(gpt.logits(x).flatten(0, 1), targets.flatten()).mean()
-    extra = gpt.extra_loss(x, targets)
-    return nats if extra is None else nats + extra
+    """The mean nats of the next token, and the auxiliary losses, whatever the model's mode is."""
+    was_training = gpt.training
+    nats = gpt.train()(batch[:, :-1], batch[:, 1:]).mean()
+    gpt.train(was_training)
+    return nats
 
 
 def check(actual: Tensor, expected: Tensor, what: str, tolerance: float = 1e-5) -> None:
@@ -85,7 +86,7 @@ def decode_equals_forward(c: Combination) -> None:
     whole = gpt(batch)
     for prompt in (1, 4, T):
         cache = gpt.make_cache(B, T)
-        parts = [gpt(batch[:, :prompt], cache)] + [gpt(batch[:, t : t + 1], cache) for t in range(prompt, T)]
+        parts = [gpt(batch[:, :prompt], cache=cache)] + [gpt(batch[:, t : t + 1], cache=cache) for t in range(prompt, T)]
         check(torch.cat(parts, 1), whole, f"prefill of {prompt}, then decode (row, position, token)")
 
 
@@ -94,7 +95,7 @@ def chunked_prefill_equals_whole(c: Combination) -> None:
     whole = gpt(batch)
     for chunks in ((1, 15), (2, 3, 4, 5, 2), (8, 8), (15, 1)):
         cache = gpt.make_cache(B, CONTEXT)
-        parts = [gpt(part, cache) for part in batch.split(chunks, 1)]
+        parts = [gpt(part, cache=cache) for part in batch.split(chunks, 1)]
         check(torch.cat(parts, 1), whole, f"chunks of {chunks} (row, position, token)")
 
 
@@ -212,7 +213,7 @@ def works_in_bfloat16(c: Combination) -> None:
     exact = gpt(batch)
     with torch.autocast("cpu", torch.bfloat16):
         logits, cache = gpt(batch), gpt.make_cache(B, T)
-        cached = torch.cat([gpt(part, cache) for part in batch.split([5, 1, 1, 2], 1)], 1)
+        cached = torch.cat([gpt(part, cache=cache) for part in batch.split([5, 1, 1, 2], 1)], 1)
         loss_of(gpt, batch).backward()
     # A norm of a write that happens to be near 0 magnifies any rounding: four times what that of projections alone does.
     moved = (model(c, rounding_projections()).double()(batch) - model(c).double()(batch)).abs().max().item()

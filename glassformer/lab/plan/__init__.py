@@ -1,33 +1,33 @@
-"""The plan of a run before it is run: will it fit, how long does it take, what will I get.
+"""The plan of a run before it is run: will it fit, how long will it take, what will I get?
 
-Nothing is allocated: parameters are counted on the meta device, bytes and operators come from a step on fake tensors
-(`trace`), seconds from three numbers of a machine (`clock`, `hardware`), the loss from a scaling law (`scaling`). Read
-`plan()` below; `view` prints it and `advice` says what to change when it does not fit.
+Nothing is allocated. Parameters are counted on the meta device; bytes and operators come from a step on fake tensors
+(`trace`), seconds from three numbers of a machine (`clock`, `hardware`), the loss from a scaling law (`scaling`). Begin
+with `plan()` below. `advice` says what to change if it does not fit; `terminal` prints the plan.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from glassformer.corpora.files import Files
 from glassformer.data.index import Index
-from glassformer.data.prepare import fingerprint
 from glassformer.errors import GlassError, SettingError
 from glassformer.lab.plan import clock, scaling
 from glassformer.lab.plan.hardware import Hardware
 from glassformer.lab.plan.trace import UPDATE, Trace, cache_bytes, grown, peak, resident, traced
 from glassformer.model.cost import linear, parameters_by_part, shallow_depths
-from glassformer.recipes.build import stem
+from glassformer.recipes.build import dataset_folder
 from glassformer.recipes.presets import Recipe
 from glassformer.tokenizers import TokenizerRecipe
 
 PROCESS = {"cpu": 0.305e9, "cuda": 0.5e9, "mps": 0.5e9}
-"""Bytes of Python and PyTorch themselves (on a GPU: of its context) when training. CPU: measured, 0.25 GB after the
-imports and 0.055 GB more once kernels have run; the others as the field reports."""
+"""Bytes that Python and PyTorch take themselves while training (on a GPU: its context). For a CPU this was measured:
+0.25 GB after the imports and 0.055 GB more once kernels have run. The others are commonly reported values."""
 USABLE = 0.92
-"""The share of a device's memory that a program can have."""
+"""The share of a device's memory that a program can use."""
 BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "bpe": 4.0, "wordpiece": 4.0, "word": 5.0}
-"""Of English, where no prepared dataset says it exactly."""
+"""For English text, used if no prepared dataset gives the exact number."""
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,35 @@ class Memory:
     gradients: float
     optimizer: float
     activations: float
-    """Kept from forward to backward for one micro-batch, logits included."""
+    """What the forward pass of one micro-batch keeps for the backward pass, logits included."""
     passing: float
-    """What else is there at the worst moment: temporaries, the gradient of the logits, what the allocator loses; less
-    what is not there yet, such as gradients before the first backward pass."""
+    """What the peak holds beyond the four above: temporaries, the gradient of the logits and what the allocator loses,
+    minus what does not exist yet at that moment, such as gradients before the first backward pass."""
     process: float
     peak: float
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a run reads."""
+    """The text that a run reads."""
 
     tokens_seen: int
     tokens: float | None
-    """Different ones in the training split, None when nobody knows before it is prepared."""
+    """Tokens of the training split; None if that is not known before the text is prepared."""
     bytes: float | None
-    """On disk."""
+    """Size of the dataset on disk."""
     exact: bool
-    """Whether a prepared dataset says so; else it is an estimate from the size of the text."""
+    """True if these numbers come from a prepared dataset, false if they are estimated from the size of the text."""
+
+    @property
+    def readings(self) -> float | None:
+        """How many times each token of the training split is read; None if their number is not known."""
+        return self.tokens_seen / self.tokens if self.tokens else None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that `glass plan` says. Bytes and seconds."""
+    """Everything that `glass plan` says. Sizes are in bytes, times in seconds."""
 
     recipe: Recipe
     hardware: Hardware
@@ -70,9 +75,9 @@ class Plan:
     parameters: dict[str, int]
     memory: Memory
     sharded: float
-    """Peak bytes a device if weights, gradients and optimizer state are spread over the ranks."""
+    """Peak bytes per device if weights, gradients and optimizer state are split among the ranks (FSDP)."""
     cache: float
-    """Bytes to generate one text of context_length tokens, in fp32."""
+    """Bytes of the KV cache when generating one text of context_length tokens, in fp32."""
     checkpoint: float
     data: Data
     flops_per_token: float
@@ -81,32 +86,58 @@ class Plan:
 
     @property
     def n_parameters(self) -> int:
-        """All of them."""
+        """The sum over all parts of the model."""
         return sum(self.parameters.values())
 
     @property
     def seconds(self) -> float:
-        """Of all steps, without evaluations and samples."""
+        """The time of all steps, without evaluations and samples."""
         return self.seconds_per_step * self.recipe.train.steps
 
     @property
+    def tokens_per_step(self) -> int:
+        """Tokens that one step reads, on all ranks together."""
+        return self.recipe.train.batch_size * self.recipe.model.context_length
+
+    @property
+    def tokens_per_second(self) -> float:
+        """The training speed of all ranks together."""
+        return self.tokens_per_step / self.seconds_per_step
+
+    @property
+    def tokens_per_parameter(self) -> float:
+        """Tokens read during the run for each parameter (`scaling.OPTIMAL` spends a given compute best)."""
+        return self.data.tokens_seen / self.n_parameters
+
+    @property
+    def uniform_loss(self) -> float:
+        """ln V: the loss, in nats per token, of guessing every token with the same probability. Training starts near
+        it."""
+        return math.log(self.recipe.model.vocab_size)
+
+    @property
     def flops(self) -> float:
-        """Of the run."""
+        """FLOPs of the whole run."""
         return self.flops_per_token * self.data.tokens_seen
 
     @property
     def utilisation(self) -> float:
-        """Model FLOPs per second as a share of the stated peak of all devices."""
+        """Model FLOPs per second, as a share of the peak that the maker of the devices states."""
         peak_rate = self.hardware.fp32 if self.precision == "fp32" else self.hardware.narrow
         return self.flops / self.seconds / (peak_rate * self.ranks)
 
     @property
     def fits(self) -> bool:
-        """Whether a device holds it, each rank with a whole model."""
+        """Whether a device has enough memory if each rank holds a whole model."""
         return self.memory.peak <= USABLE * self.hardware.memory
 
+    @property
+    def fits_sharded(self) -> bool:
+        """Whether a device has enough memory if the ranks share weights, gradients and optimizer state (FSDP)."""
+        return self.sharded <= USABLE * self.hardware.memory
+
     def to_json(self) -> dict[str, Any]:
-        """Plain values, the settings included."""
+        """The plan as plain values for JSON, every setting included."""
         tree = {name: value for name, value in vars(self).items() if name not in ("recipe", "loss")}
         tree = {
             name: asdict(value) if hasattr(value, "__dataclass_fields__") else value for name, value in tree.items()
@@ -117,7 +148,7 @@ class Plan:
 
 
 def plan(recipe: Recipe, hardware: Hardware, ranks: int = 1) -> Plan:
-    """The plan of a recipe on `ranks` devices. Raises SettingError when they cannot share the batch."""
+    """The plan of a recipe on `ranks` devices. Raises SettingError if the batch cannot be divided among them."""
     index = prepared(recipe)
     vocabulary = index.vocab_size if index else vocabulary_of(recipe.tokenizer)
     recipe = recipe.override(f"model.vocab_size={vocabulary}")
@@ -129,7 +160,7 @@ def plan(recipe: Recipe, hardware: Hardware, ranks: int = 1) -> Plan:
     memory = _memory(traces, local, hardware)
     states = memory.weights + memory.gradients + memory.optimizer
     data = _data(recipe, index)
-    web = isinstance(recipe.corpus, Files)  # of other corpora the law knows nothing: say what new web text would give
+    web = isinstance(recipe.corpus, Files)  # the law knows only web text: for other corpora, say what that would give
     text = scaling.effective_tokens(data.tokens_seen, data.tokens if web else None)
     return Plan(
         recipe=recipe, hardware=hardware, ranks=ranks, precision=precision, parameters=parts, memory=memory,
@@ -142,12 +173,12 @@ def plan(recipe: Recipe, hardware: Hardware, ranks: int = 1) -> Plan:
 
 
 def share(recipe: Recipe, ranks: int) -> Recipe:
-    """What one of `ranks` devices does of each batch."""
+    """The recipe of one of `ranks` devices, which computes its part of each batch. Raises SettingError."""
     batch, train = recipe.train.batch_size, recipe.train
     if batch % ranks:
         raise SettingError(
-            f"--ranks={ranks} cannot share a batch of {batch} sequences evenly; "
-            "change train.micro_batch_size or train.grad_accumulation"
+            f"--ranks={ranks}: a batch of {batch} sequences cannot be divided evenly among {ranks} devices; "
+            "change --ranks, train.micro_batch_size or train.grad_accumulation"
         )
     rows = min(train.micro_batch_size, batch // ranks)
     rows = next(n for n in range(rows, 0, -1) if batch // ranks % n == 0)
@@ -155,26 +186,27 @@ def share(recipe: Recipe, ranks: int) -> Recipe:
 
 
 def as_traced(hardware: Hardware, precision: str) -> str:
-    """The precision for `trace`: only a CPU in bf16 keeps short attention patterns."""
+    """The precision to trace with: fp16 in place of a GPU's bf16, because in bf16 a CPU, where the trace runs, keeps
+    the attention patterns of short texts and a GPU does not."""
     return precision if hardware.kind == "cpu" or precision == "fp32" else "fp16"
 
 
 def peak_memory(recipe: Recipe, hardware: Hardware, ranks: int, precision: str) -> float:
-    """Bytes at the worst moment on each of `ranks` devices."""
+    """Peak bytes on each of `ranks` devices."""
     local = share(recipe, ranks)
     return _memory(traced(local, as_traced(hardware, precision)), local, hardware).peak
 
 
 def vocabulary_of(tokenizer: TokenizerRecipe) -> int:
-    """The ids it will have; for characters, which only the text knows, no more than bytes would take."""
+    """How many ids the tokenizer will have. A character tokenizer's number depends on the text; the plan assumes as
+    many as a byte tokenizer has."""
     return getattr(tokenizer, "vocab_size", None) or 256 + len(tokenizer.special_from(256))
 
 
 def prepared(recipe: Recipe) -> Index | None:
-    """The index of the recipe's dataset if `glass prepare` or `glass train` has made it."""
+    """The index of the recipe's dataset, if `glass prepare` or `glass train` has made one."""
     try:
-        key = fingerprint(recipe.corpus, recipe.tokenizer, recipe.data)
-        return Index.load(Path("data") / f"{stem(recipe)}-{key[:8]}" / "index.json")
+        return Index.load(dataset_folder(recipe) / "index.json")
     except (GlassError, OSError):
         return None
 
@@ -199,7 +231,7 @@ def _seconds(traces: tuple[Trace, ...], recipe: Recipe, hardware: Hardware) -> f
 
 
 def _exchange(gradients: float, hardware: Hardware, ranks: int) -> float:
-    """Seconds to add up gradients over all ranks in a ring, nothing else going on meanwhile."""
+    """Seconds to sum the gradients of all ranks (a ring all-reduce), with no computation at the same time."""
     return 2 * (ranks - 1) / ranks * gradients / hardware.link
 
 

@@ -1,9 +1,10 @@
-"""What to change when it does not fit: one change at a time, those first that leave the result as it is.
+"""What to change if a run does not fit into memory. Each suggestion is a single change; those that leave the result as
+it is come first.
 
-micro_batch_size down, grad_accumulation up     the same batch, a little slower
-precision                                       16-bit activations
-optimizer=muon                                  4 bytes of state a matrix weight for 8
-context_length                                  another model: it sees less
+    micro_batch_size down, grad_accumulation up     the same batch, a little slower
+    precision                                       16-bit activations
+    optimizer=muon                                  4 instead of 8 bytes of state per weight of a matrix
+    context_length                                  another model, which sees less text at once
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from glassformer.lab.plan.hardware import TABLE
 
 
 def settings_that_fit(found: Plan) -> list[tuple[str, float]]:
-    """(settings to paste, bytes then) for every single change that is enough; empty when none is."""
+    """(settings to paste, peak bytes with them) for each single change that is enough; empty if none is."""
     room = USABLE * found.hardware.memory
     fitting = []
     for choice in _changes(found):
@@ -26,7 +27,7 @@ def settings_that_fit(found: Plan) -> list[tuple[str, float]]:
 
 
 def machines_that_fit(found: Plan) -> list[str]:
-    """What else would hold it: the smallest machine of the table, or how many of this one if they share the states."""
+    """What else would hold it: the smallest machine of the table, or how many of this one if they use FSDP."""
     others = sorted(TABLE, key=lambda row: row.memory)
     fit = [row.name for row in others if found.memory.peak <= USABLE * row.memory]
     advice = [f"--hardware {fit[0]}"] if fit else []
@@ -46,7 +47,7 @@ def _peak(found: Plan, settings: list[str]) -> float:
 
 
 def _changes(found: Plan) -> Iterator[list[list[str]]]:
-    """Kinds of change; of each kind, from mild to strong."""
+    """Each kind of change, as alternatives from mild to strong."""
     train, model, batch = found.recipe.train, found.recipe.model, found.recipe.train.batch_size
     rows = [n for n in range(train.micro_batch_size - 1, 0, -1) if batch % n == 0 and batch // n % found.ranks == 0]
     halves = [n for i, n in enumerate(rows) if i == 0 or n == 1 or n <= train.micro_batch_size // 2]

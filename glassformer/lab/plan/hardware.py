@@ -1,8 +1,8 @@
-"""Machines by name: how fast they multiply, how fast they move bytes, how many bytes they hold.
+"""Machines by name: how fast they multiply, how fast they move bytes, and how much memory they have.
 
-Rates are what the makers state for dense matrices (no sparsity), fp32 without TF32 because that is PyTorch's default,
-16 bits with sums in fp32. Nobody reaches them; `plan/clock.py` says what share is reached. The rows "laptop-..." and the
-Apple chips are classes and reported values, good to a factor of two.
+Rates are what the makers state for dense matrices: fp32 without TF32, which is PyTorch's default, and 16 bits with sums
+in fp32. No program reaches them; `plan/clock.py` says what share is reached. The rows "laptop-..." are typical laptops
+and the Apple rows are reported values; take both as right within a factor of two.
 """
 
 import time
@@ -21,26 +21,26 @@ GB = 10**9
 
 @dataclass(frozen=True)
 class Hardware:
-    """One device."""
+    """One device: a GPU, or the CPU with its memory."""
 
     name: str
     kind: Literal["cpu", "cuda", "mps"]
     fp32: float
     """Floating-point operations per second in fp32 matrix products."""
     narrow: float
-    """The same in the 16-bit format."""
+    """The same in its 16-bit format."""
     bandwidth: float
     """Bytes per second between memory and chip."""
     memory: float
-    """Bytes."""
+    """Bytes of memory."""
     new_pages: float
-    """Bytes per second at which the system finds pages that a program has not had before."""
+    """Bytes per second at which the operating system provides memory pages that are new to the program."""
     link: float
-    """Bytes per second between two devices of a machine."""
+    """Bytes per second between two devices of one machine."""
     precision: str
-    """What `train.precision=auto` would choose here."""
+    """What `train.precision=auto` chooses on this device."""
     measured: bool = False
-    """Whether these numbers were measured a moment ago."""
+    """Whether these numbers were measured a moment ago, rather than taken from the table."""
 
 
 def _gpu(name: str, fp32: float, narrow: float, bandwidth: float, memory: float, link: float, precision: str = "bf16"):
@@ -69,23 +69,24 @@ TABLE = [
 
 
 def names() -> list[str]:
-    """Every name that `named` knows."""
+    """Every name that `--hardware` accepts."""
     return ["this", *(row.name for row in TABLE)]
 
 
 def named(name: str) -> Hardware:
-    """The machine called `name`; "this" is measured now. Raises SettingError with a suggestion."""
+    """The machine called `name`; "this" is measured now. Raises SettingError, with a suggestion."""
     if name == "this":
         return this()
     for row in TABLE:
         if row.name == name.lower():
             return row
     close = suggestion(name.lower(), names())
-    raise SettingError(f"--hardware={name}: no such machine in the table; {close}")
+    raise SettingError(f"--hardware={name}: there is no such machine; {close}")
 
 
 def this() -> Hardware:
-    """This machine, from one product and one copy in under a second: the GPU if torch sees one, else the CPU."""
+    """This machine (its GPU if torch sees one, else its CPU), measured by one product and one copy in under a
+    second."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     n = 4096 if cuda else 1024
@@ -108,7 +109,7 @@ def this() -> Hardware:
 
 
 def fastest(run: Callable[[], object], device: torch.device, seconds: float = 0.15, most: int = 20) -> float:
-    """Seconds of the quickest of a few calls, after one that does not count."""
+    """Seconds of the fastest of a few calls, after one warm-up call."""
     times, end = [], time.perf_counter() + seconds
     run()
     while len(times) < 2 or (len(times) < most and time.perf_counter() < end):

@@ -1,4 +1,5 @@
-"""An operator as a recorder saw it: how many multiplications and bytes it takes. Two that cost the same are equal."""
+"""An operator as the recorder of `trace` saw it: its FLOPs and its bytes. Two operators that cost the same are
+equal."""
 
 import math
 from collections.abc import Iterator
@@ -10,15 +11,16 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 MAPPED = 32 << 20
-"""Blocks of this size have pages of their own, which go back to the system when they are freed (glibc, mallopt(3))."""
+"""Blocks of this size or more get memory pages of their own, which return to the system when freed (glibc,
+mallopt(3))."""
 GATHERS = ("embedding", "index", "gather", "index_select", "nll_loss_forward")
-"""Operators that read of their first tensor only as much as they write."""
+"""Operators that read only as much of their first tensor as they write."""
 ATTENTION = {
     "_scaled_dot_product_flash_attention_for_cpu": 2,
     "_scaled_dot_product_flash_attention_for_cpu_backward": 4,
 }
-"""Products of B H T S D in CPU kernels that torch does not count. What backward computes anew is not counted: the field
-does not call it the model's work."""
+"""How many matrix products of size B H T S D these CPU kernels make, which torch does not count. Products that backward
+computes a second time are left out, as is usual for a model's FLOPs."""
 
 
 class Operator(NamedTuple):
@@ -26,17 +28,17 @@ class Operator(NamedTuple):
 
     name: str
     flops: int
-    """Of matrix products; 0 for everything else."""
+    """FLOPs of matrix products; 0 for all other operators."""
     bytes: int
-    """Read and written."""
+    """Bytes read and written."""
     fresh: int
-    """Of these, bytes written to pages that the system must find first."""
+    """Those bytes that are written to new memory pages, which the system must provide first."""
     width: int
     """Bytes of one number."""
 
 
 def operator(func: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Operator:
-    """What `func(*args, **kwargs)`, which gave `out`, is."""
+    """The operator of the call `func(*args, **kwargs)`, which returned `out`."""
     name, schema = func.overloadpacket.__name__, func._schema
     given = list(_tensors((args, kwargs)))
     width = next((t.dtype.itemsize for t in given if t.dtype.is_floating_point), 4)
@@ -69,5 +71,5 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 
 
 def _nbytes(tensor: Tensor) -> int:
-    """Bytes of its numbers; a broadcast dimension (stride 0) is one."""
+    """Bytes of the tensor's numbers; a broadcast dimension (stride 0) counts as one."""
     return math.prod(n for n, stride in zip(tensor.shape, tensor.stride()) if stride) * tensor.dtype.itemsize

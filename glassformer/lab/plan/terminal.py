@@ -1,30 +1,29 @@
-"""The plan on a terminal: three questions, three tables; or as JSON."""
+"""`glass plan` on a terminal: three questions, three tables; or as JSON."""
 
 import json
-import math
 
 from rich.console import Console
 from rich.table import Table
 
 from glassformer.corpora.village import Village
-from glassformer.lab.plan import USABLE, Plan, plan, scaling
+from glassformer.lab.plan import Plan, plan, scaling
 from glassformer.lab.plan.advice import machines_that_fit, settings_that_fit
 from glassformer.lab.plan.hardware import named
 from glassformer.recipes.presets import Recipe
 
-VILLAGE = "the village: 0.344 bits per byte is a 5-gram's; mini reached 0.25 after 2.5M tokens (LOG.md)"
+VILLAGE = "on the village: a 5-gram needs 0.344 bits per byte, mini needed 0.25 after 2.5M tokens (LOG.md)"
 
 
 def show(console: Console, recipe: Recipe, hardware: str, ranks: int, as_json: bool) -> None:
-    """Plan and print. Raises SettingError."""
+    """Make the plan and print it. Raises SettingError."""
     found = plan(recipe, named(hardware), ranks)
-    changes = [] if found.fits else settings_that_fit(found)
+    changes, machines = ([], []) if found.fits else (settings_that_fit(found), machines_that_fit(found))
     if as_json:
         tree = {**found.to_json(), "advice": [{"settings": s, "peak": p} for s, p in changes]}
         console.print(json.dumps(tree, indent=2), markup=False, soft_wrap=True)
         return
     console.print(_fit(found))
-    _verdict(console, found, changes)
+    _verdict(console, found, changes, machines)
     console.print(_time(found))
     console.print(_result(found))
 
@@ -50,32 +49,32 @@ def _fit(found: Plan) -> Table:
         f"{train.micro_batch_size} x {found.recipe.model.context_length} tokens in {found.precision}, logits included"
     )
     table.add_row("activations", _bytes(memory.activations), rows if found.ranks == 1 else "of one micro-batch")
-    table.add_row("passing", _bytes(memory.passing), "beyond these at the worst moment: temporaries, allocator")
+    table.add_row("temporary", _bytes(memory.passing), "more at the peak, with what the allocator loses")
     table.add_row("Python and PyTorch", _bytes(memory.process), "")
-    table.add_row("[bold]peak[/]", f"[bold]{_bytes(memory.peak)}[/]", f"of {_bytes(found.hardware.memory)} a device")
+    table.add_row("[bold]peak[/]", f"[bold]{_bytes(memory.peak)}[/]", f"of {_bytes(found.hardware.memory)} per device")
     if found.ranks > 1:
-        table.add_row("peak, sharded", _bytes(found.sharded), f"states spread over {found.ranks} ranks (FSDP)")
-    table.add_row("cache", _bytes(found.cache), f"to write one text of {found.recipe.model.context_length} tokens")
+        table.add_row("peak, sharded", _bytes(found.sharded), f"if {found.ranks} ranks share the first three (FSDP)")
+    table.add_row("cache", _bytes(found.cache), f"to generate {found.recipe.model.context_length} tokens")
     table.add_row("checkpoint", _bytes(found.checkpoint), f"on disk; {train.keep_checkpoints} are kept")
     if found.data.bytes:
         table.add_row("dataset", _bytes(found.data.bytes), "on disk" if found.data.exact else "on disk, estimated")
     return table
 
 
-def _verdict(console: Console, found: Plan, changes: list[tuple[str, float]]) -> None:
+def _verdict(console: Console, found: Plan, changes: list[tuple[str, float]], machines: list[str]) -> None:
     name = found.hardware.name if found.ranks == 1 else f"each of {found.ranks} x {found.hardware.name}"
     if found.fits:
         console.print(f"[green]It fits[/] on {name}: {found.memory.peak / found.hardware.memory:.0%} of its memory.")
         return
-    if found.sharded <= USABLE * found.hardware.memory:
+    if found.fits_sharded:
         console.print(f"[yellow]It fits on {name} only when sharded[/] (FSDP).")
     else:
         console.print(f"[red]It does not fit[/] on {name}.")
     if not changes:
-        console.print("  No single setting is enough: a smaller model, or one cut into pieces over many devices.")
+        console.print("  No single setting is enough: plan a smaller model, or split it over many devices.")
     for settings, peak in changes:
         console.print(f"  fits with  [bold]{settings}[/]  ({_bytes(peak)})", soft_wrap=True)
-    for machine in machines_that_fit(found):
+    for machine in machines:
         console.print(f"  or on      {machine}", soft_wrap=True)
 
 
@@ -84,31 +83,26 @@ def _time(found: Plan) -> Table:
     how = "measured a moment ago" if hardware.measured else "from its data sheet"
     speed = f"{hardware.fp32 / 1e12:.2g} TFLOP/s fp32, {hardware.narrow / 1e12:.3g} in 16 bits, "
     table.add_row("machine", hardware.name, f"{speed}{hardware.bandwidth / 1e9:.0f} GB/s, {how}")
-    table.add_row("FLOPs a token", f"{found.flops_per_token:.2e}", "forward and backward, attention in full")
-    tokens = train.batch_size * found.recipe.model.context_length
-    rate = tokens / found.seconds_per_step
-    table.add_row("a step", _seconds(found.seconds_per_step), f"{tokens:,} tokens, {rate:,.0f} a second")
-    whole = f"{train.steps:,} steps, {found.flops:.2e} FLOPs; evaluations and samples come on top"
-    table.add_row("[bold]the run[/]", f"[bold]{_seconds(found.seconds)}[/]", whole)
+    table.add_row("FLOPs per token", f"{found.flops_per_token:.2e}", "forward and backward, attention included")
+    rate = f"{found.tokens_per_step:,} tokens, {found.tokens_per_second:,.0f} per second"
+    table.add_row("one step", _seconds(found.seconds_per_step), rate)
+    whole = f"{train.steps:,} steps, {found.flops:.2e} FLOPs, without evaluations and samples"
+    table.add_row("[bold]the whole run[/]", f"[bold]{_seconds(found.seconds)}[/]", whole)
     table.add_row("utilisation", f"{found.utilisation:.0%}", f"of the peak in {found.precision}")
-    error = (
-        "within about 25 % on a quiet machine" if hardware.measured else "within a factor of two; not measured by us"
-    )
-    table.add_row("expect", "", error)
+    error = "25 % on a quiet machine" if hardware.measured else "a factor of two (we have not measured this machine)"
+    table.add_row("accuracy", "", f"within about {error}")
     return table
 
 
 def _result(found: Plan) -> Table:
     table, data = _table("\nWhat will I get?"), found.data
-    ratio = data.tokens_seen / found.n_parameters
-    remark = f"{scaling.OPTIMAL} is where a given compute is spent best (Hoffmann et al., 2022)"
-    table.add_row("tokens read", _count(data.tokens_seen), f"{ratio:.1f} per parameter; {remark}")
-    if data.tokens:
-        times = data.tokens_seen / data.tokens
+    remark = f"about {scaling.OPTIMAL} make the best use of a given compute (Hoffmann et al., 2022)"
+    table.add_row("tokens read", _count(data.tokens_seen), f"{found.tokens_per_parameter:.1f} per parameter; {remark}")
+    if data.tokens and data.readings:
         about = "" if data.exact else "about "
-        table.add_row("different tokens", _count(data.tokens), f"{about}each is read {times:.1f} times")
-    V = found.recipe.model.vocab_size
-    table.add_row("a uniform guess", f"{math.log(V):.2f}", f"nats per token = ln {V:,}; the loss starts here")
+        table.add_row("in the training text", _count(data.tokens), f"{about}each is read {data.readings:.1f} times")
+    guess = f"nats per token = ln {found.recipe.model.vocab_size:,}; the loss starts here"
+    table.add_row("uniform guess", f"{found.uniform_loss:.2f}", guess)
     if isinstance(found.recipe.corpus, Village):
         table.add_row("expected", "", VILLAGE)
     band = found.loss

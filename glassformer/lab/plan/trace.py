@@ -1,12 +1,13 @@
 """One training step that computes nothing: what it would allocate and which operators it would run.
 
-The model, the loss, autograd, the clipping and the optimizer are the real ones; only the tensors are fake (shapes,
-dtypes and a device, no memory). Below autograd every operator passes through `Recorder`, which keeps two books: the
-bytes alive (storages, each from its birth to its last reference) and the operators. So the peak holds what autograd
-saves, the logits, the temporaries of every formula and the optimizer's scratch, whatever parts the model is made of.
+The model, the loss, autograd, the clipping and the optimizer are the real ones; only the tensors are fake (they have
+shapes, dtypes and a device, but no memory). Below autograd every operator passes through `Recorder`, which records two
+things: the bytes alive (each storage, from its allocation to its last reference) and the operators. So the peak
+includes what autograd saves, the logits, the temporaries of every formula and the optimizer's scratch space, whatever
+parts the model has.
 
-A deep model is its shallow self and more of the same: all numbers are linear in the depth as long as they are taken
-phase by phase, so two shallow steps give those of any depth (`grown`).
+All numbers grow linearly with the depth if each phase of the step is taken by itself. So two steps of shallow models
+give the numbers of any depth (`grown`).
 """
 
 import contextlib
@@ -29,18 +30,20 @@ from glassformer.errors import SettingError
 from glassformer.lab.plan.operator import MAPPED, Operator, operator
 from glassformer.model.cost import linear, shallow_depths
 from glassformer.model.gpt import GPT
+from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
-from glassformer.train.loss import next_token
 
-logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and told once
+logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and said once
 LOST = 0.074
-"""Bytes that a Linux process holds for each byte that a step takes in small blocks: gaps of its heap, which the next block
-did not fit into. It is the traffic that loses them, not the number alive at once. Measured (bench/plan.py, LOG.md)."""
+"""How many bytes of a Linux process's heap are lost in gaps, for each byte that a step allocates in small blocks: gaps
+that the next block did not fit into. They grow with everything that is allocated, not with what is alive at once.
+Measured (bench/plan.py, LOG.md)."""
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Peak(NamedTuple):
-    """The most bytes alive in a phase: of all blocks at once, of those in the heap, of those with pages of their own."""
+    """The most bytes alive at once in a phase: in all blocks, in small blocks (the heap), in blocks with their own
+    pages."""
 
     live: float
     small: float
@@ -48,10 +51,10 @@ class Peak(NamedTuple):
 
 
 class Recorder(TorchDispatchMode):
-    """Books of bytes and operators, by phase.
+    """Records bytes and operators, phase by phase.
 
-    `chosen` is how many of the places where something may be are places where it is: fake tensors know no values, so a
-    choice (of experts) is taken to be an even one. None: the tensors are real.
+    `chosen` is the share of elements that `nonzero` finds. Fake tensors have no values, so a mixture of experts is
+    recorded as if its tokens chose evenly. None: the tensors are real.
     """
 
     def __init__(self, chosen: float | None) -> None:
@@ -63,13 +66,13 @@ class Recorder(TorchDispatchMode):
         self._known: set[int] = set()
 
     def enter(self, phase: str) -> None:
-        """What follows belongs to `phase`."""
+        """Begin a phase: what is recorded from now on belongs to it."""
         self.phase = phase
         self._look()
 
     @property
     def live(self) -> int:
-        """Bytes."""
+        """Bytes alive now."""
         return self.small + self.mapped
 
     def _look(self) -> None:
@@ -77,7 +80,7 @@ class Recorder(TorchDispatchMode):
         self.peaks[self.phase] = Peak(*map(max, now, self.peaks.get(self.phase, now)))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.namespace == "prim":  # a question to the tensor, no work
+        if func.namespace == "prim":  # it asks the tensor something and computes nothing
             return func(*args, **(kwargs or {}))
         if func is torch.ops.aten.nonzero.default and self.chosen is not None:
             found = round(args[0].numel() * self.chosen)
@@ -113,63 +116,65 @@ class Recorder(TorchDispatchMode):
 
 @dataclass
 class Trace:
-    """What a step of one depth takes. Bytes; every field but `operators` is linear in the depth."""
+    """What a step of a model of one depth needs. Sizes are in bytes; each field but `operators` grows linearly with
+    depth."""
 
     tokens: int
-    """In a micro-batch."""
+    """Tokens in a micro-batch."""
     weights: float
     optimizer: float
     activations: float
-    """Alive when the forward pass ends, beyond weights, optimizer and batch: what backward will read."""
+    """Bytes alive when the forward pass ends, beyond weights, optimizer and batch: what the backward pass will read."""
     gradients: float
     batch: float
     peaks: dict[str, Peak]
-    """Of each phase, all of the above included."""
+    """The peaks of each phase; they include all of the above."""
     traffic: float
-    """What the step took in small blocks, one after another."""
+    """Bytes of all small blocks that the step allocated, one after another."""
     operators: dict[str, Counter[Operator]] = field(repr=False)
-    """What runs in each phase, how often. Phases of a micro-batch come once, those of an update ("clip", ...) too."""
+    """How often each operator runs, by phase: for one micro-batch and one update ("clip", "update")."""
 
     @property
     def flops(self) -> int:
-        """Of the products in a micro-batch, forward and backward."""
+        """FLOPs of the matrix products of one micro-batch, forward and backward."""
         phases = self.operators.keys() - set(UPDATE)
         return sum(op.flops * count for phase in phases for op, count in self.operators[phase].items())
 
     @property
     def update_flops(self) -> int:
-        """Of the products in an update: none but those of an optimizer such as Muon."""
+        """FLOPs of the matrix products of one update; 0 unless the optimizer makes some, as Muon does."""
         return sum(op.flops * count for phase in UPDATE for op, count in self.operators.get(phase, {}).items())
 
 
 UPDATE = ("clip", "update")
-"""The phases that come once a step; the others come once a micro-batch."""
+"""The phases that come once per step; the others come once per micro-batch."""
 
 
 def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
-    """One step of `recipe` at its full depth, in "fp32", "bf16" or "fp16", on a CPU that does not compute (or does).
+    """One step of `recipe` at its full depth, in "fp32", "bf16" or "fp16", on fake CPU tensors (real ones if
+    `computing`).
 
-    On a GPU the same operators take the same bytes, except that a CPU in bf16 keeps short attention patterns
-    (kernels/attention.py); trace fp16, whose numbers are as wide, to know what a GPU needs.
+    On a GPU the same operators take the same bytes, with one exception: in bf16 a CPU keeps the attention patterns of
+    short texts (kernels/attention.py). To learn what a GPU needs in bf16, trace fp16, whose numbers are as wide.
     """
     rows, T = recipe.train.micro_batch_size, recipe.model.context_length
     fake, chosen = (contextlib.nullcontext(), None) if computing else (FakeTensorMode(), _chosen(recipe))
     with fake, Recorder(chosen) as recorder:
-        model = GPT(recipe.model).train()
+        model = build_model(recipe).train()
         weights = recorder.live
-        optimizer = recipe.train.optimizer.build(model.named_parameters(), model.kernels)
+        optimizer = recipe.train.optimizer.build(model)
         state = recorder.live - weights
         ids = torch.zeros(recipe.train.batch_size, 2 * T, dtype=torch.long)
         batch = recorder.live - weights - state
         _mark_blocks(model, recorder.enter)
         activations = 0
-        micros = 1 + (recipe.train.grad_accumulation > 1)  # the second finds gradients there already
+        micros = 1 + (recipe.train.grad_accumulation > 1)  # the second begins with gradients in memory
         for i in range(micros):
             recorder.operators.clear()
             micro = Batch(ids[:rows, :T], ids[:rows, T:])
             recorder.enter("forward")
             with _autocast(precision):
-                loss = next_token(model, micro).sum() / ids.numel()
+                loss = recipe.train.loss.nats(model, micro).sum() / ids.numel()
             if i == 0:
                 activations = recorder.live - weights - state - batch
             recorder.enter("loss")
@@ -179,7 +184,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
         recorder.enter("clip")
         model.kernels.clip(list(model.parameters()), recipe.train.grad_clip)
         recorder.enter("update")
-        optimizer.step(1, recipe.train.learning_rate)
+        optimizer.step()
         model.zero_grad(set_to_none=True)
         recorder.phase = "build"
     return Trace(
@@ -189,22 +194,23 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
 
 
 def cache_bytes(recipe: Recipe, n_layer: int) -> int:
-    """Bytes that a model of so many layers holds when it has read context_length tokens of one text, in fp32."""
+    """Bytes of the cache of a model with `n_layer` layers that has read context_length tokens of one text, in fp32."""
     T = recipe.model.context_length
     with FakeTensorMode(), Recorder(_chosen(recipe)), torch.no_grad():
-        model = GPT(recipe.model.model_copy(update={"n_layer": n_layer})).eval()
+        model = build_model(recipe.override(f"model.n_layer={n_layer}")).eval()
         cache = model.make_cache(1, T)
-        model(torch.zeros(1, T, dtype=torch.long), cache)
+        model(torch.zeros(1, T, dtype=torch.long), cache=cache)
         return cache.nbytes
 
 
 def _chosen(recipe: Recipe) -> float:
-    """The share of tokens that an expert of a mixture reads, of those that any reads."""
+    """The share of all routed tokens that one expert of a mixture gets."""
     return 1 / getattr(recipe.model.mlp, "n_expert", 1)
 
 
 def _mark_blocks(model: GPT, enter: Callable[[str], None]) -> None:
-    """Say when backward reaches a block: the last, those between, the first. What is before the last is the head's."""
+    """Begin a new phase when the backward pass reaches the last block, the blocks between, and the first block. What
+    comes before the last block belongs to the head."""
     last = len(model.blocks) - 1
 
     def mark(i: int) -> Callable[..., None]:
@@ -213,7 +219,7 @@ def _mark_blocks(model: GPT, enter: Callable[[str], None]) -> None:
 
     def watch(i: int) -> Callable[..., None]:
         def hook(module: Any, given: Any, out: Any) -> None:
-            out.register_hook(mark(i))
+            out[0].register_hook(mark(i))
 
         return hook
 
@@ -231,10 +237,10 @@ def _autocast(precision: str) -> Iterator[None]:
 
 
 def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[Trace, ...]:
-    """The trace of the whole, or those of two shallow models that stand for it; see `grown`.
+    """The trace of the whole model, or the traces of two shallow models from which `grown` computes those of the whole.
 
-    A part that looks at its numbers cannot be traced without: where we `may_compute` the step is a real one; elsewhere
-    that raises SettingError.
+    A part of the user's own that looks at the values of its tensors cannot be traced on fake ones. Then a real step is
+    made if we `may_compute`; else SettingError is raised.
     """
     depths = shallow_depths(recipe.model) or [recipe.model.n_layer]
 
@@ -249,15 +255,15 @@ def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[T
             raise
         if not may_compute:
             raise SettingError(
-                f"{' or '.join(files)} looks at numbers (.item(), if tensor:), which a plan does not have, or is wrong: "
-                f"{words_of(error, files)}; glass check-variant {files[0]} says which of the two it is"
+                f"{' or '.join(files)} cannot be planned, because it looks at the values of tensors (.item(), if tensor:) "
+                f"or has a mistake: {words_of(error, files)}; glass check-variant {files[0]} says which of the two it is"
             ) from error
     with blaming(recipe):
         return each(True)
 
 
 def grown(traces: tuple[Trace, ...], recipe: Recipe, get: Callable[[Trace], float]) -> float:
-    """What `get` would give for the whole depth of `recipe`."""
+    """What `get` would return for a trace at the full depth of `recipe`."""
     depths = shallow_depths(recipe.model)
     if depths is None:
         return get(traces[0])
@@ -265,13 +271,13 @@ def grown(traces: tuple[Trace, ...], recipe: Recipe, get: Callable[[Trace], floa
 
 
 def peak(traces: tuple[Trace, ...], recipe: Recipe) -> float:
-    """The most bytes alive at any time, at the whole depth."""
+    """The most bytes alive at any time, at the full depth."""
     return _most(traces, recipe, "live")
 
 
 def resident(traces: tuple[Trace, ...], recipe: Recipe) -> float:
-    """The most bytes that a process in main memory holds: its heap stays as large as it ever was, with `LOST` in gaps,
-    whatever the blocks with pages of their own take at another time."""
+    """The most bytes that a process holds in main memory: its heap, which never shrinks and has gaps (`LOST`), at its
+    largest, and the blocks with pages of their own at their largest, though these may be at another time."""
     lost = LOST * grown(traces, recipe, lambda t: t.traffic)
     return _most(traces, recipe, "small") + _most(traces, recipe, "mapped") + lost
 

@@ -1,8 +1,9 @@
-"""`glass stability`: what makes a deep stack of blocks train or not (Xiong et al., 2020, "On layer normalization").
+"""`glass stability`: which deep models train? (After Xiong et al., 2020, "On layer normalization in the Transformer".)
 
-Tiny models of 2 to 12 layers, the norms before or behind the sum, with and without warmup, three seeds of each; then other
-first weights in place of the warmup; and the gradient of every block of 24 layers before the first step. A model that ends
-no lower than one that only counts how frequent each token is has learned no order: it is stuck.
+Tiny models of 2 to 12 layers are trained, with the norms before each part of a block (pre) or after the sum (post),
+with and without warmup, with three seeds each. Then post-norm models are trained without warmup from other initial
+weights, and the gradient of every block of a 24-layer model is measured before the first step. A model whose loss ends
+no lower than the entropy of single tokens has learned nothing about their order: it is called stuck.
 """
 
 import math
@@ -18,31 +19,31 @@ from glassformer.data.shards import Dataset
 from glassformer.lab.compare import Stopped
 from glassformer.lab.compare.budget import probe, unwatched
 from glassformer.lab.compare.design import command
-from glassformer.model.gpt import GPT
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import Recipe, mini
 from glassformer.runs.run import Run
-from glassformer.train.loss import next_token
-from glassformer.train.trainer import Diverged
 
 NORMS = ("pre", "post")
 DEPTHS = (2, 6, 12)
 DEEPER = 2
-"""Gradients are looked at in models so many times as deep as the deepest that is trained: one backward pass is cheap."""
+"""Gradients are measured in models this many times deeper than the deepest one trained, since one backward pass is
+cheap."""
 SEEDS = (1, 2, 3)
-"""A seed decides the first weights, the batches and their order: runs with and without warmup are pairs."""
+"""A seed decides the initial weights, the batches and their order, so runs with and without warmup form pairs."""
 INITS = {"flat": "model.init.spread=0.09", "gpt2": "", "fan_in": "", "zero": ""}
-"""The first is that of the depths: N(0, 0.09^2) at any depth, Glorot's sqrt(2 / (n_in + n_out)) of the MLP's matrices."""
+"""Initialisations and their settings. The first is used at all depths: N(0, 0.09^2), which for the matrices of the MLP
+is Glorot's sqrt(2 / (n_in + n_out))."""
 SETTINGS = (
     "corpus.megabytes=1", "tokenizer.vocab_size=512", "model.n_embd=48", "model.n_head=2", "model.context_length=48",
     "model.norm=layernorm", "model.mlp=relu", "model.head=untied", "train.micro_batch_size=8", "train.precision=fp32",
     "train.optimizer=adamw", "train.schedule=constant", "train.learning_rate=0.003", "train.eval_tokens=4096",
     "train.sample_every=0", "train.log_every=1", "train.keep_checkpoints=1",
 )  # fmt: skip
-"""The head is untied, or the comparison of first weights is one of heads: from blocks that begin near the identity a tied
-post-norm model is stuck without warmup, an untied one trains (LOG.md)."""
+"""The head is untied, because otherwise the comparison of initialisations would become one of heads: if blocks begin
+near the identity, a post-norm model without warmup is stuck with a tied head and trains with an untied one (LOG.md)."""
 WARMUP = 2
-"""Without one the rate is at its peak at once; with one it grows over half of the run (Xiong et al.: 4,000 steps)."""
+"""Warmup lasts 1 / WARMUP of the run, so the learning rate grows over the first half (Xiong et al.: 4,000 steps).
+Without warmup the rate is at its peak from the first step."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,11 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Of its run folder."""
+        """The name of its run folder."""
         return f"{self.residual}-{self.n_layer}-{self.init}{'-warmup' if self.warmup else ''}-{self.seed}"
 
     def settings(self, steps: int) -> list[str]:
-        """Beyond `mini`."""
+        """The settings that make its recipe out of `mini`."""
         knob = [INITS[self.init]] if INITS[self.init] else []
         return [
             *SETTINGS, f"model.residual={self.residual}", f"model.n_layer={self.n_layer}", f"model.init={self.init}", *knob,
@@ -72,62 +73,63 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case."""
+    """The losses of one case, and what they show."""
 
     case: Case
     losses: list[float]
-    """By step, nats a token."""
+    """The training loss of each step, in nats per token."""
     counting: float
-    """Nats a token of a model that knows only how frequent each token is."""
+    """The loss of a model that knows only how frequent each token is, in nats per token."""
 
     @property
     def final(self) -> float:
-        """The mean loss of the last tenth of the steps; infinite where it stopped on numbers that are none."""
+        """The mean loss of the last tenth of the steps; infinite if a loss was not a finite number."""
         last = self.losses[-max(1, len(self.losses) // 10) :]
         return float(np.mean(last)) if last and all(map(math.isfinite, last)) else math.inf
 
     @property
     def word(self) -> str:
         """trains, stuck (no better than counting) or diverged (ends above where it began)."""
-        if not self.losses or not self.final <= self.losses[0]:  # so that what is no number is caught too
+        if not self.losses or not self.final <= self.losses[0]:  # written so that NaN counts as diverged
             return "diverged"
         return "trains" if self.final < 0.99 * self.counting else "stuck"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the experiment measured."""
+    """Everything that the experiment measured."""
 
     steps: int
     outcomes: list[Outcome]
     gradients: dict[tuple[str, str], list[float]]
-    """By norm and init: the norm of each block's gradient before the first step, from the first block to the last."""
+    """By norm and initialisation: the gradient norm of each block before the first step, from the first block to the
+    last."""
 
     @property
     def counting(self) -> float:
-        """The same for all."""
+        """The loss of counting, which is the same for all outcomes."""
         return self.outcomes[0].counting
 
     @property
     def depths(self) -> list[int]:
-        """Those that were trained."""
+        """The depths of the models trained, in increasing order."""
         return sorted({outcome.case.n_layer for outcome in self.outcomes})
 
     def cell(self, residual: str, n_layer: int, warmup: bool, init: str = "flat") -> list[Outcome]:
-        """The seeds of one kind of model, in order."""
+        """The outcomes of one kind of model, one for each seed."""
         wanted = (residual, n_layer, warmup, init)
         return [
             o for o in self.outcomes if (o.case.residual, o.case.n_layer, o.case.warmup, o.case.init) == wanted
         ]  # fmt: skip
 
     def cells(self) -> list[list[Outcome]]:
-        """All of them, in the order of training."""
+        """The outcomes of each kind of model, in the order of training."""
         kinds = dict.fromkeys((o.case.residual, o.case.n_layer, o.case.warmup, o.case.init) for o in self.outcomes)
         return [self.cell(*kind) for kind in kinds]
 
 
 def cases(depths: tuple[int, ...] = DEPTHS) -> list[Case]:
-    """Norms x depths x warmup x seeds, then post-norm at the greatest depth from the other first weights."""
+    """Norms x depths x warmup x seeds, then post-norm at the greatest depth from the other initialisations."""
     first = [
         Case(residual, n, warm, seed=seed)
         for n in depths
@@ -147,15 +149,15 @@ def words(case: Case, steps: int, folder: Path) -> list[str]:
 def stability(
     folder: Path, minutes: float, *, say: Callable[[str], None], progress: Progress, depths: tuple[int, ...] = DEPTHS
 ) -> Findings:  # fmt: skip
-    """Train every case in a run folder of its own below `folder`, about `minutes` in all. Finished ones are kept, and so is
-    the number of steps of a folder that holds some. Raises Stopped.
+    """Train every case in a run folder of its own below `folder`, for about `minutes` in all. Runs that are finished
+    are kept; if there are any, the others get as many steps. Raises Stopped at Ctrl-C.
     """
     planned, base = cases(depths), mini()
     data = build.dataset(base.override(*planned[0].settings(1)), progress)
     kept = folder / planned[0].name
     if (kept / "run.json").exists():
         steps = Run.open(kept).recipe()["train"]["steps"]
-        say(f"continuing {folder} with its {steps} steps, whatever --minutes says; another --name begins anew")
+        say(f"continuing {folder} with its {steps} steps and ignoring --minutes; choose another --name to start anew")
     else:
         steps = fitting(planned, data, minutes)
     say(f"{len(planned)} models, {steps} steps each")
@@ -170,33 +172,23 @@ def stability(
 def losses(
     case: Case, steps: int, folder: Path, data: Dataset, *, say: Callable[[str], None], progress: Progress
 ) -> list[float]:
-    """Nats a token by step of a case, which is trained now unless it was before; the last is NaN where it diverged.
+    """The loss of each step of a case, in nats per token; NaN follows if it diverged. It is trained now unless it was
+    before.
 
     Raises Stopped at Ctrl-C.
     """
     run = folder / case.name
-    if not _complete(run):
-        try:
-            if (run / "run.json").exists():
-                outcome = launch.resume(run, say=lambda line: None, progress=progress, watching=unwatched)
-            else:
-                recipe, argv = mini().override(*case.settings(steps)), words(case, steps, folder)
-                outcome = launch.train(recipe, data, run, say=lambda line: None, watching=unwatched, argv=argv)
-            if outcome == "interrupted":
-                raise Stopped
-        except Diverged as error:
-            say(f"{case.name}: {error}")
+    recipe, argv = mini().override(*case.settings(steps)), words(case, steps, folder)
+    outcome = launch.train_or_resume(recipe, data, run, say=say, progress=progress, watching=unwatched, argv=argv)
+    if outcome == "interrupted":
+        raise Stopped
     values = [line["loss"] for line in Run.open(run).metrics("train")]
     return [*values, math.nan] if any(e["what"] == "nan" for e in Run.open(run).metrics("event")) else values
 
 
-def _complete(run: Path) -> bool:
-    """Whether the run has come to an end, good or bad."""
-    return (run / "run.json").exists() and any(e["what"] in ("done", "nan") for e in Run.open(run).metrics("event"))
-
-
 def fitting(planned: list[Case], data: Dataset, minutes: float) -> int:
-    """Steps so that all cases take about `minutes`: a step's time grows by the same amount with each layer."""
+    """The number of steps with which all cases take about `minutes`. Two depths are timed; each layer is taken to add
+    the same time to a step."""
     n_layers = [case.n_layer for case in planned]
     low, high = min(n_layers), max(n_layers)
     times = {n: probe(mini().override(*Case("pre", n, False).settings(8)), data, 8)[1] for n in (low, high)}
@@ -206,7 +198,8 @@ def fitting(planned: list[Case], data: Dataset, minutes: float) -> int:
 
 
 def counting_loss(data: Dataset) -> float:
-    """The entropy of the training tokens taken one by one."""
+    """The entropy of single training tokens, in nats: the loss of a model that only counts how frequent each token
+    is."""
     counts = np.bincount(np.asarray(data.train.tokens[: 1 << 20]))
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log(shares)).sum())
@@ -214,10 +207,10 @@ def counting_loss(data: Dataset) -> float:
 
 def first_gradients(recipe: Recipe, data: Dataset) -> list[float]:
     """The norm of the gradient of each block's parameters on the first batch of training text, before any step."""
-    recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
-    model = GPT(recipe.model, seed=recipe.train.seed)
+    recipe = build.sized(recipe, data)
+    model = build.build_model(recipe)
     batch = next(iter(sequential(data.train, recipe.model.context_length, recipe.train.micro_batch_size)))
-    next_token(model, batch).mean().backward()
+    recipe.train.loss.nats(model, batch).mean().backward()
     return [
         math.sqrt(sum(p.grad.pow(2).sum().item() for p in block.parameters() if p.grad is not None))
         for block in model.blocks
@@ -225,5 +218,5 @@ def first_gradients(recipe: Recipe, data: Dataset) -> list[float]:
 
 
 def commands(findings: Findings, folder: Path) -> list[str]:
-    """What trains each case."""
+    """The command that trains each case."""
     return [command(words(o.case, findings.steps, folder)) for o in findings.outcomes]

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import glassformer
-from glassformer.lab.stability import INITS, NORMS, Findings, Outcome, commands
-from glassformer.lab.stability.reading import HEADER, counting, reading, to_rows, verdict
+from glassformer.lab.stability import INITS, NORMS, Findings, commands
+from glassformer.lab.stability.reading import AVERAGED, HEADER, counting, curve, reading, to_rows, verdict
 from glassformer.pages.chart import Axis, Line, Point, chart
 from glassformer.pages.frame import render
 from glassformer.system.files import write_atomic
@@ -24,33 +24,33 @@ def write_page(folder: Path, findings: Findings) -> Path:
 
 
 def charts(findings: Findings) -> list[dict[str, Any]]:
-    """Losses by depth, the gradient of each block before the first step, and losses by init."""
+    """Losses by depth, the gradient of each block before the first step, and losses by initialisation."""
     drawn, counted, deepest = [], {"counting": findings.counting}, findings.depths[-1]
     for depth in reversed(findings.depths):
         cells = [findings.cell(residual, depth, warmup) for residual in NORMS for warmup in (False, True)]
         lines = [
-            _line(f"{cell[0].case.residual}{', warmup' if cell[0].case.warmup else ''}", n, _losses(cell))
+            _line(f"{cell[0].case.residual}{', warmup' if cell[0].case.warmup else ''}", n, curve(cell))
             for n, cell in enumerate(cells)
         ]
         meaning = (
-            f"Training loss, nats a token, means of ten steps and {len(cells[0])} seeds. "
-            "A line that stays at the dashed one learns no order."
+            f"Training loss in nats per token, the mean of {AVERAGED} steps and {len(cells[0])} seeds. The dashed line is "
+            "the loss of counting how frequent each token is. A model that stays there has learned nothing about order."
         )
         drawn.append(chart(f"Loss, {depth} layers", meaning, lines, findings.steps, references=counted))
     by_norm = {residual: findings.gradients[residual, "flat"] for residual in NORMS}
-    meaning = "Before any step, the norm of each block's gradient, from the first block to the last; one seed."
+    meaning = "The gradient norm of each block before the first step, from the first block to the last; one seed."
     drawn.append(_gradients("Gradient by depth", meaning, by_norm))
     for residual in NORMS:
         drawn.append(
             _gradients(
-                f"Gradient by init, {residual}-norm", "The same from four kinds of first weights.",
+                f"Gradient by initialisation, {residual}-norm", "The same for four kinds of initial weights.",
                 {init: findings.gradients[residual, init] for init in INITS},
             )
         )  # fmt: skip
     first = [findings.cell("post", deepest, False, init)[:1] for init in INITS]
-    lines = [_line(cell[0].case.init, n, _losses(cell)) for n, cell in enumerate(first)]
-    meaning = f"{deepest} layers without warmup, one seed; the first weights drawn in four ways."
-    drawn.append(chart("Loss by init, post-norm", meaning, lines, findings.steps, references=counted))
+    lines = [_line(cell[0].case.init, n, curve(cell)) for n, cell in enumerate(first)]
+    meaning = f"Training loss with {deepest} layers and no warmup, one seed, for four kinds of initial weights."
+    drawn.append(chart("Loss by initialisation, post-norm", meaning, lines, findings.steps, references=counted))
     return [one for one in drawn if one]
 
 
@@ -61,13 +61,4 @@ def _gradients(title: str, meaning: str, norms: dict[str, list[float]]) -> dict[
 
 
 def _line(name: str, n: int, points: list[Point]) -> Line:
-    return Line(name, f"v{n}", [Point(at, float(f"{value:.3g}")) for at, value in points])  # more would be noise
-
-
-def _losses(cell: list[Outcome]) -> list[Point]:
-    """Means of ten steps and all seeds, as far as the longest run goes: batches of eight rows are noisy."""
-    longest, points = max(len(outcome.losses) for outcome in cell), []
-    for i in range(0, longest, 10):
-        part = [loss for outcome in cell for loss in outcome.losses[i : i + 10]]
-        points.append(Point(min(i + 10, longest), sum(part) / len(part)))
-    return points
+    return Line(name, f"v{n}", [Point(at, float(f"{value:.3g}")) for at, value in points])  # more digits would be noise

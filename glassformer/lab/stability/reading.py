@@ -1,4 +1,5 @@
-"""What the numbers of `glass stability` show. Every sentence follows from them, so an experiment that fails says so."""
+"""What the numbers of `glass stability` show, in sentences, a table and curves. Every sentence follows from the
+numbers, so an experiment that shows nothing says so."""
 
 import math
 import statistics
@@ -6,23 +7,35 @@ from collections import Counter
 
 from glassformer.lab.compare.statistics import ALPHA, Difference, holm, paired
 from glassformer.lab.stability import NORMS, Findings, Outcome
+from glassformer.pages.chart import Point
 
 HEADER = ["norm", "layers", "warmup", "init", "outcome", "final loss", "lowest", "highest"]
+AVERAGED = 10
+"""Steps of which a point of a curve is the mean: the loss of a batch of eight rows is noisy."""
 
 
 def word(cell: list[Outcome]) -> str:
-    """What became of the seeds of one kind of model: "stuck", or "trains 2, stuck 1" where they differ."""
+    """The outcome of one kind of model: "stuck" if all seeds agree, or "trains 2, stuck 1" if they differ."""
     counts = Counter(outcome.word for outcome in cell)
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name} {n}" for name, n in counts.most_common())
 
 
 def final(cell: list[Outcome]) -> float:
-    """The mean loss at the end, nats a token."""
+    """The mean loss at the end, in nats per token."""
     return statistics.fmean(outcome.final for outcome in cell)
 
 
+def curve(cell: list[Outcome]) -> list[Point]:
+    """Training losses of one kind of model: means of AVERAGED steps and all seeds, as far as the longest run goes."""
+    longest, points = max(len(outcome.losses) for outcome in cell), []
+    for i in range(0, longest, AVERAGED):
+        part = [loss for outcome in cell for loss in outcome.losses[i : i + AVERAGED]]
+        points.append(Point(min(i + AVERAGED, longest), statistics.fmean(part)))
+    return points
+
+
 def to_rows(findings: Findings) -> list[list[str]]:
-    """A table as text, a row for each kind of model."""
+    """The table as text: a row for each kind of model."""
     rows = []
     for cell in findings.cells():
         case, ends = cell[0].case, [outcome.final for outcome in cell]
@@ -34,9 +47,9 @@ def to_rows(findings: Findings) -> list[list[str]]:
 def counting(findings: Findings) -> str:
     """What the words of the table mean."""
     return (
-        f"Stuck: ends no lower than counting how frequent each token is ({findings.counting:.3f} nats a token). "
-        f"Diverged: ends above where it began, or on numbers that are none. Final loss: over the last tenth of the "
-        f"{findings.steps} steps, the mean of the seeds; lowest and highest: single seeds."
+        f"Stuck: the loss ends no lower than that of counting how frequent each token is ({findings.counting:.3f} nats per "
+        f"token). Diverged: the loss ends above where it began, or is not a finite number. Final loss: the mean over the "
+        f"last tenth of the {findings.steps} steps and over the seeds; lowest and highest: of single seeds."
     )
 
 
@@ -45,25 +58,26 @@ def verdict(findings: Findings) -> str:
     deepest = findings.depths[-1]
     if word(findings.cell("pre", deepest, False)) != "trains":
         told = f"not even pre-norm trains at {deepest} layers without warmup"
-        return f"{findings.steps} steps show nothing: {told}. Give it more --minutes and another --name."
+        return f"{findings.steps} steps are too few to show anything: {told}. Give more --minutes and another --name."
     for n in reversed(findings.depths):
         cold, warm = findings.cell("post", n, False), findings.cell("post", n, True)
         surely = _paired(cold, warm)
         if surely and surely.high < 0 and word(warm) == "trains" and not any(o.word == "trains" for o in cold):
             pre = [findings.cell("pre", n, warmup) for warmup in (False, True)]
             return (
-                f"At {n} layers post-norm needs warmup: in each of {len(warm)} seeds it trains with one and not without "
-                f"({final(warm):.2f} nats a token; without {final(cold):.2f}, {word(cold)}). "
-                f"Pre-norm without: {word(pre[0])} ({final(pre[0]):.2f}), with: {word(pre[1])} ({final(pre[1]):.2f})."
+                f"At {n} layers post-norm needs warmup: with each of {len(warm)} seeds it trains with warmup "
+                f"({final(warm):.2f} nats per token) and does not without ({final(cold):.2f}, {word(cold)}). "
+                f"Pre-norm: {word(pre[0])} without warmup ({final(pre[0]):.2f}), {word(pre[1])} with it "
+                f"({final(pre[1]):.2f})."
             )
     return (
-        f"In {findings.steps} steps warmup decided at no depth in every seed and beyond chance whether post-norm trains; "
-        "below 200 steps that may be because they are few."
+        f"In {findings.steps} steps there was no depth at which warmup decided, with every seed and beyond chance, whether "
+        "post-norm trains. With fewer than 200 steps the run may have been too short to show it."
     )
 
 
 def reading(findings: Findings) -> list[str]:
-    """What else the numbers show."""
+    """What else the numbers show, one sentence each."""
     return [*_who_trains(findings), *_warmups(findings), *_gradients(findings), *_first_weights(findings)]
 
 
@@ -81,16 +95,16 @@ def _who_trains(findings: Findings) -> list[str]:
 
 
 def _paired(cold: list[Outcome], warm: list[Outcome]) -> Difference | None:
-    """What warmup changes, in nats a token; None where a run has diverged."""
+    """How much warmup changes the final loss, in nats per token; None if a run diverged."""
     ends = [[outcome.final for outcome in cell] for cell in (cold, warm)]
     if not all(map(math.isfinite, ends[0] + ends[1])):
         return None
-    d, scale = paired(*ends), statistics.fmean(ends[0])  # it gives shares of the mean
+    d, scale = paired(*ends), statistics.fmean(ends[0])  # `paired` gives shares of the mean
     return Difference(scale * d.mean, scale * d.low, scale * d.high, d.p, d.seeds)
 
 
 def _warmups(findings: Findings) -> list[str]:
-    """What warmup changes in the loss, by depth and norm, all tested together."""
+    """How much warmup changes the loss at each depth and norm. All are tested together (Holm)."""
     found: dict[tuple[int, str], Difference] = {}
     for n in findings.depths:
         for residual in NORMS:
@@ -101,19 +115,19 @@ def _warmups(findings: Findings) -> list[str]:
     for ((n, residual), d), counts in zip(found.items(), holm([d.p for d in found.values()])):
         interval = f"98 % interval {d.low:+.2f} to {d.high:+.2f}, {d.seeds} seeds"
         if not counts and d.p <= ALPHA:
-            interval += f"; alone it would count, among {len(found)} comparisons it may be chance (Holm)"
+            interval += f"; tested alone it would count, but among {len(found)} comparisons it may be chance (Holm)"
         told = f"changes the loss by {d.mean:+.2f} nats" if counts else "no difference shown"
         said.append(f"Warmup, {n} layers, {residual}-norm: {told} ({interval}).")
     return said
 
 
 def _gradients(findings: Findings) -> list[str]:
-    """Where each norm pulls hardest before the first step."""
+    """In which blocks the gradient is largest before the first step, for each norm."""
     said = []
     for residual in NORMS:
         norms = findings.gradients[residual, "flat"]
         slope = norms[-1] / norms[0] if norms[0] else math.inf
-        where = "largest at the top" if slope > 1.1 else "largest at the bottom" if slope < 0.9 else "level"
+        where = "largest in the last blocks" if slope > 1.1 else "largest in the first blocks" if slope < 0.9 else "level"
         said.append(
             f"Gradient before the first step, {residual}-norm, {len(norms)} layers: {where} "
             f"(last block {norms[-1]:.2g}, first {norms[0]:.2g}; one seed)."
@@ -122,8 +136,8 @@ def _gradients(findings: Findings) -> list[str]:
 
 
 def _first_weights(findings: Findings) -> list[str]:
-    """Whether other first weights do what warmup does."""
+    """Whether another initialisation makes up for missing warmup."""
     n = findings.depths[-1]
     alone = [cell[0] for cell in findings.cells() if cell[0].case.init != "flat"]
     told = ", ".join(f"{o.case.init} {o.word} ({o.final:.2f})" for o in [findings.cell("post", n, False)[0], *alone])
-    return [f"Post-norm at {n} layers without warmup, from other first weights (one seed): {told}."]
+    return [f"Post-norm at {n} layers without warmup, from other initial weights (one seed): {told}."]

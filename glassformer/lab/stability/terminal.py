@@ -26,7 +26,7 @@ def run(console: Console, minutes: float, name: str | None, progress: Any) -> No
         with progress() as report_progress:
             findings = stability(folder, minutes, say=say, progress=report_progress)
     except Stopped:
-        say("saved; the same command goes on from here")
+        say("saved; run the same command again to continue")
         return
     table = Table(title="who trains", title_justify="left", box=None, header_style="bold")
     for i, column in enumerate(HEADER):

@@ -13,5 +13,5 @@ class Embed(Variant):
     """Builds a module with `forward(ids (B, T)) -> (B, T, C)` and a `weight` (V, C) that a tied head can share."""
 
     @abc.abstractmethod
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
-        """The module for a model of these shapes."""
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
+        """The module for a model of these shapes; without `kernels` it uses `fused()`."""

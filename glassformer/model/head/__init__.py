@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -14,20 +15,21 @@ class Head(Variant):
     """Builds a module with `forward(x (..., C), embedding (V, C)) -> logits (..., V)`."""
 
     @abc.abstractmethod
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
-        """The module for a model of these shapes."""
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
+        """The module for a model of these shapes; without `kernels` it uses `fused()`."""
 
 
-class Foresight(abc.ABC):
-    """Marks a head that also learns from what comes later than next."""
+@runtime_checkable
+class HasAuxiliaryLoss(Protocol):
+    """A head that also learns from more than the next token, as multi-token prediction does."""
 
-    @abc.abstractmethod
-    def extra_loss(
+    def auxiliary_loss(
         self, x: Tensor, score: Callable[[Tensor], Tensor], targets: Tensor, documents: Tensor | None = None
     ) -> Tensor:
         """x (B, T, C), targets (B, T) of the next token -> a scalar in nats a token.
 
-        `score` takes (..., C) to (..., V) as the model scores the next token: its own scale and cap are in it.
-        `documents` (B, T) numbers the documents packed into a row; a target is of the document of the token before it,
-        also a separator after the last. None: every row is one text.
+        `score` takes (..., C) to (..., V) exactly as the model scores the next token, with its scale and softcap.
+        `documents` (B, T) numbers the documents packed into a row; a target belongs to the document of the token before
+        it, and so does a separator after the last one. None: every row is one text.
         """
+        ...

@@ -1,9 +1,9 @@
-"""Multi-token prediction (Gloeckle et al., 2024): from one place, the next token and the ones after it.
+"""Multi-token prediction (Gloeckle et al., 2024): every position predicts the next token and the ones after it.
 
     logits_j(t) = score(x_t + W_j x_t)        for token t + 1 + j,  j = 1 .. n_ahead
 
-with the scores of the next token: x W_embed^T and whatever the model does to them. The farther heads exist for training
-only: they reward a stream that plans. Writing uses the next token's scores.
+where `score` is how the model scores the next token: x W_embed^T, with its scale and softcap. The farther predictions are
+for training only: they reward a stream that plans ahead. Generation uses the scores of the next token.
 """
 
 from collections.abc import Callable
@@ -12,30 +12,30 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused
 from glassformer.kernels.cross_entropy import IGNORED
-from glassformer.model.head import Foresight, Head
+from glassformer.model.head import Head
 from glassformer.model.linear import Linear
 from glassformer.model.shapes import Shapes
 
 
-class Ahead(Head):
-    """A tied head, and `n_ahead` views of the stream that look further."""
+class Config(Head):
+    """A tied head, and `n_ahead` projections of the stream for the tokens after the next one."""
 
     n_ahead: PositiveInt = 1
-    """How many tokens after the next are predicted too."""
+    """How many tokens after the next one are predicted as well."""
     weight: NonNegativeFloat = 0.3
-    """What a nat of theirs counts beside one of the next token's."""
+    """The weight of their loss; the loss of the next token has weight 1."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """n_ahead C^2 parameters."""
-        return AheadHead(shapes, self, kernels)
+        return MultiTokenHead(shapes, self, kernels or fused())
 
 
-class AheadHead(nn.Module, Foresight):
-    """Scores by the dot product with the embedding, as a tied head."""
+class MultiTokenHead(nn.Module):
+    """Scores by the dot product with the embedding, as a tied head does."""
 
-    def __init__(self, shapes: Shapes, config: Ahead, kernels: Kernels):
+    def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()
         self.kernels, self.weight = kernels, config.weight
         self.views = nn.ModuleList(Linear(shapes.n_embd, shapes.n_embd, False, kernels) for _ in range(config.n_ahead))
@@ -44,16 +44,16 @@ class AheadHead(nn.Module, Foresight):
         """x (..., C), embedding (V, C) -> (..., V)."""
         return self.kernels.linear(x, embedding)
 
-    def extra_loss(
+    def auxiliary_loss(
         self, x: Tensor, score: Callable[[Tensor], Tensor], targets: Tensor, documents: Tensor | None = None
     ) -> Tensor:
-        """`weight` times the mean nats of all farther predictions whose target is counted and of the same document."""
-        total, counted, open_road = x.new_zeros((), dtype=torch.float32), 0, targets != IGNORED
+        """See HasAuxiliaryLoss: `weight` times the mean nats of the farther targets that count, within one document."""
+        total, counted, reachable = x.new_zeros((), dtype=torch.float32), 0, targets != IGNORED
         for j, view in enumerate(self.views, start=1):
-            open_road = open_road[:, :-1] & (targets[:, j:] != IGNORED)  # nothing on the way may be uncounted
+            reachable = reachable[:, :-1] & (targets[:, j:] != IGNORED)  # all tokens on the way must count
             if documents is not None:
-                open_road = open_road & (documents[:, j:] == documents[:, :-j])
-            far = targets[:, j:].where(open_road, IGNORED).flatten()
+                reachable = reachable & (documents[:, j:] == documents[:, :-j])
+            far = targets[:, j:].where(reachable, IGNORED).flatten()
             seen = x[:, :-j]
             nats = self.kernels.cross_entropy(score(seen + view(seen)).flatten(0, 1), far)
             total, counted = total + nats.sum(), counted + (far != IGNORED).sum()

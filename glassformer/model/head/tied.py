@@ -1,18 +1,18 @@
-"""Weight tying (Press and Wolf, 2017): the vector that a token enters with is the vector it is recognised by."""
+"""Weight tying (Press and Wolf, 2017): the embedding of a token is also the vector that its score is computed with."""
 
 from torch import Tensor, nn
 
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused
 from glassformer.model.head import Head
 from glassformer.model.shapes import Shapes
 
 
-class Tied(Head):
+class Config(Head):
     """No parameters of its own: logits = x W_embed^T. Saves V x C numbers."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
-        """A head that borrows the embedding at every call, so no tensor is ever stored twice."""
-        return TiedHead(kernels)
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
+        """A head that is handed the embedding at every call, so no tensor is ever stored twice."""
+        return TiedHead(kernels or fused())
 
 
 class TiedHead(nn.Module):

@@ -2,18 +2,18 @@
 
 from torch import Tensor, nn
 
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused
 from glassformer.model.head import Head
 from glassformer.model.linear import Linear
 from glassformer.model.shapes import Shapes
 
 
-class Untied(Head):
+class Config(Head):
     """logits = x W_head^T, W_head learned separately."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """A head with V x C parameters."""
-        return UntiedHead(shapes, kernels)
+        return UntiedHead(shapes, kernels or fused())
 
 
 class UntiedHead(nn.Module):
@@ -21,8 +21,8 @@ class UntiedHead(nn.Module):
 
     def __init__(self, shapes: Shapes, kernels: Kernels):
         super().__init__()
-        self.lm_head = Linear(shapes.n_embd, shapes.vocab_size, False, kernels)
+        self.lm_head = Linear(shapes.n_embd, shapes.vocab_size, False, kernels, role="head")
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """x (..., C) -> (..., V); the embedding is not looked at."""
+        """x (..., C) -> (..., V); the embedding is not used."""
         return self.lm_head(x)

@@ -3,17 +3,18 @@ comes out is as large as what went in. Writes into the stream are scaled by dept
 
 import math
 
-import torch
+from torch import Tensor
 
-from glassformer.model.init import STD, Init, depth_scaled, writes
+from glassformer.model.init import Init, depth_scaled
+from glassformer.model.roles import STD, Role
 from glassformer.model.shapes import Shapes
 
 
 class FanIn(Init):
     """Linear layers keep the size of their input; embeddings and the head start small."""
 
-    def std(self, name: str, weight: torch.Tensor, shapes: Shapes) -> float:
-        """1 / sqrt(n_in) inside the blocks, 0.02 outside them."""
-        if not name.startswith("blocks."):
+    def std(self, role: Role, weight: Tensor, shapes: Shapes) -> float:
+        """1 / sqrt(n_in) for matrices and writes, 0.02 for embeddings and the head."""
+        if role not in ("matrix", "write"):
             return STD
-        return (depth_scaled(shapes) if writes(name) else 1.0) / math.sqrt(weight.shape[1])
+        return (depth_scaled(shapes) if role == "write" else 1.0) / math.sqrt(weight.shape[1])

@@ -4,15 +4,16 @@ With `pre` and `sandwich` every block begins as the identity, so the depth of th
 and grows from there. With `post` what is left of a block is its two norms.
 """
 
-import torch
+from torch import Tensor
 
-from glassformer.model.init import STD, Init, writes
+from glassformer.model.init import Init
+from glassformer.model.roles import STD, Role
 from glassformer.model.shapes import Shapes
 
 
 class Zero(Init):
     """GPT-2's, but that no block writes anything at first."""
 
-    def std(self, name: str, weight: torch.Tensor, shapes: Shapes) -> float:
+    def std(self, role: Role, weight: Tensor, shapes: Shapes) -> float:
         """0 for writes, 0.02 for the rest."""
-        return 0.0 if writes(name) else STD
+        return 0.0 if role == "write" else STD

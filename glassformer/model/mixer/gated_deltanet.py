@@ -10,81 +10,95 @@ that is `o_norm`, and off: the first answer is beta v (k . q), and where k . q c
 A position that turns queries and keys acts as in attention (turning keeps their length); one that biases scores has none.
 """
 
+from typing import ClassVar
+
 import torch
 from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from glassformer.config import slot
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused
+from glassformer.kernels.precision import wide
 from glassformer.kernels.short_convolution import tail_after
 from glassformer.model.cache import StateCache
-from glassformer.model.linear import Linear, narrowed
+from glassformer.model.linear import Linear, project
 from glassformer.model.mixer import Mixer
 from glassformer.model.norm import Norm
 from glassformer.model.positions import Positions
 from glassformer.model.recurrence import ShortConvolution, inverse_softplus
+from glassformer.model.roles import Leaf, Role
 from glassformer.model.shapes import Shapes
 
 EPS = 1e-6
 
 
-class Delta(Mixer):
-    """A matrix of D x D numbers a key head, overwritten by key. About 5 C^2 parameters where full attention has 4 C^2."""
+class Config(Mixer):
+    """A matrix of D x D numbers per key head, overwritten by key. About 5 C^2 parameters; full attention has 4 C^2."""
 
     conv_width: NonNegativeInt = 4
-    """How many tokens the convolution before q, k and v sees; 0 leaves it out."""
+    """How many tokens the convolution before q, k and v sees; 0 for no convolution."""
     o_norm: Norm = slot("none")
-    """A norm of each head's answer before the gate: rmsnorm in the paper and in Qwen3-Next."""
+    """A norm of each head's output before the gate: rmsnorm in the paper and in Qwen3-Next."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """The module for a model of these shapes."""
-        return Correcting(self, shapes, kernels)
+        return GatedDeltaNet(shapes, self, kernels or fused())
 
 
-class Correcting(nn.Module):
-    """Ask (q), offer (k), hand over (v), how much (beta), how long (alpha), open (gate), write back (o)."""
+class GatedDeltaNet(Leaf):
+    """Queries, keys and values; beta says how much is written, alpha how much is kept, the gate how much is read."""
 
-    def __init__(self, config: Delta, shapes: Shapes, kernels: Kernels):
+    roles: ClassVar[dict[str, Role]] = {"A_log": "other", "dt_bias": "bias"}
+
+    def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()
-        self.kernels, self.head_dim = kernels, shapes.head_dim
-        width, G = shapes.n_head * shapes.head_dim, shapes.key_heads
-        self.widths = [width, G * shapes.head_dim, G * shapes.head_dim]
+        self.kernels, self.head_dim = kernels, shapes.head_width
+        width, G = shapes.n_head * shapes.head_width, shapes.key_heads
+        self.widths = [width, G * shapes.head_width, G * shapes.head_width]
         self.q_proj, self.k_proj, self.v_proj = (Linear(shapes.n_embd, n, shapes.bias, kernels) for n in self.widths)
         self.conv = ShortConvolution(sum(self.widths), config.conv_width, kernels) if config.conv_width else None
         self.beta_proj = Linear(shapes.n_embd, G, shapes.bias, kernels)
         self.alpha_proj = Linear(shapes.n_embd, G, False, kernels)
-        # At first the heads remember from about a thousand tokens down to one: log alpha is -A softplus(.. + dt_bias).
-        self.A_log = nn.Parameter(torch.linspace(1, 16, G).log())
-        self.dt_bias = nn.Parameter(inverse_softplus(torch.logspace(-3, -1, G)))
+        self.A_log, self.dt_bias = nn.Parameter(torch.empty(G)), nn.Parameter(torch.empty(G))
         self.gate_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
-        self.o_norm = config.o_norm.build(Shapes(n_embd=shapes.head_dim, n_head=1, bias=shapes.bias), kernels)
-        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels)
+        self.o_norm = config.o_norm.build(Shapes(n_embd=shapes.head_width, n_head=1, bias=shapes.bias), kernels)
+        self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels, role="write")
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Heads remember for a thousand tokens down to one: log alpha = -A softplus(... + dt_bias)."""
+        G = len(self.A_log)
+        self.A_log.copy_(torch.linspace(1, 16, G).log())
+        self.dt_bias.copy_(inverse_softplus(torch.logspace(-3, -1, G)))
 
     def forward(self, x: Tensor, positions: Positions, cache: StateCache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
-        x = narrowed(x)
         *tail, state = (cache and cache.read(positions, len(x))) or (None,)
-        qkv = torch.cat([self.q_proj(x), self.k_proj(x), self.v_proj(x)], -1)
+        q, k, v, b, a, gate = project(
+            x, self.q_proj, self.k_proj, self.v_proj, self.beta_proj, self.alpha_proj, self.gate_proj
+        )
+        qkv = torch.cat([q, k, v], -1)
         mixed = self.conv(qkv, tail[0] if tail else None, positions.documents) if self.conv else qkv
         q, k, v = (t.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for t in mixed.split(self.widths, -1))
         q, k = positions.rotate(self._unit(q), self._unit(k))  # (B, heads, T, D)
-        beta, log_alpha = self._gates(x, positions.real)
+        beta, log_alpha = self._gates(b, a, positions.real)
         y, state = self.kernels.gated_delta(q, k, v, beta, log_alpha, state, positions.documents)
         if cache is not None:
             after = [tail_after(qkv, self.conv.width, tail[0] if tail else None, positions.counts)] if self.conv else []
             cache.store(positions, *after, state)
-        return self.o_proj(self.kernels.swiglu(self.gate_proj(x), narrowed(self.o_norm(y)).transpose(1, 2).flatten(2)))
+        y = self.o_norm(y).to(y.dtype).transpose(1, 2).flatten(2)  # a norm may return wider numbers
+        return self.o_proj(self.kernels.swiglu(gate, y))
 
     def make_cache(self, rows: int, length: int) -> StateCache:
         """The last inputs of the convolution and the memory; `length` does not matter."""
         return StateCache(rows)
 
-    def _gates(self, x: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
-        """beta and log alpha, (B, G, T) in float32 or wider. Padding writes nothing and lets nothing fade."""
-        b, a = self.beta_proj(x), self.alpha_proj(x)
-        wide = torch.promote_types(a.dtype, torch.float32)
-        beta = b.to(wide).sigmoid()
-        log_alpha = -self.A_log.to(wide).exp() * nn.functional.softplus(a.to(wide) + self.dt_bias)
+    def _gates(self, b: Tensor, a: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
+        """b, a (B, T, G) -> beta and log alpha, (B, G, T) in float32 or wider. Padding changes nothing."""
+        a = wide(a)
+        beta = self.kernels.sigmoid(wide(b))
+        log_alpha = -self.A_log.to(a.dtype).exp() * self.kernels.softplus(a + self.dt_bias)
         if real is not None:
             beta, log_alpha = beta * real[..., None], log_alpha * real[..., None]
         return beta.transpose(1, 2), log_alpha.transpose(1, 2)

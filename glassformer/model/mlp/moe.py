@@ -1,20 +1,23 @@
 """Mixture of experts (Shazeer et al., 2017; as in Mixtral, Jiang et al., 2024): many MLPs, a few of them for each token.
 
-A router scores the experts, and a token passes through the best `n_active`. No token is dropped, however many choose
-the same expert; a small price on uneven use (kernels/route.py) keeps all of them in use.
+A router scores the experts, and a token passes through the `n_active` with the best scores. No token is dropped, however
+many choose the same expert; a load-balancing loss (kernels/route.py) keeps all experts in use.
 """
+
+from typing import Self
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from glassformer.kernels import Kernels
-from glassformer.model.linear import Linear, in_full, narrowed
-from glassformer.model.mlp import MLP, Balanced, Gated
+from glassformer.kernels import Kernels, fused
+from glassformer.kernels.precision import full_precision
+from glassformer.model.linear import Linear
+from glassformer.model.mlp import MLP, GatedMLP, RoutedMLP
 from glassformer.model.shapes import Shapes
 
 
-class MoE(MLP):
+class Config(MLP):
     """SwiGLU experts; `n_hidden` is the width of one of them."""
 
     n_expert: PositiveInt = 4
@@ -22,53 +25,52 @@ class MoE(MLP):
     n_active: PositiveInt = 2
     """k, how many of them read a token."""
     aux_loss_weight: NonNegativeFloat = 0.01
-    """What uneven use costs, in nats a token at balance 1 (Switch Transformer: 0.01)."""
+    """The weight of the load-balancing loss, which is 1 when all experts are used alike (Switch Transformer: 0.01)."""
 
     @model_validator(mode="after")
-    def _enough(self) -> "MoE":
+    def _enough(self) -> Self:
         if self.n_active > self.n_expert:
             raise ValueError(f"n_active={self.n_active} is more than n_expert={self.n_expert}; lower it")
         return self
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """E experts and a router of E C parameters; without `n_hidden` the k active ones cost one SwiGLU's 8 C^2."""
         n_hidden = self.n_hidden or -(-8 * shapes.n_embd // 3 // self.n_active // 32) * 32
-        return Experts(shapes, self.model_copy(update={"n_hidden": n_hidden}), kernels)
+        return MoE(shapes, self.model_copy(update={"n_hidden": n_hidden}), kernels or fused())
 
 
-class Experts(nn.Module, Balanced):
+class MoE(RoutedMLP):
     """The router and its experts."""
 
-    def __init__(self, shapes: Shapes, config: MoE, kernels: Kernels):
+    def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()
-        self.kernels, self.n_active, self.price = kernels, config.n_active, config.aux_loss_weight
+        self.kernels, self.n_active, self.aux_loss_weight = kernels, config.n_active, config.aux_loss_weight
         self.router = Linear(shapes.n_embd, config.n_expert, False, kernels)
         self.experts = nn.ModuleList(
-            Gated(shapes, config.n_hidden, kernels.swiglu, kernels) for _ in range(config.n_expert)
+            GatedMLP(shapes, config.n_hidden, kernels.swiglu, kernels) for _ in range(config.n_expert)
         )
-        self.unevenness: Tensor | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (B, T, C) -> (B, T, C). Tokens of one expert are read together; each token's result is the sum by shares."""
-        shape, x = x.shape, narrowed(x).flatten(0, -2)  # (N, C)
-        with in_full(x.device.type):  # a choice must not hang on eight bits of a score
-            scores = self.kernels.linear(x.to(self.router.weight.dtype), self.router.weight)
-            shares, chosen, balance = self.kernels.route(scores, self.n_active)  # (N, k), (N, k), ()
-        self.unevenness = balance if self.training else None
+    def forward(self, x: Tensor, real: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See RoutedMLP. Each expert reads all its tokens at once; a token's output is the weighted sum of its experts'."""
+        shape, x = x.shape, x.flatten(0, -2)  # (N, C)
+        with full_precision(x.device):  # rounding a score to 16 bits would change the choice
+            scores = self.router(x.to(self.router.weight.dtype))
+            counted = None if real is None else real.flatten()
+            shares, chosen, balance = self.kernels.route(scores, self.n_active, counted)  # (N, k), (N, k), ()
+        loss = self.aux_loss_weight * balance
         if x.is_meta:
-            return self._all(x, shares, chosen).view(shape)
+            return self._all(x, shares, chosen).view(shape), loss
         y = torch.zeros_like(x)
         for e, expert in enumerate(self.experts):
             token, rank = (chosen == e).nonzero(as_tuple=True)  # (n,), (n,)
             y = y.index_add(0, token, (expert(x[token]) * shares[token, rank, None]).to(y.dtype))
-        return y.view(shape)
+        return y.view(shape), loss
 
     def _all(self, x: Tensor, shares: Tensor, chosen: Tensor) -> Tensor:
-        """Every expert reads every token: for the meta device, where nobody knows who chose what."""
+        """Every expert reads every token: for the meta device, where the chosen experts are unknown."""
         weight = torch.zeros(len(x), len(self.experts), device=x.device, dtype=shares.dtype).scatter(1, chosen, shares)
         return torch.stack([e(x) * weight[:, i : i + 1] for i, e in enumerate(self.experts)]).sum(0).to(x.dtype)
 
-    def extra_loss(self) -> Tensor:
-        """`balance` times the unevenness of the last call."""
-        last, self.unevenness = self.unevenness, None
-        return self.router.weight.new_zeros(()) if last is None else self.price * last
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f"{self.n_active} of {len(self.experts)} experts per token"

@@ -1,4 +1,4 @@
-"""Norm: keeps the numbers that a part reads at a steady size."""
+"""Norm: rescales every vector to a common size, so that deep models train stably."""
 
 import abc
 
@@ -13,5 +13,5 @@ class Norm(Variant):
     """Builds a module with `forward(x (..., C)) -> (..., C)`."""
 
     @abc.abstractmethod
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
-        """The module for a stream of width shapes.n_embd."""
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
+        """The module for vectors of width shapes.n_embd; without `kernels` it uses `fused()`."""

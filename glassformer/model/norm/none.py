@@ -1,4 +1,4 @@
-"""No norm: what the others are compared with. Deep stacks without one blow up or learn slowly (docs/lab.md)."""
+"""No norm, for comparison: deep stacks without one blow up or learn slowly (docs/lab.md)."""
 
 from torch import nn
 
@@ -10,6 +10,6 @@ from glassformer.model.shapes import Shapes
 class NoNorm(Norm):
     """y = x."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> nn.Module:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """No parameters."""
         return nn.Identity()

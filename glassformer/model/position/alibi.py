@@ -1,10 +1,10 @@
-"""ALiBi (Press, Smith and Lewis, 2022): the further back, the lower the score. Nothing is learned, nothing turned.
+"""ALiBi (Press, Smith and Lewis, 2022): the further back a key is, the lower its score. Nothing is learned or rotated.
 
     bias_ts = -m_h (t - s),   m_h = 2^(-8 h / H) for head h = 1 .. H
 
-Each head forgets at its own pace. Trained on short texts it reads longer ones, because a distance that was never seen only
-means "further". For H that is no power of two the slopes of the next lower power come first and then every other one of
-the double, as in the authors' code.
+Each head forgets at its own pace. A model trained on short texts can read longer ones, because a distance that was never
+seen only means "further". If H is not a power of two, the slopes of the next lower power come first, and then every other
+one of the next higher power, as in the authors' code.
 """
 
 import torch
@@ -15,15 +15,15 @@ from glassformer.model.position import Position, Scheme
 from glassformer.model.shapes import Shapes
 
 
-class ALiBi(Position):
+class Config(Position):
     """A penalty for distance."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> Scheme:
         """No parameters."""
-        return ALiBiScheme(slopes(shapes.n_head))
+        return ALiBi(slopes(shapes.n_head))
 
 
-class ALiBiScheme(Scheme):
+class ALiBi(Scheme):
     """Computes the penalties it needs; defined at any index."""
 
     def __init__(self, slopes: list[float]):

@@ -1,23 +1,23 @@
-"""Learned positions (Radford et al., 2019): a second embedding, by place instead of by token. GPT-2's choice."""
+"""Learned positions (Radford et al., 2019): a second embedding, by position instead of by token. GPT-2's choice."""
 
 from torch import Tensor
 
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused
 from glassformer.model.embedding import Embedding
 from glassformer.model.position import Position, Scheme
 from glassformer.model.shapes import Shapes
 
 
-class Learned(Position):
+class Config(Position):
     """x_t = x_t + P[t]."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> Scheme:
         """context_length x C parameters."""
-        return LearnedScheme(shapes, kernels)
+        return LearnedPositions(shapes, kernels or fused())
 
 
-class LearnedScheme(Scheme):
-    """Knows nothing beyond context_length."""
+class LearnedPositions(Scheme):
+    """A table with one row per position below context_length."""
 
     def __init__(self, shapes: Shapes, kernels: Kernels):
         super().__init__()

@@ -8,6 +8,6 @@ from glassformer.model.shapes import Shapes
 class NoPosition(Position):
     """The neutral scheme."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> Scheme:
         """No parameters."""
         return Scheme()

@@ -2,8 +2,8 @@
 
     bias_ts = W[bucket(t - s), h]
 
-Half of the buckets are distances of their own, 0, 1, 2 ...; the other half widen logarithmically up to `max_distance`, and
-the last is for all beyond. One table serves all layers, as in T5.
+Half of the buckets hold one distance each, 0, 1, 2 ...; the other half widen logarithmically up to `max_distance`, and the
+last one also holds all larger distances. One table serves all layers, as in T5.
 """
 
 import math
@@ -13,19 +13,19 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused
 from glassformer.model.embedding import Embedding
 from glassformer.model.position import Position, Scheme
 from glassformer.model.shapes import Shapes
 
 
-class Relative(Position):
+class Config(Position):
     """A learned number for each head and range of distances."""
 
     buckets: PositiveInt = Field(default=32, ge=2)
-    """How many ranges of distances are told apart."""
+    """The number of ranges of distances that get biases of their own."""
     max_distance: PositiveInt = 128
-    """All distances from here on are one."""
+    """All distances from here on share one bucket."""
 
     @model_validator(mode="after")
     def _widening(self) -> Self:
@@ -35,18 +35,18 @@ class Relative(Position):
             )
         return self
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> Scheme:
         """buckets x H parameters."""
-        return RelativeScheme(shapes.n_head, self.buckets, self.max_distance, kernels)
+        return RelativeBias(shapes, self, kernels or fused())
 
 
-class RelativeScheme(Scheme):
-    """Looks up the biases it needs; defined at any index."""
+class RelativeBias(Scheme):
+    """Looks up a bias for every query and key; defined at any index."""
 
-    def __init__(self, n_head: int, buckets: int, max_distance: int, kernels: Kernels):
+    def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()
-        self.max_distance = max_distance
-        self.table = Embedding(buckets, n_head, kernels)
+        self.max_distance = config.max_distance
+        self.table = Embedding(config.buckets, shapes.n_head, kernels)
 
     def bias(self, q_index: Tensor, k_index: Tensor) -> Tensor:
         """q_index (..., T), k_index (..., S) -> (..., H, T, S)."""

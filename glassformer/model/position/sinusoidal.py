@@ -2,7 +2,8 @@
 
     P[t, 2i] = sin(t / base^(2i/C)),   P[t, 2i+1] = cos(t / base^(2i/C))
 
-A clock with many hands: neighbouring places look alike, distant ones differ, and nothing is learned.
+Like the hands of a clock, the waves turn at different speeds: neighbouring positions get similar vectors, distant ones
+different vectors, and nothing is learned.
 """
 
 import torch
@@ -15,21 +16,21 @@ from glassformer.model.position import Position, Scheme
 from glassformer.model.shapes import Shapes
 
 
-class Sinusoidal(Position):
+class Config(Position):
     """x_t = x_t + scale P[t]."""
 
     base: PositiveFloat = 10_000.0
-    """The slowest hand turns once in about 2 pi base tokens."""
+    """The slowest wave repeats after about 2 pi base tokens."""
     scale: PositiveFloat = 0.02
-    """The size of the waves beside embeddings that start with a standard deviation of 0.02."""
+    """The amplitude of the waves; embeddings start with a standard deviation of 0.02."""
 
-    def build(self, shapes: Shapes, kernels: Kernels) -> Scheme:
+    def build(self, shapes: Shapes, kernels: Kernels | None = None) -> Scheme:
         """No parameters."""
-        return SinusoidalScheme(shapes.n_embd, self.base, self.scale)
+        return SinusoidalPositions(shapes.n_embd, self.base, self.scale)
 
 
-class SinusoidalScheme(Scheme):
-    """Computes the rows it needs; defined at any index."""
+class SinusoidalPositions(Scheme):
+    """Computes the waves for each call; defined at any index."""
 
     def __init__(self, n_embd: int, base: float, scale: float):
         super().__init__()

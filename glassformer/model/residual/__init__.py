@@ -14,8 +14,8 @@ class Residual(Variant):
 
     @abc.abstractmethod
     def build(self, mixer: nn.Module, mlp: nn.Module, norm: Callable[[], nn.Module], dropout: nn.Module) -> Block:
-        """A block around these parts; `norm()` makes a norm."""
+        """A block of these parts; each call of `norm()` makes a new norm."""
 
-    @abc.abstractmethod
     def final(self, norm: Callable[[], nn.Module]) -> nn.Module:
-        """What stands between the last block and the head."""
+        """The module between the last block and the head: one more norm, unless a variant needs none."""
+        return norm()

@@ -11,22 +11,22 @@ from glassformer.model.residual import Residual
 
 
 class Post(Residual):
-    """The 2017 transformer's choice; the last block already ends in a norm."""
+    """The choice of the 2017 transformer; each block ends in a norm, so no other follows the last one."""
 
     def build(self, mixer: nn.Module, mlp: nn.Module, norm: Callable[[], nn.Module], dropout: nn.Module) -> Block:
-        """A PostBlock."""
-        return PostBlock(mixer, mlp, norm, dropout)
+        """A PostNormBlock."""
+        return PostNormBlock(norm(), mixer, norm(), mlp, dropout)
 
     def final(self, norm: Callable[[], nn.Module]) -> nn.Module:
         """Nothing."""
         return nn.Identity()
 
 
-class PostBlock(Block):
-    """Write, then normalise the stream."""
+class PostNormBlock(Block):
+    """x = norm(x + mixer(x)); x = norm(x + mlp(x))."""
 
-    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
-        """x (B, T, C) -> (B, T, C)."""
+    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
+        """See Block.forward."""
         x = self.mixer_norm(x + self.dropout(self.mixer(x, positions, cache)))
-        x = self.mlp_norm(x + self.dropout(self.mlp(x)))
-        return x
+        y, auxiliary = self.think(x, positions)
+        return self.mlp_norm(x + self.dropout(y)), auxiliary

@@ -1,4 +1,7 @@
-"""Pre-norm (Xiong et al., 2020): norms stand on the branches, so the stream itself is a plain sum. Trains stably."""
+"""Pre-norm (Xiong et al., 2020): each part reads the stream through a norm, and the stream itself is a plain sum.
+
+It trains stably at any depth. The sum grows from block to block, so one more norm follows the last block.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,22 +14,18 @@ from glassformer.model.residual import Residual
 
 
 class Pre(Residual):
-    """GPT-2's and Llama's choice; needs a last norm because the sum grows with depth."""
+    """The choice of GPT-2 and Llama."""
 
     def build(self, mixer: nn.Module, mlp: nn.Module, norm: Callable[[], nn.Module], dropout: nn.Module) -> Block:
-        """A PreBlock."""
-        return PreBlock(mixer, mlp, norm, dropout)
-
-    def final(self, norm: Callable[[], nn.Module]) -> nn.Module:
-        """One more norm."""
-        return norm()
+        """A PreNormBlock."""
+        return PreNormBlock(norm(), mixer, norm(), mlp, dropout)
 
 
-class PreBlock(Block):
-    """Read through a norm, write to the plain stream."""
+class PreNormBlock(Block):
+    """x = x + mixer(norm(x)); x = x + mlp(norm(x))."""
 
-    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
-        """x (B, T, C) -> (B, T, C)."""
+    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
+        """See Block.forward."""
         x = x + self.dropout(self.mixer(self.mixer_norm(x), positions, cache))
-        x = x + self.dropout(self.mlp(self.mlp_norm(x)))
-        return x
+        y, auxiliary = self.think(self.mlp_norm(x), positions)
+        return x + self.dropout(y), auxiliary

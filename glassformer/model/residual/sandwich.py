@@ -1,5 +1,7 @@
-"""Sandwich norm (Ding et al., 2021, "CogView", section 3.3): a norm before each part and another behind it, before the
-sum. Gemma 2's choice: no part can shout, however large its weights have grown."""
+"""Sandwich norm (Ding et al., 2021, "CogView", section 3.3): a norm before each part and another after it, before the sum.
+
+Gemma 2's choice: no part can add large numbers to the stream, however large its weights have grown.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,26 +14,23 @@ from glassformer.model.residual import Residual
 
 
 class Sandwich(Residual):
-    """Pre-norm with two more norms a block."""
+    """Pre-norm with two more norms per block."""
 
     def build(self, mixer: nn.Module, mlp: nn.Module, norm: Callable[[], nn.Module], dropout: nn.Module) -> Block:
-        """A SandwichBlock."""
-        return SandwichBlock(mixer, mlp, norm, dropout)
-
-    def final(self, norm: Callable[[], nn.Module]) -> nn.Module:
-        """One more norm."""
-        return norm()
+        """A SandwichNormBlock."""
+        block = SandwichNormBlock(norm(), mixer, norm(), mlp, dropout)
+        block.mixer_out_norm, block.mlp_out_norm = norm(), norm()
+        return block
 
 
-class SandwichBlock(Block):
-    """Read through a norm, write through a norm."""
+class SandwichNormBlock(Block):
+    """x = x + norm(mixer(norm(x))); x = x + norm(mlp(norm(x)))."""
 
-    def __init__(self, mixer: nn.Module, mlp: nn.Module, norm: Callable[[], nn.Module], dropout: nn.Module):
-        super().__init__(mixer, mlp, norm, dropout)
-        self.mixer_out_norm, self.mlp_out_norm = norm(), norm()
+    mixer_out_norm: nn.Module
+    mlp_out_norm: nn.Module
 
-    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
-        """x (B, T, C) -> (B, T, C)."""
+    def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
+        """See Block.forward."""
         x = x + self.dropout(self.mixer_out_norm(self.mixer(self.mixer_norm(x), positions, cache)))
-        x = x + self.dropout(self.mlp_out_norm(self.mlp(self.mlp_norm(x))))
-        return x
+        y, auxiliary = self.think(self.mlp_norm(x), positions)
+        return x + self.dropout(self.mlp_out_norm(y)), auxiliary

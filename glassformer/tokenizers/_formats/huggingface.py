@@ -1,9 +1,9 @@
 """Hugging Face's `tokenizer.json`: a normaliser, a pre-tokeniser and a model, as one JSON tree.
 
-Read and written exactly: byte-level BPE (GPT-2, GPT-4, Llama 3 and their kin) with a pattern we know, and WordPiece in
-BERT's two readings and in our own. All other parts are refused by name. Ids equal theirs for
-`encode(text, add_special_tokens=False)` against our `encode(text, allow_special=True)`: they always find special tokens
-in text, we only when allowed. A file without <|endoftext|> gets it as one more id at the end.
+Read and written exactly: byte-level BPE (GPT-2, GPT-4, Llama 3 and their relatives) with a pattern we know, and
+WordPiece in BERT's two readings and in our own. All other parts are refused by name. Their library always finds special
+tokens in text, ours only when allowed: their `encode(text, add_special_tokens=False)` gives the ids of our
+`encode(text, allow_special=True)`.
 """
 
 import json
@@ -14,7 +14,8 @@ from glassformer.errors import TokenizerError
 from glassformer.system.files import write_atomic
 from glassformer.tokenizers import END_OF_TEXT, LARGEST_VOCABULARY, Tokenizer, _file, _words
 from glassformer.tokenizers._formats.gpt2 import vocabulary
-from glassformer.tokenizers.bpe import BPETokenizer, gpt2_files
+from glassformer.tokenizers.bpe import BPETokenizer
+from glassformer.tokenizers.bpe.merges import read_merges, show, write_merges
 from glassformer.tokenizers.bpe.patterns import PATTERNS, Splitter
 from glassformer.tokenizers.wordpiece import Reading, WordPieceTokenizer
 
@@ -62,7 +63,7 @@ def from_tree(tree: Tree) -> Tokenizer:
         return _bpe(tree, model, vocab, special)
     if kind == "WordPiece":
         return _wordpiece(tree, model, vocab, special)
-    raise TokenizerError(f"its model is {kind!r:.40}, and we have BPE and WordPiece")
+    raise TokenizerError(f"its model is {kind!r:.40}, and only BPE and WordPiece can be read here")
 
 
 def _special(added: list[Any]) -> dict[str, int]:
@@ -77,15 +78,9 @@ def _special(added: list[Any]) -> dict[str, int]:
             raise TokenizerError(f"the added token {name!r:.60} is not special, so user text would produce it")
         for trait in ("single_word", "lstrip", "rstrip"):
             if token.get(trait):
-                raise TokenizerError(f"the added token {name!r:.60} has {trait}, which we have not")
+                raise TokenizerError(f"the added token {name!r:.60} has {trait}, which cannot be read exactly here")
         special[name] = id
     return special
-
-
-def _with_end(special: dict[str, int], vocab: dict[str, int]) -> dict[str, int]:
-    if END_OF_TEXT in special:
-        return special
-    return {**special, END_OF_TEXT: vocab.get(END_OF_TEXT, 1 + max([*vocab.values(), *special.values()], default=-1))}
 
 
 def _bpe(tree: Tree, model: Tree, vocab: dict[str, int], special: dict[str, int]) -> BPETokenizer:
@@ -102,13 +97,14 @@ def _bpe(tree: Tree, model: Tree, vocab: dict[str, int], special: dict[str, int]
     lines = [" ".join(line) if _file.strings(line) else line for line in lines]
     if not _file.strings(lines):
         raise TokenizerError('a merge must be "h e" or ["h", "e"]')
-    merges = gpt2_files.read_merges(lines)
-    names = [gpt2_files.show(bytes([value])) for value in range(256)]
-    names += [gpt2_files.show(left + right) for left, right in merges]
+    merges = read_merges(lines)
+    names = [show(bytes([value])) for value in range(256)]
+    names += [show(left + right) for left, right in merges]
     for name in names:
         if name not in vocab:
             raise TokenizerError(f"the vocabulary has no {name!r:.60}")
-    special = _with_end(special, vocab)
+    if END_OF_TEXT in vocab:  # special in every model, even where a file forgets to say so
+        special = {**special, END_OF_TEXT: vocab[END_OF_TEXT]}
     if extra := vocab.keys() - set(names) - special.keys():
         raise TokenizerError(f"the token {min(extra)!r:.60} is made by no merge")
     tokenizer = BPETokenizer(merges, pattern, special, [vocab[name] for name in names])
@@ -132,7 +128,7 @@ def _pre_tokenizer(name: str, pattern: str) -> Tree:
 
 
 def _same(found: Any, wanted: Any) -> bool:
-    """Equal, but for `trim_offsets` (offsets are not ids) and for `use_regex`, which old files leave out."""
+    """Equal, ignoring `trim_offsets` (it changes offsets, not ids) and filling in `use_regex`, which old files omit."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         found = {"use_regex": True, **found} if wanted.get("type") == "ByteLevel" else found
         keys = (found.keys() | wanted.keys()) - {"trim_offsets"}
@@ -159,7 +155,7 @@ def _wordpiece(tree: Tree, model: Tree, vocab: dict[str, int], special: dict[str
         raise TokenizerError("'model.unk_token' must be in the vocabulary")
     if type(longest) is not int or not 0 < longest <= 1000:
         raise _refused("model.max_input_chars_per_word", longest)
-    special = _with_end({**special, unknown: vocab[unknown]}, vocab)
+    special = {**special, **{name: vocab[name] for name in (unknown, END_OF_TEXT) if name in vocab}}
     pieces = {name: id for name, id in vocab.items() if name not in special}
     _file.vocabulary(list(pieces), "model.vocab")
     normalizer = tree.get("normalizer")
@@ -176,7 +172,7 @@ def _refused(part: str, value: Any) -> TokenizerError:
         shown = json.dumps(value)
     except RecursionError:
         shown = "nested without end"
-    return TokenizerError(f"its {part} is {shown:.120}, which we cannot do exactly")
+    return TokenizerError(f"its {part} is {shown:.120}, which cannot be read exactly here")
 
 
 def write(tokenizer: Tokenizer, path: Path) -> None:
@@ -199,7 +195,7 @@ def write(tokenizer: Tokenizer, path: Path) -> None:
 def _bpe_parts(bpe: BPETokenizer) -> Tree:
     if bpe.pattern not in PATTERNS:
         raise TokenizerError(
-            f"it cuts text with a pattern of its own, {bpe.pattern!r:.60}, which their engine may read otherwise: "
+            f"it cuts text with a pattern of its own, {bpe.pattern!r:.60}, which their library may read differently: "
             f"write NAME.json, or train with one of {', '.join(PATTERNS)}"
         )
     plain = {"dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
@@ -209,7 +205,7 @@ def _bpe_parts(bpe: BPETokenizer) -> Tree:
         "pre_tokenizer": _pre_tokenizer(bpe.pattern, PATTERNS[bpe.pattern]),
         "post_processor": None,
         "decoder": _byte_level(use_regex=True),
-        "model": {"type": "BPE", **plain, "vocab": vocabulary(bpe), "merges": gpt2_files.write_merges(bpe.merges)},
+        "model": {"type": "BPE", **plain, "vocab": vocabulary(bpe), "merges": write_merges(bpe.merges)},
     }
 
 

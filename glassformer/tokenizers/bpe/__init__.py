@@ -1,8 +1,12 @@
-"""Byte-level BPE: frequent runs of bytes become tokens. The tokenizer of GPT-2, GPT-4, Llama 3 and most others.
+"""Byte-level BPE (byte-pair encoding): frequent runs of bytes become tokens. GPT-2, GPT-4, Llama 3 and most others use it.
 
-It starts from the 256 bytes, so no text is ever unknown, and learns *merges*: the most frequent pair of neighbouring
-tokens becomes one new token, again and again (Gage 1994; Sennrich et al. 2016; on bytes, Radford et al. 2019). First a
-regular expression cuts the text into pieces, roughly words (`patterns.py`); merges never leave a piece (`merge.py`).
+*Training* (Gage 1994; Sennrich et al. 2016): every word starts as its single bytes. Count all pairs of neighbouring
+tokens, merge the most frequent pair into one new token wherever it occurs, and repeat. The ordered list of merges is
+all that is learnt. *Encoding* a word: start from its bytes again and apply the merges in the order they were learnt.
+`plain_learn` and `plain_encode` below are these sentences as code.
+
+Since it starts from the 256 bytes, it can encode every text (Radford et al. 2019). A regular expression first cuts the
+text into pieces, roughly words (`patterns.py`), and no merge joins two pieces.
 
 >>> tokenizer = BPE(vocab_size=257 + 5).train(["low lower lowest"])
 >>> tokenizer.merges
@@ -10,40 +14,87 @@ regular expression cuts the text into pieces, roughly words (`patterns.py`); mer
 >>> [tokenizer.token_bytes[id] for id in tokenizer.encode("low lower lowest")]
 [b'low', b' lowe', b'r', b' lowe', b'st']
 
-The ordered list of merges *is* the tokenizer: replay it and you see it learn. Ids are the bytes 0 to 255, then one id a
-merge in the order learnt, then the special tokens.
+The tokenizer itself takes faster ways to the same answers, and the tests compare them with the plain ones:
+`incremental.py` in Python, `compiled/` in machine code; `train.py` and `encode.py` choose between the two.
 """
 
 import functools
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
 from glassformer.errors import TokenizerError
+from glassformer.system.threads import cores, in_threads
 from glassformer.tokenizers import LARGEST_VOCABULARY, Tokenizer, TokenizerRecipe, _file, well_formed
-from glassformer.tokenizers.bpe import gpt2_files
-from glassformer.tokenizers.bpe.fast import BATCH, Fast, batches, cores, in_threads
-from glassformer.tokenizers.bpe.merge import Merge, Pair, apply
+from glassformer.tokenizers.bpe.encode import BATCH, Kernels, PieceEncoder, batches
+from glassformer.tokenizers.bpe.merges import Merge, read_merges, replay, write_merges
 from glassformer.tokenizers.bpe.patterns import Splitter
 from glassformer.tokenizers.bpe.train import Learner
+
+
+def plain_learn(words: Mapping[bytes, int], n_merges: int, min_frequency: int = 1) -> list[Merge]:
+    """Training: at most `n_merges` merges from words and how often each occurs.
+
+    >>> plain_learn({b"low": 2, b"lower": 1, b"lowest": 1}, n_merges=3)
+    [(b'o', b'w'), (b'l', b'ow'), (b'low', b'e')]
+
+    Of equally frequent pairs the lexicographically greatest is taken, so the order of the words does not matter.
+    Learning stops early when no pair occurs `min_frequency` times any more.
+    """
+    tokens_of = {word: [bytes([value]) for value in word] for word in words}
+    merges: list[Merge] = []
+    while len(merges) < n_merges:
+        counts: Counter[Merge] = Counter()
+        for word, tokens in tokens_of.items():
+            for pair in zip(tokens, tokens[1:]):
+                counts[pair] += words[word]
+        best = max(counts, key=lambda pair: (counts[pair], pair), default=None)
+        if best is None or counts[best] < min_frequency:
+            break
+        merges.append(best)
+        tokens_of = {word: merge(tokens, best) for word, tokens in tokens_of.items()}
+    return merges
+
+
+def plain_encode(word: bytes, merges: Sequence[Merge]) -> list[bytes]:
+    """Encoding: the tokens of a word. Of the pairs in it, the one learnt first is merged; then again, until none is left.
+
+    >>> plain_encode(b"slower", [(b'o', b'w'), (b'l', b'ow'), (b'low', b'e')])
+    [b's', b'lowe', b'r']
+    """
+    rank = {pair: number for number, pair in enumerate(merges)}
+    tokens = [bytes([value]) for value in word]
+    while known := [pair for pair in zip(tokens, tokens[1:]) if pair in rank]:
+        tokens = merge(tokens, min(known, key=rank.__getitem__))
+    return tokens
+
+
+def merge(tokens: Sequence[bytes], pair: Merge) -> list[bytes]:
+    """The tokens with the two of `pair` joined wherever they stand side by side, from left to right: a a a -> aa a."""
+    merged: list[bytes] = []
+    for token in tokens:
+        if merged and (merged[-1], token) == pair:
+            merged[-1] += token
+        else:
+            merged.append(token)
+    return merged
 
 
 class BPE(TokenizerRecipe):
     """Byte-level byte-pair encoding."""
 
     vocab_size: int = Field(4096, le=LARGEST_VOCABULARY)
-    """Number of ids: 256 bytes, the merges, and the special tokens. A corpus too small for so many gives fewer."""
+    """Number of ids: the 256 bytes, the merges and the special tokens. A small corpus may give fewer merges."""
 
     pattern: str = "gpt4"
-    """How text is cut before merging: "gpt2", "gpt4", "o200k", "none" (a text is one piece), or a regular expression
-    of your own."""
+    """How text is cut into pieces before merging: "gpt2", "gpt4", "o200k", "none" (a text is one piece), or a regular
+    expression of your own."""
 
     min_frequency: int = Field(1, ge=1)
-    """Learning stops, however small the vocabulary is by then, at pairs that occur less often than this."""
+    """Pairs that occur less often than this are not merged, even if the vocabulary stays smaller."""
 
     @field_validator("vocab_size")
     @classmethod
@@ -77,116 +128,60 @@ class BPE(TokenizerRecipe):
             raise TokenizerError(f"'merges' must be a list of at most {LARGEST_VOCABULARY} strings like \"h e\"")
         if ids is not None and not _file.integers(ids):
             raise TokenizerError("'ids' must be a list of integers")
-        return BPETokenizer(gpt2_files.read_merges(lines), pattern, special, ids)
+        return BPETokenizer(read_merges(lines), pattern, special, ids)
 
 
 class BPETokenizer(Tokenizer):
     """`merges` in the order learnt, the `pattern` that cuts text, special tokens. Covers every text.
 
-    `ids[symbol]` is the id of each byte (symbols 0 to 255) and of each merge's result (256 + its rank); by default the
-    symbol itself. GPT-2 numbers its bytes differently, which is all that `ids` is for.
+    `ids` gives the id of each byte and then of each merge's result: by default 0 to 255 for the bytes and 256 + k for
+    merge number k, counted from 0. GPT-2 numbers its bytes differently, which is what `ids` is for.
     """
 
     def __init__(
         self, merges: Sequence[Merge], pattern: str, special: dict[str, int], ids: Sequence[int] | None = None
     ) -> None:
         self.merges, self.pattern = list(merges), pattern
-        tokens, self._symbol_of = _replay(self.merges)
+        tokens, symbol_of = replay(self.merges)
         self.ids = list(range(len(tokens))) if ids is None else list(ids)
         if len(self.ids) != len(tokens):
             raise TokenizerError(f"there are {len(self.ids)} ids for {len(tokens)} tokens")
         super().__init__(self.ids, tokens, special)
         try:
-            self._split = Splitter(pattern)
+            split = Splitter(pattern)
         except ValueError as error:
             raise TokenizerError(f"pattern: {error}") from None
-        self._ids_of_symbol = np.array(self.ids, self.dtype)
-        self._packed = _Cache(self._pack)
-        self._fast = Fast(self._split, self._symbol_of, self._ids_of_symbol, self._bytes)
+        ids_of_symbol = np.array(self.ids, self.dtype)
+        self._in_python = PieceEncoder(split, symbol_of, ids_of_symbol)
+        self._kernels = Kernels(split, symbol_of, ids_of_symbol, self._bytes)
         self.threads = cores()
         """How many threads encode long texts and many texts; the ids do not depend on it."""
 
     def _encode(self, text: str) -> np.ndarray:
-        fast = self._fast.encoder(len(text))
-        if not fast:
-            return self._plain_encode(text)
-        with in_threads(self.threads if len(text) >= BATCH else 1) as pool:
-            return fast.begin([text.encode()], pool)()[0]
+        compiled = self._kernels.encoder(len(text))
+        if not compiled:
+            return self._in_python.encode(text)
+        with in_threads(self.threads if len(text) >= BATCH else 1) as threads:
+            return compiled.begin([text.encode()], threads)()[0]
 
-    def encode_array(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        """As every tokenizer's, but that some MB of texts are read ahead and encoded together."""
+    def _encode_many(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """Some MB of texts are read ahead and encoded together."""
         waiting = deque()
-        with in_threads(self.threads) as pool:
-            for batch in batches(map(well_formed, texts)):
-                if fast := self._fast.encoder(sum(map(len, batch))):
-                    waiting.append(fast.begin([text.encode() for text in batch], pool))
+        with in_threads(self.threads) as threads:
+            for batch in batches(texts):
+                if compiled := self._kernels.encoder(sum(map(len, batch))):
+                    waiting.append(compiled.begin([text.encode() for text in batch], threads))
                 else:
-                    waiting.append(functools.partial(map, self._plain_encode, batch))
-                if len(waiting) > 1:  # while these ids are used, the threads are busy with the next
+                    waiting.append(functools.partial(map, self._in_python.encode, batch))
+                if len(waiting) > 1:  # while the caller uses these ids, the threads are busy with the next
                     yield from waiting.popleft()()
             for finish in waiting:
                 yield from finish()
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        decoded = self._fast.decode(ids)
+        decoded = self._kernels.decode(ids)
         return super().decode_bytes(ids) if decoded is None else decoded
 
-    def _plain_encode(self, text: str) -> np.ndarray:
-        """Each piece's ids are looked up as packed bytes; joining those is the array."""
-        packed = bytearray().join(map(self._packed.__getitem__, self._split(text)))
-        return np.frombuffer(packed, self.dtype)
-
-    def _pack(self, piece: str) -> bytes:
-        return self._ids_of_symbol[apply(piece.encode(), self._symbol_of)].tobytes()
-
     def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"pattern": self.pattern, "merges": gpt2_files.write_merges(self.merges)}
+        state: dict[str, Any] = {"pattern": self.pattern, "merges": write_merges(self.merges)}
         return state if self.ids == list(range(len(self.ids))) else {**state, "ids": self.ids}
-
-
-def from_gpt2(vocab_json: str | Path, merges_txt: str | Path, *added_json: str | Path) -> BPETokenizer:
-    """The tokenizer of a model in GPT-2's format, with exactly the ids of its `vocab.json`. Raises TokenizerError.
-
-    >>> from_gpt2("gpt2/vocab.json", "gpt2/merges.txt").encode("Hello world")
-    [15496, 995]
-    """
-    try:
-        merges, ids, special = gpt2_files.read_files(vocab_json, merges_txt, *added_json)
-        return BPETokenizer(merges, "gpt2", special, ids)
-    except TokenizerError as error:
-        raise TokenizerError(f"{vocab_json} and {merges_txt}: {error}; download both files again") from None
-
-
-def _replay(merges: Sequence[Merge]) -> tuple[list[bytes], dict[Pair, int]]:
-    """Every token in the order of learning, and the symbol each pair becomes. Raises TokenizerError if it cannot be."""
-    tokens = [bytes([value]) for value in range(256)]
-    symbols = {token: symbol for symbol, token in enumerate(tokens)}
-    symbol_of: dict[Pair, int] = {}
-    for number, (left, right) in enumerate(merges, start=1):
-        for part in (left, right):
-            if part not in symbols:
-                raise TokenizerError(f"merge {number} joins {part!r:.80}, which no earlier merge has made")
-        if left + right in symbols:
-            raise TokenizerError(f"merge {number} makes {left + right!r:.80}, which is already a token")
-        symbol_of[symbols[left], symbols[right]] = symbols[left + right] = len(tokens)
-        tokens.append(left + right)
-    return tokens, symbol_of
-
-
-class _Cache(dict[str, bytes]):
-    """piece -> its ids, packed; computed when first asked for. Emptied when full, so it never outgrows its bound."""
-
-    MOST = 1 << 17  # pieces; about 30 MB
-    LONGEST = 64  # characters; longer pieces rarely come back
-
-    def __init__(self, compute) -> None:
-        super().__init__()
-        self._compute = compute
-
-    def __missing__(self, piece: str) -> bytes:
-        packed = self._compute(piece)
-        if len(piece) <= self.LONGEST:
-            if len(self) >= self.MOST:
-                self.clear()
-            self[piece] = packed
-        return packed

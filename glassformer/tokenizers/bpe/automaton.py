@@ -1,25 +1,20 @@
-r"""A regular expression as a table: which piece begins here? Read one character, look up one cell, go on.
+r"""A regular expression as a table that finds where a piece ends: read one character, look up one cell, go on.
 
-`regex` decides by trying alternatives one after another. An automaton follows all of them at once (Thompson 1968), and
-since what happens next depends only on the *list* of places in the expression that are still alive, in order of
-preference, every such list becomes one numbered state (Rabin & Scott 1959; the order is Pike's and RE2's way to let the
-first alternative win over the longest). Characters that no part of the expression tells apart share a class, and which
-characters a part such as `\p{L}` accepts is asked of the `regex` module itself, for every code point: the two agree by
-construction.
+`regex` tries alternatives one after another. An automaton follows all of them at once (Thompson 1968). What happens next
+depends only on the *list* of places in the expression (`expression.py`) that are still alive, in order of preference, so
+every such list becomes one numbered state (Rabin and Scott 1959; keeping the order, as Pike's engine and RE2 do, lets the
+first alternative win over the longest). Characters that no part of the expression tells apart share a class. Which
+characters a part such as `\p{L}` accepts is asked of the `regex` module itself, for every code point, so the two agree.
 
 >>> gpt2 = automaton(r"'s| ?\p{L}+| ?\p{N}+|\s+(?!\S)|\s+| ?[^\s\p{L}\p{N}]+")
 >>> gpt2.n_classes, gpt2.longest("  cats 's", 0), gpt2.longest("  cats 's", 1)
 (7, 1, 6)
-
-Only the part of the language that tokenizers use is understood: characters, sets, `|`, `(?:...)`, `(?i:...)`, greedy
-`? * + {m,n}` and `(?!set)`. For anything else there is `Unsupported`, and the `regex` module (`patterns.py`).
 """
 
 import functools
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,14 +23,11 @@ import regex
 from glassformer.errors import GlassError
 from glassformer.system import cache_folder
 from glassformer.system.files import write_atomic
+from glassformer.tokenizers.bpe.expression import Parser, Unsupported
 
 N_CODE_POINTS = 0x110000
-MOST_STATES, MOST_CLASSES, MOST_PLACES = 2000, 250, 4000
+MOST_STATES, MOST_CLASSES = 2000, 250
 FORMAT = 1
-
-
-class Unsupported(ValueError):
-    """The expression uses something beyond the subset, or needs too many states."""
 
 
 class Automaton(NamedTuple):
@@ -54,7 +46,7 @@ class Automaton(NamedTuple):
         return self.n_classes + 1
 
     def longest(self, text: str, start: int) -> int:
-        """Where the piece that begins at `start` ends, in characters. The definition of what `scan.py` compiles."""
+        """Where the piece that begins at `start` ends, in characters. The plain twin of `compiled/scan.py`."""
         state = self.row
         end = i = start
         while state:
@@ -78,7 +70,7 @@ class Automaton(NamedTuple):
 
 @functools.lru_cache(maxsize=16)
 def automaton(expression: str) -> Automaton:
-    """The automaton of an expression, from disk if it has been built before. Raises Unsupported."""
+    """The automaton of an expression, read from the cache folder if it has been built before. Raises Unsupported."""
     key = hashlib.sha256(f"{FORMAT} {regex.__version__} {expression}".encode()).hexdigest()[:24]
     path = cache_folder.folder() / "patterns" / f"{key}.npz"
     try:
@@ -99,7 +91,7 @@ def automaton(expression: str) -> Automaton:
 
 
 def _is_sound(found: Automaton) -> bool:
-    """Whether no step can leave the table, so that a damaged cache never reads foreign memory."""
+    """Whether no step can leave the table. Kernels do not check, and a damaged file must not make them read elsewhere."""
     classes, cells, n = found
     return bool(
         classes.shape == (N_CODE_POINTS,)
@@ -118,119 +110,8 @@ def _is_sound(found: Automaton) -> bool:
     )
 
 
-# An expression as a list of places. A place is ("set", which set, next), ("not", which set, next) for a look ahead,
-# ("either", preferred, other) or ("done",). Parsing gives functions that put a part in front of what follows it.
-Put = Callable[[int], int]
-
-
-class _Parser:
-    """Recursive descent over the expression: alternatives of sequences of repeated items."""
-
-    def __init__(self, expression: str) -> None:
-        self.rest = expression
-        self.ignore_case = False
-        self.sets: dict[str, int] = {}
-        self.places: list[tuple] = []
-        put, _ = self.alternatives()
-        if self.rest:
-            raise Unsupported(f"{self.rest[:20]!r} is left over")
-        self.start = put(self.place("done"))
-
-    def place(self, *what) -> int:
-        if len(self.places) >= MOST_PLACES:
-            raise Unsupported("the expression is too large")
-        self.places.append(what)
-        return len(self.places) - 1
-
-    def take(self, pattern: str) -> str:
-        """Remove what the rest begins with, or give the empty string."""
-        match = regex.match(pattern, self.rest)
-        found = match.group() if match else ""
-        self.rest = self.rest[len(found) :]
-        return found
-
-    def alternatives(self) -> tuple[Put, bool]:
-        """(put, whether it may match nothing)."""
-        options = [self.sequence()]
-        while self.take(r"\|"):
-            options.append(self.sequence())
-
-        def put(after: int) -> int:
-            starts = [option(after) for option, _ in options]
-            return functools.reduce(lambda other, preferred: self.place("either", preferred, other), starts[::-1])
-
-        return put, any(empty for _, empty in options)
-
-    def sequence(self) -> tuple[Put, bool]:
-        items = []
-        while self.rest and self.rest[0] not in "|)":
-            items.append(self.repeated())
-
-        def put(after: int) -> int:
-            return functools.reduce(lambda after, item: item[0](after), items[::-1], after)
-
-        return put, all(empty for _, empty in items)
-
-    def repeated(self) -> tuple[Put, bool]:
-        put, empty = self.item()
-        how = self.take(r"[?*+]|\{\d{1,4}(?:,\d{0,4})?\}")
-        if not how:
-            return put, empty
-        if self.take(r"[?*+{]"):
-            raise Unsupported("a lazy, possessive or double repetition")
-        if empty:
-            raise Unsupported("a repetition of what may be nothing")
-        least, _, most = {"?": "0,1", "*": "0,", "+": "1,"}.get(how, how.strip("{}")).partition(",")
-        many = "," in how or how in "*+"
-        limit = int(most) if most else (None if many else int(1 if how == "?" else least))
-        if limit is not None and limit < int(least):
-            raise Unsupported("a repetition from more to fewer")
-        return self.times(put, int(least), limit), int(least) == 0
-
-    def times(self, put: Put, least: int, most: int | None) -> Put:
-        """`put` at least `least` times, as often as can be; `most` None: without end."""
-
-        def repeat(after: int) -> int:
-            if most is None:
-                loop = self.place("either", -1, after)
-                self.places[loop] = ("either", put(loop), after)
-                first = loop
-            else:
-                first = after
-                for _ in range(most - least):
-                    first = self.place("either", put(first), after)
-            for _ in range(least):
-                first = put(first)
-            return first
-
-        return repeat
-
-    def item(self) -> tuple[Put, bool]:
-        if opening := self.take(r"\(\?(?:i?:|!)"):
-            outer, self.ignore_case = self.ignore_case, self.ignore_case or "i" in opening
-            if opening == "(?!":
-                which, put, empty = self.one_set(), None, True
-            else:
-                which, (put, empty) = None, self.alternatives()
-            self.ignore_case = outer
-            if not self.take(r"\)"):
-                raise Unsupported("a group of another kind")
-            return put or (lambda after: self.place("not", which, after)), empty
-        which = self.one_set()
-        return (lambda after: self.place("set", which, after)), False
-
-    def one_set(self) -> int:
-        """The number of the set of characters that comes next: `a`, `\\p{L}`, `[^\\s\\p{L}]`, `.`."""
-        escape = r"\\(?:[pP]\{\^?\w+\}|[sSdDwWrnt]|[^\w\s])"
-        found = self.take(rf"{escape}|\[\^?(?:{escape}|[^\[\]\\|&~-]|-(?!-))+\]|[^\[\]\\^$|?*+{{}}()#]")
-        if not found:
-            raise Unsupported(f"{self.rest[:20]!r} is not a character or a set")
-        found = f"(?i:{found})" if self.ignore_case else found
-        return self.sets.setdefault(found, len(self.sets))
-
-
 def _build(expression: str) -> Automaton:
-    parsed = _Parser(expression)
+    parsed = Parser(expression)
     member, class_of = _classes(list(parsed.sets))
     n_classes = len(member)
     states: dict[tuple[int, ...], int] = {(): 0, (parsed.start,): 1}
@@ -277,7 +158,7 @@ def _step(places: list[tuple], state: tuple[int, ...], member: np.ndarray | None
 
 
 def _classes(sets: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Characters that are in the same sets are one class: (member[class, set], class of each code point)."""
+    """(member[class, set], class of each code point): characters that are in the same sets are one class."""
     if len(sets) > 60:
         raise Unsupported("too many sets of characters")
     everything = "".join(map(chr, range(N_CODE_POINTS)))

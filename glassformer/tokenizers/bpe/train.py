@@ -1,18 +1,20 @@
-"""From texts to merges: count the unique pieces, then learn. A small corpus in plain Python, a large one compiled.
+"""Training: from texts to merges. Counts the unique pieces, then learns from them.
 
-The first texts are counted by the plain `Splitter` and a `Counter`. Once they are many (`cache_folder.enough`), the kernels
-take over where that stopped, so nothing is read twice and no text is kept. Both ways give the same merges.
+A small corpus is counted and learnt from in plain Python, a large one by the kernels in `compiled/`; both give the same
+merges. When the texts turn out to be many, the kernels take over where Python stopped counting, so nothing is read
+twice and no text is kept.
 """
 
 from collections import Counter
 
 import numpy as np
 
-from glassformer.system import cache_folder
-from glassformer.tokenizers.bpe.merge import Merge, learn
+from glassformer.tokenizers.bpe import incremental
+from glassformer.tokenizers.bpe.compiled import enough
+from glassformer.tokenizers.bpe.merges import Merge
 from glassformer.tokenizers.bpe.patterns import Splitter
 
-BATCH = 1 << 22  # characters that wait until they are counted together
+BATCH = 1 << 22  # characters that are counted together
 
 
 class Learner:
@@ -21,28 +23,29 @@ class Learner:
     def __init__(self, split: Splitter) -> None:
         self._split = split
         self._pieces: Counter[str] = Counter()
-        self._seen = 0  # characters, until the kernels take over
-        self._counts = None  # theirs: a PieceCounts
+        self._seen = 0  # characters counted in Python
+        self._counts = None  # a PieceCounts, once the kernels have taken over
         self._waiting: list[str] = []
         self._n_waiting = 0
 
     def add(self, text: str) -> None:
         """Count the pieces of a text."""
-        if self._counts is None and self._seen + len(text) < cache_folder.enough():
+        if self._counts is None and not self._kernels_take_over(self._seen + len(text)):
             self._seen += len(text)
             self._pieces.update(self._split(text))
             return
-        if self._counts is None:
-            if self._split.automaton is None:
-                self._pieces.update(self._split(text))
-                return
-            from glassformer.tokenizers.bpe.count import PieceCounts
-
-            self._counts = PieceCounts(self._split.automaton)
         self._waiting.append(text)
         self._n_waiting += len(text)
         if self._n_waiting >= BATCH:
             self._flush()
+
+    def _kernels_take_over(self, n_characters: int) -> bool:
+        if n_characters < enough("count") or self._split.automaton is None:
+            return False
+        from glassformer.tokenizers.bpe.compiled.count import PieceCounts
+
+        self._counts = PieceCounts(self._split.automaton)
+        return True
 
     def _flush(self) -> None:
         if self._counts is not None:
@@ -52,17 +55,30 @@ class Learner:
     def learn(self, n_merges: int, min_frequency: int) -> list[Merge]:
         """The merges of everything added."""
         self._flush()
-        words = [piece.encode() for piece in self._pieces]
-        if self._counts is None and sum(map(len, words)) < cache_folder.enough():
-            return learn(dict(zip(words, self._pieces.values())), n_merges, min_frequency)
-        from glassformer.tokenizers.bpe import learn as _learn
+        text, ends, counts = self._unique()
+        if len(text) < enough("learn"):
+            data, words = text.tobytes(), Counter[bytes]()
+            for start, end, count in zip(ends.tolist(), ends[1:].tolist(), counts.tolist()):
+                words[data[start:end]] += count
+            return incremental.learn(words, n_merges, min_frequency)
+        from glassformer.tokenizers.bpe.compiled.learn import learn
 
+        return learn(text, ends, counts, n_merges, min_frequency)
+
+    def _unique(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(text, ends, counts): word n is text[ends[n] : ends[n + 1]] and occurred counts[n] times.
+
+        A word that Python and the kernels have both counted is there twice, with a part of its count each.
+        """
+        words = [piece.encode() for piece in self._pieces]
         text = np.frombuffer(bytearray().join(words), np.uint8)
         ends = np.cumsum([0, *map(len, words)], dtype=np.int64)
         counts = np.fromiter(self._pieces.values(), np.int64, len(words))
-        if self._counts is not None:  # a word that both have counted is two words to the learner, which is the same
-            more_text, more_ends, more_counts = self._counts.result()
-            text = np.concatenate([text, more_text])
-            ends = np.concatenate([ends, more_ends[1:] + ends[-1]])
-            counts = np.concatenate([counts, more_counts])
-        return _learn.learn(text, ends, counts, n_merges, min_frequency)
+        if self._counts is None:
+            return text, ends, counts
+        more_text, more_ends, more_counts = self._counts.result()
+        return (
+            np.concatenate([text, more_text]),
+            np.concatenate([ends, more_ends[1:] + ends[-1]]),
+            np.concatenate([counts, more_counts]),
+        )

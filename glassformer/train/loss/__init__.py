@@ -1,17 +1,30 @@
-"""Losses. A loss is a function (model, batch) -> nats per token; the trainer sums, and divides by what counts."""
+"""Loss: what a step of training makes smaller.
 
-from torch import Tensor
+A loss gives the nats of every token (B, T), or one number per example (B,). The trainer adds them up over all
+micro-batches and processes and divides by how many count, so the mean is over tokens however a batch is divided.
 
-from glassformer.data.batches import IGNORED, Batch
-from glassformer.model.gpt import GPT
+>>> class Rewarded(Loss):
+...     def nats(self, model, batch):
+...         nats = model(batch.ids, targets=batch.targets, documents=batch.documents)    # (B, T)
+...         return nats * batch.reward[:, None]
+"""
+
+import abc
+
+from torch import Tensor, nn
+
+from glassformer.config import Variant
+from glassformer.data.batches import Batch
+from glassformer.kernels.cross_entropy import IGNORED
 
 
-def next_token(model: GPT, batch: Batch) -> Tensor:
-    """Cross-entropy of each next token: batch (B, T) -> (B*T,) nats, 0 where the target is not counted.
+class Loss(Variant):
+    """A loss calls `model(...)` and nothing else of it, since compilers and distributed wrappers see only that call."""
 
-    What parts of the model ask for besides (an even use of experts, tokens further ahead) is added in training.
-    """
-    x = model.hidden(batch.ids, documents=batch.documents)
-    nats = model.kernels.cross_entropy(model.logits(x).flatten(0, 1), batch.targets.flatten())
-    extra = model.extra_loss(x, batch.targets, batch.documents) if model.training else None
-    return nats if extra is None else nats + extra * (batch.targets.flatten() != IGNORED)
+    @abc.abstractmethod
+    def nats(self, model: nn.Module, batch: Batch) -> Tensor:
+        """(B, T) with 0 where a token does not count, or (B,) with one number per example; float32 or wider."""
+
+    def counted(self, batch: Batch) -> int:
+        """How many numbers of `nats` count: the targets that are not IGNORED, unless a loss says otherwise."""
+        return int((batch.targets != IGNORED).sum())

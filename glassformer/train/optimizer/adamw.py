@@ -1,68 +1,76 @@
-"""AdamW (Loshchilov and Hutter, 2019). The formula is in kernels/adamw.py; here: what it remembers, whom it decays.
+"""AdamW (Loshchilov and Hutter, 2019). The formula is in kernels/adamw.py; here is what it remembers of each parameter.
 
-Matrices and embeddings decay towards zero; biases and norm weights (1-D parameters) do not.
+Matrices and embeddings decay towards zero; biases and the gains of norms do not.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from torch import Tensor, nn
+from torch import nn
 
 from glassformer.kernels import Kernels
-from glassformer.train.optimizer import EVEN, Optimizer, Updater
+from glassformer.model.roles import Role
+from glassformer.train.optimizer import LEARNING_RATE, Grouped, Optimizer, decays, grouped, kernels_of
 
 
-class AdamW(Optimizer):
+class Config(Optimizer):
     """Two running means per weight: 8 bytes each on top of the weight's 4."""
 
     beta1: float = Field(default=0.9, ge=0, lt=1)
-    """Memory of the gradient: about 1 / (1 - beta1) steps."""
+    """Decay of the mean gradient, which averages about 1 / (1 - beta1) steps."""
     beta2: float = Field(default=0.95, ge=0, lt=1)
-    """Memory of its square; 0.95 to 0.99 for language models, 0.999 in the original."""
+    """Decay of the mean squared gradient; 0.95 to 0.99 for language models, 0.999 in the original."""
     eps: PositiveFloat = 1e-8
-    """Keeps a weight whose gradient is nearly 0 from a wild step."""
+    """Added to the divisor, so that a weight with a tiny gradient takes no huge step."""
     weight_decay: NonNegativeFloat = 0.1
-    """The share of a matrix lost per step, times the learning rate."""
+    """Share of each matrix and embedding subtracted per step, times the learning rate."""
 
-    def build(
-        self, parameters: Iterable[tuple[str, nn.Parameter]], kernels: Kernels, lr_scales: Mapping[str, float] = EVEN
-    ) -> Updater:
-        """An updater with zero means."""
-        return AdamWUpdater(self, dict(parameters), kernels, lr_scales)
+    def build(self, model: nn.Module, kernels: Kernels | None = None) -> "AdamW":
+        """See Optimizer."""
+        return AdamW(grouped(model, self.group), kernels=kernels or kernels_of(model))
+
+    def group(self, role: Role, p: nn.Parameter, lr_scale: float) -> dict[str, Any]:
+        """How one parameter is updated."""
+        decay = self.weight_decay if decays(role, p) else 0.0
+        return {"lr_scale": lr_scale, "betas": (self.beta1, self.beta2), "eps": self.eps, "weight_decay": decay}
 
 
-class AdamWUpdater:
-    """Holds m and v, one each per parameter, in the parameter's dtype and on its device."""
+class AdamW(Grouped):
+    """Remembers m and v, one each per parameter, in the parameter's dtype and on its device, and its number of steps."""
 
     def __init__(
-        self, config: AdamW, parameters: dict[str, nn.Parameter], kernels: Kernels, lr_scales: Mapping[str, float] = EVEN
-    ):
-        self.config, self.kernels, self.parameters, self.lr_scales = config, kernels, parameters, lr_scales
-        self.mean = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name, p in parameters.items()}
-        self.square = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name, p in parameters.items()}
+        self, params: Any, lr: float = LEARNING_RATE, betas: tuple[float, float] = (0.9, 0.95), eps: float = 1e-8,
+        weight_decay: float = 0.1, kernels: Kernels | None = None,
+    ):  # fmt: skip
+        """`params` are parameters or torch's parameter groups; `weight_decay` acts on all of those that come alone."""
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}, kernels)
 
-    def step(self, step: int, lr: float) -> None:
-        """One AdamW step for all parameters that have a gradient."""
-        alike: dict[tuple[float, float], list[str]] = defaultdict(list)  # (decay, rate) -> names
-        for name, p in self.parameters.items():
-            if p.grad is not None:
-                alike[self.config.weight_decay if p.ndim >= 2 else 0.0, self.lr_scales.get(name, 1.0)].append(name)
-        for (decay, rate), names in alike.items():
-            weights = [self.parameters[name] for name in names]
-            self.kernels.adamw(
-                weights, [p.grad for p in weights],
-                [self.mean[name] for name in names], [self.square[name] for name in names],
-                step=step, lr=lr * rate, beta1=self.config.beta1, beta2=self.config.beta2, eps=self.config.eps,
-                decay=decay,
-            )  # fmt: skip
+    def remember(self, p: torch.Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        """Means of zero."""
+        return moments(p)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """m and v under `mean.<parameter>` and `square.<parameter>`."""
-        return {f"mean.{n}": t for n, t in self.mean.items()} | {f"square.{n}": t for n, t in self.square.items()}
+    def update(self, params: list[torch.Tensor], group: dict[str, Any]) -> None:
+        """One AdamW step."""
+        adamw(params, group, self.state, self.kernels)
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Copy m and v back; the names must be the same."""
-        for name, mine in self.tensors().items():
-            mine.copy_(tensors[name])
+
+def moments(p: torch.Tensor) -> dict[str, Any]:
+    """What AdamW remembers of a parameter before its first step."""
+    mean, square = (torch.zeros_like(p, memory_format=torch.preserve_format) for _ in range(2))
+    return {"step": 0, "mean": mean, "square": square}
+
+
+def adamw(params: list[torch.Tensor], group: dict[str, Any], state: dict[torch.Tensor, Any], kernels: Kernels) -> None:
+    """One AdamW step; parameters that have taken equally many steps are updated together."""
+    alike: dict[int, list[torch.Tensor]] = defaultdict(list)  # step, from 1 -> parameters
+    for p in params:
+        state[p]["step"] += 1
+        alike[state[p]["step"]].append(p)
+    for step, some in alike.items():
+        kernels.adamw(
+            some, [p.grad for p in some], [state[p]["mean"] for p in some], [state[p]["square"] for p in some],
+            step=step, lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1], eps=group["eps"],
+            decay=group["weight_decay"],
+        )  # fmt: skip

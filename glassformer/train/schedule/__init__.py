@@ -7,33 +7,32 @@ from pydantic import NonNegativeInt
 from glassformer.config import Variant
 
 USUAL_WARMUP = 100
-"""Steps, where a recipe names none."""
+"""Warmup steps when a recipe does not set any."""
 
 
 class Schedule(Variant):
     """`factor(step, steps)` is in [0, 1]; every variant begins with a linear warmup."""
 
     warmup_steps: NonNegativeInt | None = None
-    """Steps over which the rate grows from 0 to its peak, while AdamW's running means are still poor estimates; null for
-    100, or for a tenth of a run shorter than a thousand steps."""
+    """Steps in which the learning rate grows to its peak; null for 100, or a tenth of a run of fewer than 1,000 steps."""
 
     def warmup(self, steps: int) -> int:
-        """The warmup of a run of `steps`: as it was set, if the run is longer than that.
+        """How many warmup steps a run of `steps` has: as many as were set, if the run is longer than that.
 
-        A recipe that is cut to fewer steps than its warmup (GPT-2's is 2,000) would never reach its peak; it warms up for
-        a tenth, as a run does whose recipe names no warmup.
+        A recipe that is shortened below its own warmup (GPT-2's is 2,000 steps) would never reach its peak; it warms up
+        for a tenth of its steps, like a run whose recipe sets no warmup.
         """
         if self.warmup_steps is not None and self.warmup_steps < steps:
             return self.warmup_steps
         return min(USUAL_WARMUP if self.warmup_steps is None else self.warmup_steps, steps // 10)
 
     def factor(self, step: int, steps: int) -> float:
-        """The factor at `step` (from 0) of a run of `steps`."""
+        """The factor at `step`, counted from 0, of a run of `steps`. From step `steps` on it keeps its last value."""
         warmup = self.warmup(steps)
         if step < warmup:
             return (step + 1) / (warmup + 1)
-        return self.after_warmup((step - warmup) / max(1, steps - warmup))
+        return self.after_warmup(1.0 if step >= steps else (step - warmup) / (steps - warmup))
 
     @abc.abstractmethod
     def after_warmup(self, progress: float) -> float:
-        """The factor when `progress` (0 to 1) of what follows the warmup is done."""
+        """The factor after the warmup; `progress` goes from 0 at the end of the warmup to 1 at the end of the run."""

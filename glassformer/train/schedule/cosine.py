@@ -8,10 +8,10 @@ from glassformer.train.schedule import Schedule
 
 
 class Cosine(Schedule):
-    """factor = min_lr_ratio + (1 - min_lr_ratio) (1 + cos(pi progress)) / 2: slow at both ends, fast in the middle."""
+    """factor = min_lr_ratio + (1 - min_lr_ratio) (1 + cos(pi progress)) / 2: it falls slowly at both ends."""
 
     min_lr_ratio: float = Field(default=0.1, ge=0, le=1)
-    """The factor at the end of the run."""
+    """The last learning rate of the run, as a share of the peak."""
 
     def after_warmup(self, progress: float) -> float:
         """From 1 down to `min_lr_ratio` along half a cosine."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from glassformer.data.shards import shard_file
 from glassformer.lab.check import CheckConfig
-from glassformer.lab.check.look import check
+from glassformer.lab.check.terminal import check
 
 from ...page import Page
 from .planted import noise, plant
@@ -39,14 +39,14 @@ def test_exit_codes(glass, tmp_path):
     assert (tmp_path / "pages/page.html").exists() and not (tmp_path / "leaking.check.html").exists()
     shard_file(tmp_path / "clean", "train", 0).unlink()
     code, out, _ = glass("data", "check", "clean")
-    assert code == 1 and "train-00000.bin is missing" in out and "first the dataset must be whole" in out
+    assert code == 1 and "train-00000.bin is missing" in out and "the dataset must be repaired first" in out
 
 
 def test_what_was_not_looked_at_is_not_called_clean(glass, tmp_path):
     plant(tmp_path / "set", ["a short text", "another"], ["tiny"])
     code, out, _ = glass("data", "check", "set")
     assert code == 0 and "nothing wrong: integrity, repeats (" in out
-    assert "leaks: 0 of 4 validation tokens were compared" in out and "odd documents: too few" in out
+    assert "leaks: 0 of 4 validation tokens were compared" in out and "odd documents: there are too few" in out
 
 
 @pytest.mark.parametrize("words", [["nowhere"], ["empty"], ["set", "n=0"], ["set", "shrae=1"], ["damaged"]])

@@ -1,24 +1,20 @@
-"""A comparison: its rows are ordinary runs, it goes on where it stopped, budgets are equal, and doubts are said."""
+"""A comparison: its rows are ordinary runs, it continues after an interruption, and doubts are reported."""
 
-import os
 import re
 import shlex
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from glassformer import cli
 from glassformer.data.batches import sequential
 from glassformer.errors import GlassError, SettingError
 from glassformer.lab import compare
 from glassformer.lab.compare import Result, judge
-from glassformer.lab.compare.budget import Cost, cost, equal_steps
-from glassformer.lab.compare.design import Design, Entry, Question, command
+from glassformer.lab.compare.design import Entry, Question, command
 from glassformer.lab.compare.measure import LENGTHS, Measured, held_out, lengths, measured
 from glassformer.model.gpt import GPT
 from glassformer.recipes import build, launch
@@ -27,34 +23,13 @@ from glassformer.recipes.words import recipe_of as words_recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.system.files import write_atomic
+from glassformer.train.doctor import Diverged
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
-from glassformer.train.trainer import Diverged, Trainer
 
-from ...model.formula import flops_per_token
+from .questions import QUESTION, SMALL, ask
 
-SMALL = (
-    "corpus.megabytes=0.1", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=320",
-    "model.n_layer=1", "model.n_embd=16", "model.n_head=2", "model.context_length=16", "train.steps=6",
-    "train.micro_batch_size=4", "train.precision=fp32", "train.eval_tokens=128",
-)  # fmt: skip
-QUESTION = Question(None, "mini", SMALL, ("model.mlp=gelu", "model.position=learned"), 2, "steps", None, False)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def workshop(tmp_path_factory):
-    """A folder with threads to match: one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("compare"))
-        yield
-    torch.set_num_threads(threads)
-
-
-def ask(question: Question, name: str, said: list[str] | None = None):
-    say = (lambda line: None) if said is None else said.append
-    return compare.compare(question, mini(), Path("runs") / name, say=say, progress=lambda *told: None)
+pytestmark = pytest.mark.usefixtures("workshop")
 
 
 def glass(monkeypatch, *words: str) -> int:
@@ -134,52 +109,6 @@ def test_every_length_is_judged_on_the_same_targets():
     assert found["1"] == pytest.approx(found["2"], rel=1e-6) and found["1"] == pytest.approx(found["4"], rel=1e-6)
 
 
-def test_budgets_are_equal():
-    one, two = Cost(1000, 64, 3e6, 0.0), Cost(1000, 128, 9e6, 0.0)
-    assert equal_steps("steps", 100, one, two, None) == 50
-    assert equal_steps("flops", 100, one, two, None) == 33
-    assert equal_steps("time", 100, one, two, (0.1, 0.025)) == 400
-    assert equal_steps("flops", 1, one, two, None) == 1
-
-
-def test_flops_are_those_of_the_formula_for_full_attention():
-    recipe = mini().override(*SMALL, "model.mlp=gelu", "model.n_layer=2", "train.optimizer=adamw")
-    data = build.dataset(recipe, lambda *told: None)
-    model = GPT(recipe.model.model_copy(update={"vocab_size": data.tokenizer.vocab_size}))
-    found = cost(recipe, data, "fp32")
-    assert found.parameters == sum(p.numel() for p in model.parameters())
-    assert found.flops_per_step == pytest.approx(flops_per_token(model, 16) * found.tokens_per_step, rel=0.1)
-
-
-def test_the_products_of_muon_are_counted_once_a_step():
-    recipe = mini().override(*SMALL, "model.n_layer=5", "train.grad_accumulation=3")
-    data = build.dataset(recipe, lambda *told: None)
-    muon, adamw = (cost(recipe.override(f"train.optimizer={name}"), data, "fp32") for name in ("muon", "adamw"))
-    model = GPT(recipe.model)
-    matrices = [p for n, p in model.named_parameters() if n.startswith("blocks.") and p.ndim == 2]
-    with FlopCounterMode(display=False) as counter:
-        for matrix in matrices:
-            model.kernels.newton_schulz(matrix[None].detach())
-    assert counter.get_total_flops() > 0
-    assert muon.flops_per_step - adamw.flops_per_step == pytest.approx(counter.get_total_flops())
-
-
-def test_steps_of_equal_flops_are_trained():
-    design, _ = ask(replace(QUESTION, against=("model.n_embd=32",), budget="flops", seeds=1), "flops")
-    small, wide = design.entries
-    assert wide.steps < small.steps == 6
-    assert wide.flops == pytest.approx(small.flops, abs=0.5 * wide.flops / wide.steps)  # half a step
-    assert Run.open(Path("runs/flops") / f"{wide.name}-1337").metrics("train")[-1]["step"] == wide.steps
-
-
-def test_time_budgets_and_minutes_are_measured_here():
-    question = replace(QUESTION, against=("model.n_embd=32",), budget="time", seeds=1, minutes=0.002)
-    design, _ = ask(question, "time")
-    seconds = [entry.steps * (entry.step_seconds or 0) for entry in design.entries]
-    assert seconds == pytest.approx([0.12, 0.12], rel=0.5)
-    assert Design.load(Path("runs/time")) == design
-
-
 def test_tuning_tries_a_grid_on_another_seed_and_takes_the_best():
     design, _ = ask(replace(QUESTION, against=("model.mlp=gelu",), tune=True, seeds=1), "tuned")
     for entry in design.entries:
@@ -255,31 +184,16 @@ def test_a_learning_rate_that_explodes_ends_that_run_only():
 
 def test_a_resumed_run_that_diverges_ends_that_run_only(monkeypatch):
     question = replace(QUESTION, against=("train.learning_rate=1e30 train.grad_clip=1e30 train.optimizer=adamw",), seeds=1)
-    real = launch._run
-    monkeypatch.setattr(launch, "_run", lambda recipe, data, model, run, *rest: "interrupted")  # killed as it began
+    real = launch._train
+    monkeypatch.setattr(launch, "_train", lambda *given: "interrupted")  # killed as it began
     with pytest.raises(compare.Stopped):
         ask(question, "killed")
-    monkeypatch.setattr(launch, "_run", lambda *given: real(*given) if "baseline" in given[3].name else "interrupted")
+    monkeypatch.setattr(launch, "_train", lambda *given: real(*given) if "baseline" in given[2].name else "interrupted")
     with pytest.raises(compare.Stopped):
         ask(question, "killed")
-    monkeypatch.setattr(launch, "_run", real)
+    monkeypatch.setattr(launch, "_train", real)
     _, (_, wild) = ask(question, "killed")
     assert "diverged at 1 of 1" in wild.verdict
-
-
-@pytest.mark.parametrize("done", [0, 8])
-def test_a_measurement_that_is_stopped_stops_the_comparison(done, monkeypatch):
-    real = Trainer.update
-
-    def stopping(self, *given):
-        if self.done == done:
-            os.kill(os.getpid(), signal.SIGINT)
-        return real(self, *given)
-
-    monkeypatch.setattr(Trainer, "update", stopping)
-    with pytest.raises(compare.Stopped):
-        ask(replace(QUESTION, seeds=1, budget="time"), "unmeasured")
-    assert not Path("runs/unmeasured").exists()
 
 
 def test_the_command_line_prints_verdicts_and_one_page_without_links(first, monkeypatch, capsys):
@@ -342,18 +256,6 @@ def test_a_question_about_a_part_that_the_variant_replaces_is_answered():
     for run, recipe in zip(runs, recipes):
         printed = said(run.facts()["argv"])
         assert printed.override(f"model.vocab_size={recipe.model.vocab_size}") == recipe
-
-
-def test_every_model_is_weighed_once_and_in_its_precision(monkeypatch):
-    weighed, real = [], cost
-
-    def weighing(recipe, data, precision):
-        weighed.append(precision)
-        return real(recipe, data, precision)
-
-    monkeypatch.setattr(compare.budget, "cost", weighing)
-    ask(replace(QUESTION, against=("train.precision=bf16",), seeds=1), "weighed")
-    assert weighed == ["fp32", "bf16"]
 
 
 def test_a_setting_without_effect_is_said_to_have_none():

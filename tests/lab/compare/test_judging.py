@@ -7,16 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from rich.console import Console
 
 from glassformer.lab import compare
 from glassformer.lab.compare import measure
 from glassformer.lab.compare import terminal as view
-from glassformer.lab.compare.design import Question
+from glassformer.lab.compare.design import Question, to_train
 from glassformer.lab.compare.page import write_page
 from glassformer.lab.compare.statistics import holm, paired, verdict
-from glassformer.lab.compare.terminal import letters, show, to_train
+from glassformer.lab.compare.terminal import letters, show
 from glassformer.recipes import build
 from glassformer.recipes.presets import mini
 from glassformer.runs.run import Run
@@ -29,15 +28,9 @@ SMALL = (
 
 
 @pytest.fixture(autouse=True, scope="module")
-def workshop(tmp_path_factory):
-    """A folder, one thread, and so little text to judge on that it has to be chosen."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("judging"))
-        patch.setattr(measure, "MOST_BYTES", 1 << 15)
-        yield
-    torch.set_num_threads(threads)
+def little_text(workshop):
+    """So little text to judge on that it has to be chosen."""
+    workshop.setattr(measure, "MOST_BYTES", 1 << 15)
 
 
 @contextmanager
@@ -168,10 +161,10 @@ def test_the_terminal_says_first_how_much_there_is_to_train(capsys):
     words = [*SMALL, "train.steps=2"]
     view.run(Console(width=200), None, words, "mini", ["model.mlp=gelu"], 2, "steps", None, False, "told", nothing)
     out = capsys.readouterr().out
-    assert out.startswith("2 models x 2 seeds = 4 runs of 2 steps; each is told of when it ends")
+    assert out.startswith("2 models x 2 seeds = 4 runs of 2 steps; each run is reported when it ends")
     timed = Question(None, "mini", (), ("a=1", "b=1"), 5, "flops", 2.0, True)
     assert (
-        "3 models x 5 seeds = 15 runs of 2 minutes or as many FLOPs, after 9 that tune: about 48 minutes"
+        "= 15 runs of 2 minutes or as many FLOPs, after 9 runs that tune the learning rate: about 48 minutes"
         in to_train(timed, 1500)
     )
     assert "10 runs of 1,500 steps;" in to_train(

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import signal
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from glassformer.lab import stability as lab
 from glassformer.lab.compare import terminal as view
 from glassformer.lab.stability import INITS, NORMS, Case, Findings, Outcome, cases, counting_loss, first_gradients
 from glassformer.lab.stability import terminal as stability_view
+from glassformer.lab.stability.page import write_page
 from glassformer.lab.stability.reading import counting, reading, to_rows, verdict
-from glassformer.lab.stability.terminal import write_page
 from glassformer.recipes import build
 from glassformer.recipes.presets import mini
 from glassformer.runs.run import Run
@@ -24,20 +25,15 @@ from glassformer.train.trainer import Trainer
 
 
 @pytest.fixture(autouse=True, scope="module")
-def workshop(tmp_path_factory):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("stability"))
-        small = [s for s in lab.SETTINGS if not s.startswith("corpus.megabytes")]
-        patch.setattr(lab, "SETTINGS", (*small, "corpus.megabytes=0.1", "corpus.validation_fraction=0.5"))
-        patch.setattr(lab, "fitting", lambda planned, data, minutes: 10)
-        yield
-    torch.set_num_threads(threads)
+def little_work(workshop):
+    """So little text, and so few steps, that all cases take seconds."""
+    small = [s for s in lab.SETTINGS if not s.startswith("corpus.megabytes")]
+    workshop.setattr(lab, "SETTINGS", (*small, "corpus.megabytes=0.1", "corpus.validation_fraction=0.5"))
+    workshop.setattr(lab, "fitting", lambda planned, data, minutes: 10)
 
 
 @pytest.fixture(scope="module")
-def data(workshop):
+def data(little_work):
     return build.dataset(mini().override(*Case("pre", 2, False).settings(10)), lambda *told: None)
 
 
@@ -55,7 +51,7 @@ def test_cases_are_runs_and_the_page_has_them_all(data):
     assert {key: len(norms) for key, norms in found.gradients.items()} == {(r, i): 4 for r in NORMS for i in INITS}
     page = write_page(folder, found).read_text()
     assert page.count("glass train") == len(found.outcomes) and "http" not in page
-    assert "10 steps show nothing" in page  # and ten steps do not
+    assert "10 steps are too few to show anything" in page  # and ten steps do not
     before = (folder / "pre-1-flat-1/metrics.jsonl").read_bytes()
     again = lab.stability(folder, 1, say=said.append, progress=lambda *told: None, depths=(1, 2))
     assert again == found and before == (folder / "pre-1-flat-1/metrics.jsonl").read_bytes()
@@ -70,7 +66,7 @@ def test_a_stopped_experiment_goes_on_and_ends_as_if_it_had_not_been(data, monke
         if step == 0:
             trained.append(trainer.run_folder.folder.name)
         if step == 3 and len(trained) == 3:
-            trainer.stop_signal = signal.SIGINT
+            os.kill(os.getpid(), signal.SIGINT)
         return real(trainer, step)
 
     monkeypatch.setattr(Trainer, "update", stopping)
@@ -97,7 +93,7 @@ def test_the_terminal_says_that_a_stopped_experiment_goes_on(capsys, monkeypatch
 
     monkeypatch.setattr(stability_view, "stability", stopped)
     stability_view.run(Console(), 1, "stopped", contextlib.nullcontext)
-    assert "the same command goes on from here" in capsys.readouterr().out
+    assert "run the same command again to continue" in capsys.readouterr().out
 
 
 def test_runs_with_and_without_warmup_are_pairs(data):
@@ -163,12 +159,12 @@ def test_the_reading_says_what_the_numbers_say():
     said = "\n".join(reading(found))
     assert "pre-norm without warmup trains at 2, 6, 12 layers." in said
     assert "post-norm without warmup trains at 2, 6 layers, not at 12 (stuck)." in said
-    assert "post-norm, 2 layers: largest at the top" in said and "pre-norm, 2 layers: largest at the bottom" in said
+    assert "post-norm, 2 layers: largest in the last blocks" in said and "pre-norm, 2 layers: largest in the first" in said
     assert "Warmup, 12 layers, post-norm: changes the loss by -2.48 nats (98 % interval -2.52 to -2.44, 3 seeds)." in said
     assert "Warmup, 12 layers, pre-norm: no difference shown (98 % interval -0.02 to +0.06, 3 seeds)." in said
     assert "flat stuck (5.51), gpt2 trains (3.01)" in said
-    assert "At 12 layers post-norm needs warmup: in each of 3 seeds" in verdict(found)
-    assert "3.04 nats a token; without 5.52, stuck" in verdict(found)
+    assert "At 12 layers post-norm needs warmup: with each of 3 seeds" in verdict(found)
+    assert "(3.04 nats per token) and does not without (5.52, stuck)" in verdict(found)
     row = next(row for row in to_rows(found) if row[:4] == ["post", "12", "no", "flat"])
     assert row[4:] == ["stuck", "5.520", "5.510", "5.530"] and "over the last tenth" in counting(found)
 
@@ -176,7 +172,7 @@ def test_the_reading_says_what_the_numbers_say():
 def test_seeds_that_disagree_are_counted_and_decide_nothing():
     found = findings(lambda case: post_without_warmup(case) and case.seed != 2)
     assert "not at 12 (stuck 2, trains 1)." in "\n".join(reading(found))
-    assert "In 10 steps warmup decided at no depth" in verdict(found)
+    assert "In 10 steps there was no depth at which warmup decided" in verdict(found)
 
 
 def test_a_difference_that_may_be_chance_decides_nothing():
@@ -186,7 +182,7 @@ def test_a_difference_that_may_be_chance_decides_nothing():
         if (o.case.residual, o.case.n_layer, o.case.warmup) == ("post", 12, True):
             found.outcomes[i] = Outcome(o.case, [6.0] + [ends[o.case.seed]] * 9, 5.0)
     assert all(o.word == "trains" for o in found.cell("post", 12, True))
-    assert "In 10 steps warmup decided at no depth" in verdict(found)
+    assert "In 10 steps there was no depth at which warmup decided" in verdict(found)
 
 
 def test_a_run_too_short_to_tell_says_so():

@@ -1,4 +1,5 @@
-"""All plots. A plot is a function of the stage; a module of plots also holds the sentences they are told in (TEXT)."""
+"""All plots. A plot is a function of a stage. Each module also holds the kinds of sentences that its plots use
+(TEXT)."""
 
 from ..grammar import Grammar
 from . import animals, common, losing, making, opening, quarrels, roads, sharing, skies, speaking

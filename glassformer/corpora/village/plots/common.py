@@ -1,4 +1,4 @@
-"""What every plot says now and then: time, weather, coming and going, meeting, giving, feeling."""
+"""Kinds of sentences that every plot uses: time, weather, coming and going, meeting, giving, feeling."""
 
 TIME = """
 @then

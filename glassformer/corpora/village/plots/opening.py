@@ -1,4 +1,4 @@
-"""How a story begins and how it ends: an ending remembers something from before."""
+"""How a story begins and how it ends. The last line comes back to something from earlier in the story."""
 
 TEXT = """
 lived a k:love | loves a k
@@ -129,7 +129,7 @@ MORALS = {  # plot: what one learns from it
 
 
 def begin(s):
-    """Who, where, when; sometimes the weather."""
+    """Say who the story is about, where and when it begins, and sometimes what the weather is."""
     h, place = s.hero, s.setting
     pick = s.random()
     s.love = None
@@ -159,7 +159,7 @@ def begin(s):
 
 
 def between(s):
-    """Time passes from one adventure to the next."""
+    """Let time pass from one plot to the next."""
     h = s.hero
     if s.world.flags.get((h, "tired")):
         s("rest", h)
@@ -174,7 +174,7 @@ def between(s):
 
 
 def end(s, plots):
-    """A last line that remembers."""
+    """Tell the last line, which comes back to something from earlier."""
     h, world = s.hero, s.world
     s.paragraph()
     if world.flags.get((h, "asleep")):

@@ -174,14 +174,20 @@ def quarrel(s):
         s("share", h, f, o)
 
 
-def promise_kept(s):
-    h = s.hero
+def _promise(s):
+    """Somebody asks the hero for a deed, and the hero promises it. Returns who asked, and the deed."""
     s.outside()
     f = s.friend() if s.chance(0.6) else s.elder()
     k = s.word("deed")
-    s.say("ask-deed", f, h, k)
-    s.say("promise-deed", h, f, k)
+    s.say("ask-deed", f, s.hero, k)
+    s.say("promise-deed", s.hero, f, k)
     s.paragraph()
+    return f, k
+
+
+def promise_kept(s):
+    h = s.hero
+    f, k = _promise(s)
     s.later()
     s("tempt", h)
     s("remember", h, k, join="but")
@@ -193,12 +199,7 @@ def promise_kept(s):
 
 def promise_broken(s):
     h = s.hero
-    s.outside()
-    f = s.friend() if s.chance(0.6) else s.elder()
-    k = s.word("deed")
-    s.say("ask-deed", f, h, k)
-    s.say("promise-deed", h, f, k)
-    s.paragraph()
+    f, k = _promise(s)
     s("forget", h, k, join="but")
     s("break-word", h, k)
     s.say("broken", f, h)

@@ -1,8 +1,8 @@
-"""Scaling: how rotary positions trained on short texts are stretched over long ones.
+"""Scaling: how a model with rotary positions that was trained on short texts reads longer ones.
 
-RoPE turns pair i of a head by position x theta_i. Beyond the trained length the slow pairs reach angles that no weight
-has seen. Each variant slows some of them down. `factor` is how many times longer the texts become; the trained length is
-context_length / factor unless `original` says otherwise.
+RoPE rotates pair i of a head by position x theta_i. Beyond the trained length the slow pairs reach angles that no weight
+has seen. Each variant slows some of the pairs down. `factor` is how many times longer the texts become; the trained length
+is context_length / factor unless `original` says otherwise.
 """
 
 import abc
@@ -16,7 +16,7 @@ from glassformer.config import Variant
 
 
 class Scaling(Variant):
-    """Says how fast each pair turns."""
+    """Decides how fast each pair rotates."""
 
     @abc.abstractmethod
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
@@ -24,15 +24,15 @@ class Scaling(Variant):
 
     @property
     def temperature(self) -> float:
-        """What turned queries and keys are multiplied by, each, where a softmax compares them: scores get its square."""
+        """The factor on rotated queries and on rotated keys where a softmax compares them; scores get its square."""
         return 1.0
 
 
 class Stretched(Scaling):
-    """The settings that the variants share which do stretch."""
+    """The settings of all variants but `none`."""
 
     factor: PositiveFloat = Field(default=4.0, ge=1)
-    """How many times longer texts are than those that the model was trained on."""
+    """How many times longer the texts are than those that the model was trained on."""
     original: PositiveInt | None = None
     """The length the model was trained on, in tokens; null means context_length / factor."""
 
@@ -42,20 +42,15 @@ class Stretched(Scaling):
 
 
 class Graded(Stretched):
-    """The settings of variants that stretch a pair by how often it turns in the trained length."""
+    """The settings of variants that slow a pair down by how often it rotates within the trained length."""
 
     fast: PositiveFloat
-    """Pairs with more turns than this in the trained length stay as they are."""
+    """Pairs that rotate more often than this within the trained length stay as they are."""
     slow: PositiveFloat = 1.0
-    """Pairs with fewer turns than this become `factor` times slower."""
+    """Pairs that rotate less often than this become `factor` times slower."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.fast <= self.slow:
             raise ValueError(f"fast={self.fast:g} turns must be above slow={self.slow:g}; raise fast or lower slow")
         return self
-
-
-def unscaled(base: float, width: int, device: torch.device) -> Tensor:
-    """theta_i = base^(-2i/width), (width/2,) float32."""
-    return base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)

@@ -1,14 +1,15 @@
-"""Position interpolation (Chen, Wong, Chen and Tian, 2023): read a long text as if its positions stood closer.
+"""Position interpolation (Chen, Wong, Chen and Tian, 2023): read a long text as if its positions were closer together.
 
     theta_i = base^(-2i/width) / factor
 
-No angle is new, but neighbours become harder to tell apart; a little training on long texts mends that.
+No angle is new, but neighbours become harder to tell apart; a little training on long texts repairs that.
 """
 
 import torch
 from torch import Tensor
 
-from glassformer.model.position.rope.scaling import Stretched, unscaled
+from glassformer.kernels import rope
+from glassformer.model.position.rope.scaling import Stretched
 
 
 class Linear(Stretched):
@@ -16,4 +17,4 @@ class Linear(Stretched):
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""
-        return unscaled(base, width, device) / self.factor
+        return rope.frequencies(width, base, device) / self.factor

@@ -11,18 +11,19 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from glassformer.model.position.rope.scaling import Graded, unscaled
+from glassformer.kernels import rope
+from glassformer.model.position.rope.scaling import Graded
 
 
 class Llama3(Graded):
-    """Interpolates the pairs that turn less than a few times in the trained length."""
+    """Interpolates the pairs that rotate less than a few times within the trained length."""
 
     fast: PositiveFloat = 4.0
-    """Pairs with more turns than this in the trained length stay as they are."""
+    """Pairs that rotate more often than this within the trained length stay as they are."""
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""
-        theta = unscaled(base, width, device)
+        theta = rope.frequencies(width, base, device)
         turns = self.trained(context_length) * theta / (2 * math.pi)
         kept = ((turns - self.slow) / (self.fast - self.slow)).clamp(0, 1)
         return theta / self.factor * (1 - kept) + theta * kept

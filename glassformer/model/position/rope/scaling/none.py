@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from glassformer.model.position.rope.scaling import Scaling, unscaled
+from glassformer.kernels import rope
+from glassformer.model.position.rope.scaling import Scaling
 
 
 class NoScaling(Scaling):
@@ -11,4 +12,4 @@ class NoScaling(Scaling):
 
     def frequencies(self, base: float, width: int, context_length: int, device: torch.device) -> Tensor:
         """(width/2,)."""
-        return unscaled(base, width, device)
+        return rope.frequencies(width, base, device)

@@ -1,13 +1,12 @@
-"""Learning merges, compiled: `plain_learn` of `merge.py` in time that grows with the places that change.
+"""Learning merges, compiled: what `plain_learn` defines, in time that grows with the places that change.
 
-All words lie in one row of cells, a gap between each two. A token of several bytes stands in its first cell, and the
-cell of its last byte says where that is, so both neighbours are one step away. `pair` names, at each first cell, the
-pair of this token and the next. Every pair knows its count and the places it has appeared at; a heap holds the pairs,
-most frequent first. A merge walks its pair's places and touches nothing else.
+All words lie one after another in a row of cells, with a gap between each two. A token of several bytes stands in its
+first cell, and the cell of its last byte says where that is, so both neighbours are one step away. PAIR names, at each
+first cell, the pair of this token and the next. Every pair knows its count and has a linked list of *notes*, the places
+where it has appeared. A merge walks its pair's notes and touches nothing else; `heap.py` finds the next pair.
 
-Two facts keep this small. A pair that a merge creates contains the new symbol, so which pair that is, is found by its
-other symbol in an array. And therefore a count can only fall after its merge, so what the heap claims is at worst too
-high, and is corrected when it comes to the top.
+A pair that a merge creates contains the new symbol, so an array indexed by the other symbol finds it. For the same
+reason the count of a pair can only fall once the merge that created it is done, which keeps the heap simple.
 """
 
 from typing import NamedTuple
@@ -16,9 +15,7 @@ import numpy as np
 
 from glassformer.errors import TokenizerError
 from glassformer.system.compiled import inline, kernel
-
-NONE = np.int32(-1)
-
+from glassformer.tokenizers.bpe.compiled.heap import NONE, Pairs, Symbols, pop, push
 
 SYMBOL, FIRST, PAIR, WORD = range(4)
 
@@ -26,8 +23,8 @@ SYMBOL, FIRST, PAIR, WORD = range(4)
 class Row(NamedTuple):
     """The cells; the first 256 hold the bytes themselves, so that every symbol has a place where its bytes stand.
 
-    What a merge needs to know of a cell and its neighbours stands side by side: [SYMBOL] (NONE in gaps), [FIRST] (at a
-    token's last cell, its first), [PAIR] (NONE where a token has no next one) and [WORD].
+    What a merge needs to know of a cell lies side by side in memory: [SYMBOL] (NONE in gaps), [FIRST] (at a token's
+    last cell, its first cell), [PAIR] (NONE where no token follows) and [WORD].
     """
 
     text: np.ndarray  # (n,) uint8
@@ -35,45 +32,26 @@ class Row(NamedTuple):
     counts: np.ndarray  # int64: of each word
 
 
-class Pairs(NamedTuple):
-    """Number p is (left[p], right[p]); the 65,536 pairs of bytes come first. Places are linked through `Notes`."""
-
-    left: np.ndarray  # int32
-    right: np.ndarray  # int32
-    count: np.ndarray  # int64
-    head: np.ndarray  # int32: its first note
-    tail: np.ndarray  # int32: its last
-    heap: np.ndarray  # int32: pairs, the best in front
-    claim: np.ndarray  # int64: the count that each pair in the heap had when it was put there
-
-
 class Notes(NamedTuple):
-    """`place[n]` is a cell where a pair is, and `following[n]` the note of its next one. `used[0]` notes are there."""
+    """Note n: the pair stands at cell `place[n]`, and `following[n]` is its next note. `used[0]` counts the notes."""
 
     place: np.ndarray  # int32
     following: np.ndarray  # int32
     used: np.ndarray  # (1,) int64
 
 
-class Symbols(NamedTuple):
-    """Where the bytes of each symbol stand in the row, and how many they are."""
-
-    cell: np.ndarray  # int32
-    length: np.ndarray  # int32
-
-
 def learn(
     text: np.ndarray, ends: np.ndarray, counts: np.ndarray, n_merges: int, min_frequency: int = 1
 ) -> list[tuple[bytes, bytes]]:
-    """The merges of words text[ends[n] : ends[n + 1]] that occur counts[n] times; as `plain_learn` gives them.
+    """The merges that `plain_learn` gives for the words text[ends[n] : ends[n + 1]], of which each occurs counts[n] times.
 
     Raises TokenizerError when the unique words are too many for 32-bit places.
     """
     n_cells = 257 + len(text) + len(counts)
     if 3 * n_cells >= 1 << 31:
         raise TokenizerError(
-            f"the corpus has {len(text) / 1e6:.0f} MB of unique pieces, and 700 are the most: train on a sample, or "
-            "with a pattern that cuts it into words"
+            f"the corpus has {len(text) / 1e6:.0f} MB of unique pieces, and training takes at most 700 MB: train on "
+            "a sample, or with a pattern that cuts the text into words"
         )
     row = _lay_out(text, ends, counts, n_cells)
     data = row.text.tobytes()
@@ -113,7 +91,7 @@ def _learn(row, n_merges, min_frequency):
     left, right = np.empty((n_merges, 2), np.int32), np.empty((n_merges, 2), np.int32)
     for merge in range(n_merges):
         new = 256 + merge
-        best, n_heap = _best(pairs, n_heap, row.text, symbols)
+        best, n_heap = pop(pairs, n_heap, row.text, symbols)
         if best == NONE or pairs.count[best] < min_frequency:
             return left[:merge], right[:merge]
         a, b = pairs.left[best], pairs.right[best]
@@ -127,14 +105,14 @@ def _learn(row, n_merges, min_frequency):
         for created in range(first, n_pairs):
             before[pairs.left[created]] = after[pairs.right[created]] = NONE
             if pairs.count[created] > 0:
-                _push(pairs, n_heap, created, row.text, symbols)
+                push(pairs, n_heap, created, row.text, symbols)
                 n_heap += 1
     return left, right
 
 
 @kernel
 def _merge(row, pairs, notes, symbols, best, new, n_pairs, before, after):
-    """Join `best` into `new` at all its places, from left to right; the number of pairs there are then.
+    """Join `best` into `new` at all its places, from left to right; returns the number of pairs there are then.
 
     `before[x]` is the pair (x, new) and `after[y]` the pair (new, y), once they exist.
     """
@@ -182,7 +160,7 @@ def _create(pairs, number, left, right):
 
 @inline
 def _note(count, head, tail, place, following, used, pair, at, n):
-    """The pair occurs at this cell, too, in a word that occurs n times."""
+    """Note that the pair also stands at this cell, in a word that occurs n times."""
     number = used[0]
     used[0] = number + 1
     place[number], following[number] = at, NONE
@@ -196,7 +174,7 @@ def _note(count, head, tail, place, following, used, pair, at, n):
 
 @kernel
 def _first_pairs(row, pairs, notes, symbols):
-    """Count the pairs of bytes and put them into the heap; its size."""
+    """Count the pairs of bytes and put them into the heap; returns the size of the heap."""
     for number in range(1 << 16):
         _create(pairs, number, number >> 8, number & 255)
     count, head, tail = pairs.count, pairs.head, pairs.tail
@@ -208,7 +186,7 @@ def _first_pairs(row, pairs, notes, symbols):
     n_heap = 0
     for number in range(1 << 16):
         if pairs.count[number] > 0:
-            _push(pairs, n_heap, number, row.text, symbols)
+            push(pairs, n_heap, number, row.text, symbols)
             n_heap += 1
     return n_heap
 
@@ -228,75 +206,3 @@ def _grown(pairs, size):
     left[:n], right[:n], head[:n], tail[:n], heap[:n] = pairs.left, pairs.right, pairs.head, pairs.tail, pairs.heap
     count[:n], claim[:n] = pairs.count, pairs.claim
     return Pairs(left, right, count, head, tail, heap, claim)
-
-
-@kernel
-def _best(pairs, n_heap, text, symbols):
-    """Take the best pair out: (pair, size of the heap then); (NONE, 0) when no two tokens are neighbours any more."""
-    heap, claim = pairs.heap, pairs.claim
-    while n_heap > 0:
-        best = heap[0]
-        is_true = claim[0] == pairs.count[best]
-        if is_true or pairs.count[best] <= 0:
-            n_heap -= 1
-            heap[0], claim[0] = heap[n_heap], claim[n_heap]
-        else:
-            claim[0] = pairs.count[best]
-        _sink(pairs, n_heap, text, symbols)
-        if is_true:
-            return best, n_heap
-    return NONE, 0
-
-
-@kernel
-def _push(pairs, n_heap, pair, text, symbols):
-    heap, claim, at = pairs.heap, pairs.claim, n_heap
-    while at > 0:
-        parent = (at - 1) >> 1
-        if not _is_better(pairs, pair, pairs.count[pair], heap[parent], claim[parent], text, symbols):
-            break
-        heap[at], claim[at] = heap[parent], claim[parent]
-        at = parent
-    heap[at], claim[at] = pair, pairs.count[pair]
-
-
-@kernel
-def _sink(pairs, n_heap, text, symbols):
-    """Put the heap in order again after its front has become worse."""
-    heap, claim, at = pairs.heap, pairs.claim, 0
-    pair, count = heap[0], claim[0]
-    while True:
-        child = 2 * at + 1
-        if child >= n_heap:
-            break
-        if child + 1 < n_heap and _is_better(
-            pairs, heap[child + 1], claim[child + 1], heap[child], claim[child], text, symbols
-        ):
-            child += 1
-        if not _is_better(pairs, heap[child], claim[child], pair, count, text, symbols):
-            break
-        heap[at], claim[at] = heap[child], claim[child]
-        at = child
-    heap[at], claim[at] = pair, count
-
-
-@inline
-def _is_better(pairs, p, count_p, q, count_q, text, symbols):
-    """More frequent, or as frequent and lexicographically greater as a pair of byte strings."""
-    if count_p != count_q:
-        return count_p > count_q
-    order = _compare(pairs.left[p], pairs.left[q], text, symbols)
-    return (order if order != 0 else _compare(pairs.right[p], pairs.right[q], text, symbols)) > 0
-
-
-@inline
-def _compare(s, t, text, symbols):
-    """Positive if the bytes of symbol s are greater than those of t, 0 if equal, negative if smaller."""
-    length_s, length_t = symbols.length[s], symbols.length[t]
-    if s == t:
-        return 0
-    for i in range(min(length_s, length_t)):
-        x, y = np.int64(text[symbols.cell[s] + i]), np.int64(text[symbols.cell[t] + i])
-        if x != y:
-            return x - y
-    return np.int64(length_s) - np.int64(length_t)

@@ -7,8 +7,8 @@ import numpy as np
 from glassformer.system.compiled import kernel
 
 
-class Gatherer:
-    """`token_bytes` maps ids to bytes, as `Tokenizer` does."""
+class Decoder:
+    """`token_bytes` maps each id to its bytes."""
 
     def __init__(self, token_bytes: Mapping[int, bytes]) -> None:
         lengths = np.full(1 + max(token_bytes), -1, np.int64)
@@ -19,20 +19,23 @@ class Gatherer:
         self._text = np.frombuffer(joined + bytes(8), np.uint8)
 
     def decode(self, ids: np.ndarray) -> bytes | None:
-        """The bytes of an array of integers; None if one of them is the id of no token."""
+        """The bytes of a 1-D array of integers; None if one of them is the id of no token."""
+        ids = np.ascontiguousarray(ids, np.int64).view()
+        ids.flags.writeable = False  # every array has one type then, so that the kernels are compiled once
         size = _size(ids, self._ends, self._is_token)
         if size < 0:
             return None
         out = np.empty(size + 8, np.uint8)
-        _gather(ids, self._ends, self._text, out)
+        _decode(ids, self._ends, self._text, out)
         return out[:size].tobytes()
 
 
 @kernel
 def _size(ids, ends, is_token):
+    """How many bytes these ids stand for; -1 if one of them is the id of no token."""
     size = 0
     for i in range(len(ids)):
-        id = np.int64(ids[i])
+        id = ids[i]
         if not 0 <= id < len(is_token) or not is_token[id]:
             return -1
         size += ends[id + 1] - ends[id]
@@ -40,11 +43,11 @@ def _size(ids, ends, is_token):
 
 
 @kernel
-def _gather(ids, ends, text, out):
-    """Eight bytes at once, which is one step for the processor; what is too much, the next token overwrites."""
+def _decode(ids, ends, text, out):
+    """Copy eight bytes at once, which is one step for the processor; what is too much is overwritten by the next token."""
     n = 0
     for i in range(len(ids)):
-        id = np.int64(ids[i])
+        id = ids[i]
         at, end = ends[id], ends[id + 1]
         a, b, c, d = text[at], text[at + 1], text[at + 2], text[at + 3]
         e, f, g, h = text[at + 4], text[at + 5], text[at + 6], text[at + 7]

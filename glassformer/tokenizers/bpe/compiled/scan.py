@@ -1,6 +1,6 @@
-"""Pieces of UTF-8 text, by an automaton (`automaton.py`), compiled; and their keys for hash tables.
+"""Cutting UTF-8 text into pieces by an automaton (`automaton.py`), compiled; and hash keys of the pieces.
 
-`piece_end` is `Automaton.longest` on bytes. Text must be valid UTF-8, as `str.encode` makes it.
+`piece_end` is `Automaton.longest` on bytes. The text must be valid UTF-8, as `str.encode` makes it.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ SHORT = 7
 
 
 class Scanner(NamedTuple):
-    """An Automaton, as kernels take it."""
+    """An Automaton in the form that kernels take."""
 
     class_of: np.ndarray
     cells: np.ndarray
@@ -23,6 +23,7 @@ class Scanner(NamedTuple):
 
 
 def scanner(found: Automaton) -> Scanner:
+    """The automaton in the form that kernels take."""
     return Scanner(found.class_of, found.cells, found.n_classes)
 
 
@@ -58,7 +59,7 @@ def piece_end(text, start, end, scan):
 
 @kernel
 def piece_key(text, start, end):
-    """A number for a hash table, never 0: up to SHORT bytes themselves (positive), else a hash of them (negative)."""
+    """A hash key, never 0: up to SHORT bytes are the key themselves (positive), more are hashed (negative)."""
     key = np.int64(0)
     if end - start <= SHORT:
         for i in range(start, end):
@@ -71,5 +72,5 @@ def piece_key(text, start, end):
 
 @kernel
 def first_slot(key, mask):
-    """Where in a table of mask + 1 slots, a power of two, to begin looking for a key."""
+    """Where to begin looking for a key in a table of mask + 1 slots (a power of two)."""
     return (key * np.int64(-7046029254386353131)) >> 32 & mask

@@ -1,4 +1,7 @@
-"""How often each piece occurs in texts: one hash table over bytes. Memory grows with the unique pieces only."""
+"""Counting how often each piece occurs in texts, compiled: one hash table over bytes.
+
+Memory grows with the unique pieces only; the texts are not kept.
+"""
 
 from collections.abc import Iterable
 
@@ -6,11 +9,11 @@ import numpy as np
 
 from glassformer.system.compiled import kernel
 from glassformer.tokenizers.bpe.automaton import Automaton
-from glassformer.tokenizers.bpe.scan import SHORT, first_slot, piece_end, piece_key, scanner
+from glassformer.tokenizers.bpe.compiled.scan import SHORT, first_slot, piece_end, piece_key, scanner
 
 
 class PieceCounts:
-    """The unique pieces of everything passed to `add`, back to back in `text`, with their `ends` and `counts`."""
+    """The unique pieces of all documents passed to `add`, with their counts."""
 
     def __init__(self, found: Automaton) -> None:
         self._scan = scanner(found)
@@ -22,7 +25,7 @@ class PieceCounts:
         self._n = 0
 
     def add(self, documents: Iterable[bytes]) -> None:
-        """Count the pieces of documents, each cut on its own."""
+        """Count the pieces of documents of valid UTF-8, each cut by itself."""
         documents = list(documents)
         data = np.frombuffer(b"".join(documents), np.uint8)
         start = 0
@@ -51,7 +54,7 @@ class PieceCounts:
 
 @kernel
 def _count(data, start, end, scan, slots, keys, ends, counts, text, n):
-    """(where it stopped, the number of pieces, bytes wanted): stops at `end`, or before a new piece without room."""
+    """(where it stopped, the number of unique pieces, bytes wanted): stops at `end`, or before a piece without room."""
     mask = len(slots) - 1
     while start < end:
         stop = piece_end(data, start, end, scan)
@@ -78,6 +81,7 @@ def _count(data, start, end, scan, slots, keys, ends, counts, text, n):
 
 @kernel
 def _is_same(data, start, stop, text, ends, piece):
+    """Whether data[start:stop] is this unique piece."""
     at = ends[piece]
     if ends[piece + 1] - at != stop - start:
         return False
@@ -89,6 +93,7 @@ def _is_same(data, start, stop, text, ends, piece):
 
 @kernel
 def _fill(slots, keys):
+    """Put all pieces into an empty table."""
     mask = len(slots) - 1
     for piece in range(len(keys)):
         slot = first_slot(keys[piece], mask)

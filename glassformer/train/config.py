@@ -1,0 +1,79 @@
+"""The settings of training: `train.*` of a recipe."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+
+from glassformer.config import Config, slot
+from glassformer.data import curriculum, mixture
+from glassformer.data.sampler import Sampler
+from glassformer.train.loss import Loss
+from glassformer.train.optimizer import Optimizer
+from glassformer.train.precision import PrecisionName
+from glassformer.train.schedule import Schedule
+
+
+class TrainConfig(Config):
+    """How a model is trained."""
+
+    steps: Annotated[PositiveInt, Field(le=10**12)] = 2000
+    """Optimizer updates in the run."""
+    micro_batch_size: PositiveInt = 16
+    """Sequences of model.context_length in one forward pass; lower it if memory runs out."""
+    grad_accumulation: PositiveInt = 1
+    """Forward passes per update; the batch has micro_batch_size times this many sequences."""
+    sampler: Sampler = slot("windows")
+    """Which tokens a step reads, and how they are laid out in rows; evaluation always reads windows side by side."""
+    lengths: str = ""
+    """Train on short rows first: length:share-of-the-steps, such as 64:0.2,128:0.3; the rest uses model.context_length."""
+    mixture: dict[str, str] = {}
+    """Weights of the sources, first>last, such as {"village": "0.9>0.5", "python": "0.1>0.5"}; {} for the dataset's own."""
+    loss: Loss = slot("next_token")
+    """What the training makes smaller."""
+    learning_rate: PositiveFloat = 1e-3
+    """The highest learning rate of the run; larger models need a lower one (GPT-2 124M: 6e-4)."""
+    optimizer: Optimizer = slot("adamw")
+    """How gradients change the weights."""
+    schedule: Schedule = slot("cosine")
+    """How the learning rate changes over the run."""
+    grad_clip: PositiveFloat = 1.0
+    """Maximum gradient norm (over all weights together); larger gradients are scaled down to it."""
+    precision: PrecisionName = "auto"
+    """Number format of the matrix products; auto times fp32 and bf16 on a CPU, and takes bf16 (or fp16) on a GPU."""
+    kernels: Literal["fused", "flexible"] = "fused"
+    """How `sliding`, `block_sparse` and `strided` skip pairs; flexible is FlexAttention: CUDA, no dropout, no biases."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train; auto takes a CUDA GPU if there is one, else the CPU."""
+    eval_every: PositiveInt = 250
+    """Steps between evaluations on held-out text."""
+    eval_tokens: PositiveInt = 65_536
+    """Held-out tokens read in each evaluation."""
+    sample_every: NonNegativeInt = 250
+    """Steps between samples: texts that the model writes from sample.prompt; 0 for none."""
+    checkpoint_every: PositiveInt = 250
+    """Steps between checkpoints; the first and the last step always have one."""
+    keep_checkpoints: PositiveInt = 2
+    """How many of the newest checkpoints to keep."""
+    log_every: PositiveInt = 10
+    """Steps between lines of metrics."""
+    vectors: str | None = None
+    """A text file of word vectors (word2vec, GloVe, fastText) from which the embeddings of whole words start."""
+    seed: Annotated[NonNegativeInt, Field(le=10**12)] = 1337
+    """Seed of the initial weights, the batches and the dropout."""
+
+    @property
+    def batch_size(self) -> int:
+        """Sequences per update."""
+        return self.micro_batch_size * self.grad_accumulation
+
+    @field_validator("lengths")
+    @classmethod
+    def _stages(cls, lengths: str) -> str:
+        curriculum.stages(lengths)
+        return lengths
+
+    @field_validator("mixture")
+    @classmethod
+    def _weights(cls, schedule: dict[str, str]) -> dict[str, str]:
+        mixture.check(schedule)
+        return schedule
