@@ -87,7 +87,7 @@ class Engine:
 
     def __init__(self, model: GPT, slots: int = 8, length: int | None = None):
         """`slots` texts are written at once, each with a window of `length` tokens (None: the model's context)."""
-        self.model, self.slots = model, slots
+        self.model, self.slots, self.device = model, slots, model.embedding.device
         self.length = length or model.config.context_length
         assert self.length <= model.config.context_length, "a window cannot be wider than the model's context"
         self.cache = model.make_cache(slots, self.length)
@@ -118,7 +118,7 @@ class Engine:
         seen = None
         if config.repetition_penalty != 1:
             # An end id opens every document, which is no reason to avoid it.
-            seen = torch.zeros(V, dtype=torch.bool, device=self.model.device)
+            seen = torch.zeros(V, dtype=torch.bool, device=self.device)
             seen[list({*prompt} - {*end_ids})] = True
         limit = len(prompt) + config.max_new_tokens
         request = Request(number, [*prompt], limit, config, end_ids, stopped, Random(config.seed), seen)
@@ -145,7 +145,7 @@ class Engine:
         with evaluation(self.model):
             requests, logits = self._read()  # (B, V)
         ids = _choose(requests, logits)  # (B,)
-        logprobs = (logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(-1)).tolist()
+        logprobs = logits.log_softmax(-1).gather(1, ids[:, None])[:, 0].tolist()
         if any(map(math.isnan, logprobs)):
             raise GlassError("the model's scores are NaN: use a checkpoint from before it diverged")
         tokens = []
@@ -199,9 +199,9 @@ class Engine:
 
     def _scores(self, slots: list[int], texts: list[list[int]]) -> Tensor:
         """Read one text per slot -> logits (B, V) of what follows its last token. The head sees no other position."""
-        device, counts = self.model.device, [len(text) for text in texts]
+        counts = [len(text) for text in texts]
         T = max(counts)
-        ids = torch.tensor([text + [0] * (T - len(text)) for text in texts], device=device)  # (B, T)
+        ids = torch.tensor([text + [0] * (T - len(text)) for text in texts], device=self.device)  # (B, T)
         ragged = min(counts) < T
         x = self.model.hidden(ids, cache=self.cache.at(slots), counts=counts if ragged else None)  # (B, T, C)
         last = x[torch.arange(len(texts)), torch.tensor(counts) - 1] if ragged else x[:, -1]  # (B, C)

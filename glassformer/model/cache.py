@@ -17,7 +17,6 @@ that keeps a state instead must leave padding out of it (`Positions.real`).
 The cache stores numbers, not graphs: no gradient flows into an earlier call.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -59,7 +58,7 @@ class _Keys:
 
     def _allocated(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         if self.k is None or self.v is None:
-            self.k, self.v = (_zeros(t, self.rows, t.shape[1], self.places, t.shape[3]) for t in (k, v))
+            self.k, self.v = (t.new_zeros(self.rows, t.shape[1], self.places, t.shape[3]) for t in (k, v))
         return self.k, self.v
 
     def clear(self, slot: int, written: int) -> None:
@@ -104,12 +103,6 @@ class KVCache(_Keys):
     def remembers(self, written: int) -> bool:
         """Always: nothing is overwritten."""
         return True
-
-
-@torch.inference_mode(False)
-def _zeros(like: Tensor, *shape: int) -> Tensor:
-    """Memory that can be written to in torch.inference_mode and outside of it, wherever it is made."""
-    return like.new_zeros(shape)
 
 
 def _put(slots: Tensor, new: Tensor, positions: Positions, rows: slice | Tensor) -> None:
@@ -223,7 +216,7 @@ class StateCache:
     def store(self, positions: Positions, *tensors: Tensor) -> None:
         """Remember these tensors (B, ...) instead of the last ones."""
         if not self.tensors:
-            self.tensors = tuple(_zeros(t, self.rows, *t.shape[1:]) for t in tensors)
+            self.tensors = tuple(t.new_zeros(self.rows, *t.shape[1:]) for t in tensors)
         for slots, new in zip(self.tensors, tensors, strict=True):
             slots[positions.slots(new.shape[0])] = new.detach()
 
@@ -263,8 +256,8 @@ class Cache:
         """The same memory, to be passed as `cache=` for a batch whose row i is slots[i]."""
         assert len(set(slots)) == len(slots), f"two rows of a batch cannot share a slot: {list(slots)}"
         assert all(0 <= slot < len(self.lengths) for slot in slots), f"no such slot in {list(slots)}"
-        handle = copy.copy(self)
-        handle._slots = slots
+        handle = Cache.__new__(Cache)
+        vars(handle).update(vars(self), _slots=slots)
         return handle
 
     @property
@@ -284,12 +277,14 @@ class Cache:
         start = before[0] if min(before) == max(before) else before
         return Positions.of(T, start, scheme, device, counts=real, rows=_rows(self._slots, device))
 
+    @torch.inference_mode()  # in which tensors may be written to wherever they were made
     def clear(self, slot: int) -> None:
         """Forget the text in this slot: it is as new."""
         for layer in self.layers:
             layer.clear(slot, self._written[slot])
         self.lengths[slot] = self._written[slot] = 0
 
+    @torch.inference_mode()
     def copy(self, source: int, target: int, length: int | None = None) -> None:
         """Let the slot `target` begin with the first `length` tokens of `source` (None: all of them), and no others.
 

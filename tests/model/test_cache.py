@@ -271,13 +271,11 @@ def test_a_full_slot_refuses_and_stays_as_it_was(c):
 
 @EACH
 def test_a_slot_filled_in_inference_mode_is_cleared_outside_of_it(mixer):
-    gpt = gpt_of(mixer).requires_grad_(False)
-    cache = gpt.make_cache(2, 5)
+    cache = (gpt := gpt_of(mixer)).make_cache(2, 5)
     with torch.inference_mode():
         gpt(ids(2, 3), cache=cache)
     cache.move(1, 0)
-    gpt(ids(1, 1), cache=cache.at([0]))
-    assert cache.lengths == [4, 0]
+    assert cache.lengths == [3, 0] and all((t[1] == 0).all() for t in memory(cache))
 
 
 def test_two_rows_of_a_batch_cannot_share_a_slot():
