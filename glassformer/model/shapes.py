@@ -1,4 +1,4 @@
-"""The shapes that every part of a model shares. The parent owns them; a variant keeps only its own knobs."""
+"""The shapes that all parts of a model share. The model owns them; a variant has only settings of its own."""
 
 from typing import Self
 
@@ -8,7 +8,7 @@ from glassformer.config import Config
 
 
 class Shapes(Config):
-    """What a part needs to know of the whole in order to be built."""
+    """What a part must know of the whole model to be built."""
 
     vocab_size: PositiveInt = 256
     """V, the number of tokens. Set from the tokenizer when a recipe is trained."""
@@ -22,15 +22,17 @@ class Shapes(Config):
     """G, the number of key/value heads (grouped-query attention); null means one for each query head."""
     n_embd: PositiveInt = 128
     """C, the width of the residual stream."""
+    head_dim: PositiveInt | None = None
+    """D, the width of one head; null means n_embd / n_head."""
     dropout: NonNegativeFloat = 0.0
     """The probability of dropping a number while training; 0 when every text is seen about once."""
     bias: bool = False
     """Whether linear projections carry a bias vector, as GPT-2's do."""
 
     @property
-    def head_dim(self) -> int:
-        """D, the width of one head."""
-        return self.n_embd // self.n_head
+    def head_width(self) -> int:
+        """D with its default filled in."""
+        return self.head_dim or self.n_embd // self.n_head
 
     @property
     def key_heads(self) -> int:
@@ -39,7 +41,7 @@ class Shapes(Config):
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
-        if self.n_embd % self.n_head:
+        if self.n_embd % self.n_head and self.head_dim is None:
             raise ValueError(f"n_embd={self.n_embd} must be a multiple of n_head={self.n_head}; change one of them")
         if self.n_head % self.key_heads:
             message = f"n_head={self.n_head} must be a multiple of n_kv_head={self.n_kv_head}; change one of them"

@@ -1,7 +1,7 @@
 """The tokenizer's file: one JSON object, checked for shape before anything is built from it.
 
-A tokenizer travels with a model, so its file may come from a stranger. Reading it allocates no more than the file's own
-size and runs nothing: size first, then JSON (no repeated keys, no bottomless nesting), then types.
+A tokenizer is handed on with its model, so the file may come from a stranger. Reading it runs nothing, and checks before
+it allocates: first the size, then the JSON (no repeated keys, no endless nesting), then the types.
 """
 
 import json
@@ -64,7 +64,7 @@ def parse_tokenizer(text: str) -> dict[str, Any]:
 
 
 def expect(state: dict[str, Any], *required: str, optional: tuple[str, ...] = ()) -> None:
-    """Raises TokenizerError unless `state` has all of the required keys and no others but the optional ones."""
+    """Raises TokenizerError unless `state` has all the required keys, and no others except the optional ones."""
     for key in required:
         if key not in state:
             raise TokenizerError(f"'{key}' is missing")
@@ -86,7 +86,7 @@ def vocabulary(value: Any, key: str) -> list[str]:
     if not strings(value) or len(value) >= LARGEST_VOCABULARY:
         raise TokenizerError(f"'{key}' must be a list of fewer than {LARGEST_VOCABULARY} strings")
     if not all(value) or len(set(value)) != len(value) or not is_well_formed("".join(value)):
-        raise TokenizerError(f"'{key}' has one that is empty, there twice, or not valid Unicode")
+        raise TokenizerError(f"'{key}' contains a token that is empty, repeated, or not valid Unicode")
     return value
 
 
@@ -96,7 +96,7 @@ def is_well_formed(text: str) -> bool:
 
 
 def to_json(tree: dict[str, Any]) -> str:
-    """One key a line; a list of strings one string a line; numbers side by side."""
+    """JSON with one key per line, and one line per string of a list; numbers stand side by side."""
     return "{\n" + ",\n".join(f"{_compact(key)}: {_value(value)}" for key, value in tree.items()) + "\n}\n"
 
 
@@ -115,5 +115,5 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(tree) != len(pairs):
         keys = [key for key, _ in pairs]
         repeated = next(key for key in tree if keys.count(key) > 1)
-        raise ValueError(f"'{repeated[:80]}' is there twice")
+        raise ValueError(f"the key '{repeated[:80]}' is repeated")
     return tree

@@ -97,7 +97,8 @@ class Tokenizer(abc.ABC):
         """The same for those who cannot do without it. Raises TokenizerError if there is none."""
         if self.end is None:
             raise TokenizerError(
-                "this tokenizer has no special token that ends a document: choose one with `tokenizer.with_end(NAME)`"
+                "this tokenizer has no special token that ends a document: choose one with `tokenizer.with_end(NAME)`, or "
+                'put a tokenizer_config.json with {"eos_token": NAME} beside its files'
             )
         return self.special[self.end]
 

@@ -1,8 +1,8 @@
-r"""Words: text cut at spaces and punctuation, with nothing lost, so that the pieces join to the text again.
+r"""Words: text cut at spaces and punctuation so that nothing is lost, and the pieces join to the text again.
 
-A word is a run of letters, marks, digits and underscores (an apostrophe between letters belongs to it); every other
-sign is a piece of its own. One space before either stays with it, as in GPT-2; further white space goes character by
-character, so that any indentation is made of pieces that are known.
+A word is a run of letters, marks, digits and underscores (an apostrophe between letters belongs to it). Every other
+sign is a piece of its own. A single space before either stays with it, as in GPT-2. Further white space is cut into
+single characters, so that every indentation consists of pieces that are known.
 
 >>> list(split("It didn't rain,  said she."))
 ['It', " didn't", ' rain', ',', ' ', ' said', ' she', '.']

@@ -1,6 +1,6 @@
-"""Bytes as tokens: id 0 to 255 is the UTF-8 byte itself, then the special tokens. Nothing to train, nothing unknown.
+"""Bytes as tokens: ids 0 to 255 are the bytes of UTF-8, then come the special tokens. There is nothing to train.
 
-The smallest vocabulary that covers all text, at the price of long sequences; `bpe` starts from these 256 and merges.
+This is the smallest vocabulary that covers every text, but sequences are long. `bpe` starts from these 256 and merges.
 """
 
 from collections.abc import Iterable
@@ -12,10 +12,10 @@ from glassformer.tokenizers import Tokenizer, TokenizerRecipe, _file
 
 
 class Byte(TokenizerRecipe):
-    """One token a byte of UTF-8."""
+    """One token per byte of UTF-8."""
 
     def train(self, texts: Iterable[str]) -> "ByteTokenizer":
-        """The same for all texts; they are not read."""
+        """The tokenizer is the same for all texts; they are not read."""
         return ByteTokenizer(self.special_from(256))
 
     @classmethod

@@ -1,7 +1,7 @@
 """Characters as tokens: the vocabulary is the set of characters in the training texts, in code point order.
 
-The tokenizer of first lessons: every id is a letter one can read. Unlike `byte` and `bpe` it covers only what it has
-seen; a new character is an error that names it, because replacing it silently would change the text.
+This is the tokenizer for first lessons: every id is a character that one can read. Unlike `byte` and `bpe` it covers
+only the characters it has seen. A new character is an error that names it; replacing it would silently change the text.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from glassformer.tokenizers import LARGEST_VOCABULARY, Tokenizer, TokenizerRecip
 
 
 class Char(TokenizerRecipe):
-    """One token a character of the training texts."""
+    """One token per character of the training texts."""
 
     SEES_ALL_TEXT = True
 
@@ -32,7 +32,7 @@ class Char(TokenizerRecipe):
         if not isinstance(characters, str) or len(characters) >= LARGEST_VOCABULARY:
             raise TokenizerError(f"'characters' must be a string of fewer than {LARGEST_VOCABULARY} characters")
         if not _file.is_well_formed(characters) or len(set(characters)) != len(characters):
-            raise TokenizerError("'characters' has one that is there twice or is not valid Unicode")
+            raise TokenizerError("'characters' contains one twice, or one that is not valid Unicode")
         return CharTokenizer(characters, special)
 
 
@@ -53,8 +53,8 @@ class CharTokenizer(Tokenizer):
         if not known.all():
             character = text[int(known.argmin())]
             raise TokenizerError(
-                f"the character {character!r} (U+{ord(character):04X}) was not in the texts this char tokenizer was "
-                "trained on: train it on texts that have it, or choose 'byte' or 'bpe', which cover every text"
+                f"the character {character!r} (U+{ord(character):04X}) was not in the texts that this char tokenizer was "
+                "trained on: train it on texts that contain it, or choose 'byte' or 'bpe', which cover every text"
             )
         return ids.astype(self.dtype)
 

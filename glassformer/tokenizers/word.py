@@ -1,9 +1,9 @@
-"""Words as tokens: the most frequent words and signs of the training texts; everything else is `<unk>`.
+"""Words as tokens: the most frequent words and punctuation marks of the training texts; everything else is `<unk>`.
 
-What language models used before subwords (Bengio et al. 2003). Sequences are short and every token means something,
-but the vocabulary never ends: "goat" and "goats" have nothing in common, and a word that was not learnt is lost.
-A word keeps the space before it (`_words.py`), so " goat" and "goat" are two entries, and text whose pieces are all in
-the vocabulary comes back exactly.
+Language models worked like this before subwords (Bengio et al. 2003). Sequences are short and every token means
+something, but no vocabulary is large enough: "goat" and "goats" have nothing in common, and a word outside the
+vocabulary is lost. A word keeps the space before it (`_words.py`), so " goat" and "goat" are two entries, and a text
+whose pieces are all in the vocabulary comes back exactly.
 
 >>> tokenizer = Word(vocab_size=6).train(["the goat, the hen"])
 >>> tokenizer.words
@@ -35,12 +35,12 @@ UNKNOWN = "<unk>"
 
 
 class Word(TokenizerRecipe):
-    """One token a frequent word."""
+    """One token per frequent word."""
 
     ALWAYS: ClassVar[tuple[str, ...]] = (END_OF_TEXT, UNKNOWN)
 
     vocab_size: int = Field(8192, le=LARGEST_VOCABULARY)
-    """Number of ids: the words, and the special tokens (`<unk>` is one). A corpus with fewer words gives fewer."""
+    """Number of ids: the words and the special tokens (`<unk>` is one). A corpus with fewer words gives fewer ids."""
     min_frequency: int = Field(1, ge=1)
     """How often a word must occur in the training texts to have an id."""
 
@@ -50,7 +50,7 @@ class Word(TokenizerRecipe):
         return cls.room(vocab_size, info)
 
     def train(self, texts: Iterable[str]) -> "WordTokenizer":
-        """The most frequent words, of equals the one first in code point order. Memory grows with the unique words."""
+        """Keep the most frequent words; ties go to the first in code point order. Memory grows with the unique words."""
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(split(well_formed(text)))
@@ -66,12 +66,12 @@ class Word(TokenizerRecipe):
 
 
 class WordTokenizer(Tokenizer):
-    """Covers the texts whose every piece is one of `words`; id i is the i-th of them. Other pieces become `<unk>`."""
+    """Covers the texts whose pieces are all among `words`; id i is the i-th of them. Other pieces become `<unk>`."""
 
     def __init__(self, words: Sequence[str], special: dict[str, int]) -> None:
         super().__init__(range(len(words)), [word.encode() for word in words], special)
         if UNKNOWN not in special:
-            raise TokenizerError(f"there is no {UNKNOWN} among the special tokens, and unknown words need it")
+            raise TokenizerError(f"the special tokens must include {UNKNOWN}, which stands for unknown words")
         self.words = list(words)
         self._id_of = {word: id for id, word in enumerate(words)}
 

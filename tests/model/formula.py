@@ -21,5 +21,5 @@ def matmul_parameters(model: GPT) -> int:
 def flops_per_token(model: GPT, length: int) -> int:
     """Forward and backward, for training at sequences of `length` tokens."""
     config = model.config
-    attention = 4 * config.n_layer * length * config.n_head * config.head_dim
+    attention = 4 * config.n_layer * length * config.n_head * config.head_width
     return 3 * (2 * matmul_parameters(model) + attention)

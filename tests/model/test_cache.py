@@ -250,7 +250,7 @@ def test_bytes_are_two_tensors_per_layer_and_follow_the_slots(c):
     cache, config = gpt.make_cache(4, 12), gpt.config
     assert cache.nbytes == 0
     gpt(torch.zeros(2, 3, dtype=torch.long), cache=cache.at([0, 1]))
-    slot = 2 * config.n_layer * config.key_heads * config.head_dim * 12 * 4
+    slot = 2 * config.n_layer * config.key_heads * config.head_width * 12 * 4
     assert cache.nbytes == 4 * slot
     gpt(torch.zeros(4, 9, dtype=torch.long), cache=cache)
     assert cache.nbytes == 4 * slot, "a cache does not grow"

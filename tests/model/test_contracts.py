@@ -57,5 +57,5 @@ def test_compiled_equals_eager(combination):
 
 
 def test_the_combinations_are_what_they_claim():
-    assert len(pairs()) < 70 and all(config(c) for c in pairs())
+    assert len(pairs()) < 80 and all(config(c) for c in pairs())
     assert {name for c in pairs() for name in c.values()} == {name for names in CHOICES.values() for name in names}

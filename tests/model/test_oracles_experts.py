@@ -6,8 +6,7 @@ from torch import Tensor
 
 from glassformer.model.gpt import GPT, GPTConfig
 
-from .test_oracles import check_same, shake
-from .test_oracles_attention import BOTH, LLAMA, OURS
+from .oracles import BOTH, LLAMA, OURS, check_same, shake
 
 transformers = pytest.importorskip("transformers")
 

@@ -10,7 +10,7 @@ from glassformer.model.mixer import Mixer
 from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
-from .test_oracles import check_same, shake
+from .oracles import check_same, shake
 
 transformers = pytest.importorskip("transformers")
 BOTH = pytest.mark.parametrize("maths", [kernels.plain(), kernels.fused()], ids=["plain", "fused"])

@@ -19,6 +19,7 @@ SHAPES = {
     "many_heads": {"n_layer": 2, "n_head": 4, "n_embd": 16},
     "grouped_with_bias": {"n_layer": 2, "n_head": 4, "n_kv_head": 2, "n_embd": 24, "bias": True},
     "single_key_head": {"n_layer": 3, "n_head": 3, "n_kv_head": 1, "n_embd": 12},
+    "wide_heads": {"n_layer": 2, "n_head": 3, "n_embd": 16, "head_dim": 8},
 }
 SLOTS: dict[str, list[str]] = {
     name: variants(field.annotation)

@@ -1,7 +1,8 @@
-"""Looking at tokens: `glass tokenize`. Each file is one view; all take a `Named` tokenizer and a console.
+"""Looking at tokens: what `glass tokenize` shows.
 
-`find` turns what a person writes into a tokenizer, `view` shows a text cut into tokens, `replay` shows the merges one
-after another, `compare` puts tokenizers side by side, `vocabulary` says what a vocabulary is good for.
+`find` turns what a person writes into a tokenizer and a text. `cut` divides a text into tokens, `replay` goes through
+the merges one by one, `compare` measures tokenizers on one text, and `vocabulary` counts which tokens a source uses.
+Those return data; `terminal` prints it, in the colours of `colours`.
 """
 
 from pathlib import Path
@@ -17,6 +18,6 @@ class Named(NamedTuple):
     """What the person called it."""
     tokenizer: Tokenizer
     origin: str
-    """In words: `newest run`, `trained just now on 1 MB of village`."""
+    """In words: `the newest run`, `trained just now on 1 MB of village`."""
     checkpoint: Path | None = None
     """The checkpoint it was found in, if its model is there too."""

@@ -1,7 +1,7 @@
 """From what a person writes to a tokenizer, and to a text.
 
-A tokenizer is named by a file (any format of `interchange`), a run, a checkpoint, a dataset, or else by a kind (`bpe`)
-or a recipe (`mini`): those are trained at once on a megabyte of text, the village's or the recipe's own.
+A tokenizer is named by a file (in any format of `tokenizers/_formats`), a run, a checkpoint or a dataset, or else by a
+kind (`bpe`) or a recipe (`mini`). Those two are trained at once on a megabyte of text, the village's or the recipe's.
 """
 
 import sys

@@ -1,33 +1,27 @@
-"""What a vocabulary is good for: its longest tokens, those a text never uses, and what each script costs.
+"""Which tokens of a vocabulary a source uses, which it never uses, and how many bytes a token holds in each script.
 
-Read a text, count every id. A token that occurs a handful of times in the training text is *undertrained*: its
-embedding has hardly moved since initialisation, and a prompt that contains it sends the model astray (Land and Bartolo
-2024, "Fishing for Magikarp"). With a prepared dataset the counts are those the model really learns from.
+A token that occurs a handful of times in the training text is *undertrained*: its embedding has hardly moved since
+initialisation, and a prompt that contains it misleads the model (Land and Bartolo 2024, "Fishing for Magikarp"). With a
+prepared dataset the counts are those the model really learns from.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from rich.columns import Columns
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from glassformer.corpora import corpus
 from glassformer.data.clean.scripts import SCRIPTS, Classes
 from glassformer.errors import TokenizerError
-from glassformer.lens.tokens import Named
 from glassformer.lens.tokens.find import sample, shrunk
-from glassformer.lens.tokens.view import cell
 from glassformer.tokenizers import Tokenizer, well_formed
 
 MOST = 5_000_000
 """Characters read from a source."""
 RARE = 10
 """A token seen fewer times than this is undertrained."""
-LISTED = 24
 
 
 @dataclass
@@ -37,7 +31,7 @@ class Counts:
     of_id: np.ndarray  # (V,) int64
     tokens_of: dict[str, int] = field(default_factory=dict)  # per class of characters
     bytes_of: dict[str, int] = field(default_factory=dict)
-    not_covered: int = 0  # texts that do not come back, left out of the classes
+    not_covered: int = 0  # texts that do not come back, which are left out of the classes
 
 
 def count(tokenizer: Tokenizer, texts: Iterable[str]) -> Counts:
@@ -67,31 +61,43 @@ def count(tokenizer: Tokenizer, texts: Iterable[str]) -> Counts:
     return counts
 
 
-def report(named: Named, source: str, console: Console) -> None:
-    """Print the report of a tokenizer on a source: a corpus, a file or folder, or a prepared dataset. Raises GlassError."""
-    tokenizer = named.tokenizer
+class Usage(NamedTuple):
+    """Which tokens of a vocabulary a source uses."""
+
+    where: str
+    """What the source is called."""
+    counts: Counts
+    n_ordinary: int
+    """Ids that stand for bytes: all but the special ones, and those that no token has."""
+    longest: np.ndarray
+    """The ordinary ids, those of the longest tokens first."""
+    most_frequent: np.ndarray
+    """The same, those that occur most first."""
+    unused: np.ndarray
+    """Those that never occur, the longest tokens first."""
+    undertrained: np.ndarray
+    """Those that occur, but fewer than RARE times, the rarest first."""
+
+
+def usage(tokenizer: Tokenizer, source: str) -> Usage:
+    """Count a tokenizer's ids on a source: a corpus, a file or folder, or a prepared dataset. Raises GlassError."""
     texts, where = _texts(tokenizer, source)
-    with console.status(f"counting tokens in {where}"):
-        counts = count(tokenizer, texts)
+    counts = count(tokenizer, texts)
     special = set(tokenizer.special.values())
-    ordinary = np.array([id for id in range(tokenizer.vocab_size) if id not in special and tokenizer.token_bytes[id]])
+    ordinary = np.array([id for id in range(tokenizer.vocab_size) if id not in special and tokenizer.token_bytes[id]], int)
+    lengths = np.array([len(tokenizer.token_bytes[id]) for id in ordinary], int)
+    longest = ordinary[np.argsort(-lengths, kind="stable")]
     seen = counts.of_id[ordinary]
-    console.print(Text(named.label, style="bold cyan").append(f"  {tokenizer.name}, {named.origin}", "not bold dim"))
-    console.print(f"on {where}: {counts.of_id.sum():,} tokens\n", markup=False)
-    if counts.not_covered:
-        console.print(
-            f"texts that do not come back whole, left out of this table: {counts.not_covered:,}", style="yellow"
-        )
-    console.print(_by_class(counts))
-    lengths = np.array([len(tokenizer.token_bytes[id]) for id in ordinary])
-    longest_first = np.argsort(-lengths, kind="stable")
-    _list(console, "longest tokens", tokenizer, ordinary[longest_first], counts)
-    _list(console, "most frequent", tokenizer, ordinary[np.argsort(-seen, kind="stable")], counts)
-    unused, rare = ordinary[longest_first[seen[longest_first] == 0]], ordinary[(seen > 0) & (seen < RARE)]
-    share = f"of {len(ordinary):,}"
-    _list(console, f"never used: {len(unused):,} {share}", tokenizer, unused, counts)
-    title = f"undertrained, seen 1 to {RARE - 1} times: {len(rare):,} {share}"
-    _list(console, title, tokenizer, rare[np.argsort(counts.of_id[rare], kind="stable")], counts)
+    rare = ordinary[(seen > 0) & (seen < RARE)]
+    return Usage(
+        where,
+        counts,
+        len(ordinary),
+        longest,
+        most_frequent=ordinary[np.argsort(-seen, kind="stable")],
+        unused=longest[counts.of_id[longest] == 0],
+        undertrained=rare[np.argsort(counts.of_id[rare], kind="stable")],
+    )
 
 
 def _texts(tokenizer: Tokenizer, source: str) -> tuple[Iterable[str], str]:
@@ -106,22 +112,3 @@ def _texts(tokenizer: Tokenizer, source: str) -> tuple[Iterable[str], str]:
     train = data.train
     documents = (train.tokens[int(a) + 1 : int(b)] for a, b in zip(train.documents, train.documents[1:]))
     return sample((tokenizer.decode(ids.tolist()) for ids in documents), MOST), f"{source} (train)"
-
-
-def _by_class(counts: Counts) -> Table:
-    table = Table(box=None, header_style="bold")
-    table.add_column("characters")
-    for column in ("bytes", "tokens", "bytes per token"):
-        table.add_column(column, justify="right")
-    for name in sorted(counts.tokens_of, key=lambda name: -counts.bytes_of[name]):
-        if n := counts.tokens_of[name]:
-            table.add_row(name, f"{counts.bytes_of[name]:,}", f"{n:,}", f"{counts.bytes_of[name] / n:.2f}")
-    total, n = sum(counts.bytes_of.values()), sum(counts.tokens_of.values())
-    table.add_row("all", f"{total:,}", f"{n:,}", f"{total / max(1, n):.2f}", style="bold")
-    return table
-
-
-def _list(console: Console, title: str, tokenizer: Tokenizer, ids: np.ndarray, counts: Counts) -> None:
-    console.print(f"\n{title}", style="bold")
-    shown = enumerate(ids[:LISTED].tolist())
-    console.print(Columns([cell(i, tokenizer.token_bytes[id], str(id), f"x{counts.of_id[id]:,}") for i, id in shown]))

@@ -17,6 +17,7 @@ mixer with a state must handle both. `positions.rotate` rotates queries and keys
 """
 
 import abc
+from typing import Literal
 
 from torch import nn
 
@@ -38,4 +39,8 @@ class AttentionSettings(Mixer):
     """The settings that all kinds of softmax attention share."""
 
     qk_norm: Norm = slot("none")
-    """A norm of each head's queries and keys before the rotation; rmsnorm keeps scores within sqrt(D) at first (Qwen3)."""
+    """A norm of queries and keys before the rotation; rmsnorm keeps scores within sqrt(D) at first (Qwen3)."""
+    qk_norm_over: Literal["head", "all_heads"] = "head"
+    """What qk_norm normalises: each head by itself (Qwen3), or all heads of a token together (OLMo 2)."""
+    qkv_bias: bool | None = None
+    """Whether the projections to queries, keys and values have biases (Qwen2: yes); null means as model.bias says."""

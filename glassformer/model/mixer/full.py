@@ -41,19 +41,20 @@ class Attention(nn.Module):
 
     def __init__(self, shapes: Shapes, config: AttentionSettings, kernels: Kernels):
         super().__init__()
-        self.kernels, self.head_dim = kernels, shapes.head_dim
-        width, key_width = shapes.n_head * shapes.head_dim, shapes.key_heads * shapes.head_dim
-        self.q_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
-        self.k_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
-        self.v_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
+        self.kernels, self.head_dim = kernels, shapes.head_width
+        width, key_width = shapes.n_head * shapes.head_width, shapes.key_heads * shapes.head_width
+        bias = shapes.bias if config.qkv_bias is None else config.qkv_bias
+        self.q_proj = Linear(shapes.n_embd, width, bias, kernels)
+        self.k_proj = Linear(shapes.n_embd, key_width, bias, kernels)
+        self.v_proj = Linear(shapes.n_embd, key_width, bias, kernels)
         self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels, role="write")
-        head = Shapes(n_embd=shapes.head_dim, n_head=1, bias=shapes.bias)
-        self.q_norm, self.k_norm = config.qk_norm.build(head, kernels), config.qk_norm.build(head, kernels)
+        self.q_norm, self.k_norm = (_heads_norm(config, shapes, n, kernels) for n in (shapes.n_head, shapes.key_heads))
         self.pattern_dropout = Dropout(shapes.dropout, kernels)
 
     def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
-        q, k, v = (self._heads(t) for t in project(x, self.q_proj, self.k_proj, self.v_proj))
+        projected = project(x, self.q_proj, self.k_proj, self.v_proj)
+        q, k, v = (t.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for t in projected)  # (B, heads, T, D)
         q, k = self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype)  # a norm may return wider numbers
         q, k = positions.rotate_for_softmax(q, k)
         y = self.attend(q, k, v, positions, cache)  # (B, H, T, D)
@@ -102,8 +103,26 @@ class Attention(nn.Module):
         """Whether the rule is what `kernels.attention` applies without a mask: the last query stands at the last key."""
         return self.causal and positions.start is not None and positions.documents is None
 
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, heads, T, D)
+
+class AllHeads(nn.Module):
+    """Normalises all heads of a token together."""
+
+    def __init__(self, norm: nn.Module):
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, heads, T, D) -> the same shape."""
+        x = x.transpose(1, 2)  # (B, T, heads, D)
+        return self.norm(x.flatten(2)).view(x.shape).transpose(1, 2)
+
+
+def _heads_norm(config: AttentionSettings, shapes: Shapes, n_heads: int, kernels: Kernels) -> nn.Module:
+    """The norm of queries or keys (B, heads, T, D)."""
+    together = config.qk_norm_over == "all_heads"
+    width = shapes.head_width * (n_heads if together else 1)
+    norm = config.qk_norm.build(Shapes(n_embd=width, n_head=1, bias=shapes.bias), kernels)
+    return AllHeads(norm) if together else norm
 
 
 def _depth(cls: type, name: str) -> int:

@@ -52,16 +52,16 @@ class GatedDeltaNet(Leaf):
 
     def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()
-        self.kernels, self.head_dim = kernels, shapes.head_dim
-        width, G = shapes.n_head * shapes.head_dim, shapes.key_heads
-        self.widths = [width, G * shapes.head_dim, G * shapes.head_dim]
+        self.kernels, self.head_dim = kernels, shapes.head_width
+        width, G = shapes.n_head * shapes.head_width, shapes.key_heads
+        self.widths = [width, G * shapes.head_width, G * shapes.head_width]
         self.q_proj, self.k_proj, self.v_proj = (Linear(shapes.n_embd, n, shapes.bias, kernels) for n in self.widths)
         self.conv = ShortConvolution(sum(self.widths), config.conv_width, kernels) if config.conv_width else None
         self.beta_proj = Linear(shapes.n_embd, G, shapes.bias, kernels)
         self.alpha_proj = Linear(shapes.n_embd, G, False, kernels)
         self.A_log, self.dt_bias = nn.Parameter(torch.empty(G)), nn.Parameter(torch.empty(G))
         self.gate_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
-        self.o_norm = config.o_norm.build(Shapes(n_embd=shapes.head_dim, n_head=1, bias=shapes.bias), kernels)
+        self.o_norm = config.o_norm.build(Shapes(n_embd=shapes.head_width, n_head=1, bias=shapes.bias), kernels)
         self.o_proj = Linear(width, shapes.n_embd, shapes.bias, kernels, role="write")
         self.reset_parameters()
 

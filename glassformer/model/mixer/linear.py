@@ -47,8 +47,8 @@ class LinearAttention(nn.Module):
 
     def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()
-        self.kernels, self.phi, self.head_dim = kernels, FEATURES[config.feature], shapes.head_dim
-        width, key_width = shapes.n_head * shapes.head_dim, shapes.key_heads * shapes.head_dim
+        self.kernels, self.phi, self.head_dim = kernels, FEATURES[config.feature], shapes.head_width
+        width, key_width = shapes.n_head * shapes.head_width, shapes.key_heads * shapes.head_width
         self.q_proj = Linear(shapes.n_embd, width, shapes.bias, kernels)
         self.k_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)
         self.v_proj = Linear(shapes.n_embd, key_width, shapes.bias, kernels)

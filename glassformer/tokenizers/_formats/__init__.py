@@ -52,7 +52,7 @@ def _read(path: Path, pattern: str | None) -> Tokenizer:
         return Tokenizer.from_json(text)
     if isinstance(tree, dict) and "model" in tree:
         return _with_end(huggingface.from_tree(tree), path.parent)
-    raise TokenizerError("this is no tokenizer of Glassformer, Hugging Face, tiktoken or GPT-2")
+    raise TokenizerError("this is not a tokenizer of Glassformer, Hugging Face, tiktoken or GPT-2")
 
 
 def _with_end(tokenizer: Tokenizer, folder: Path) -> Tokenizer:

@@ -63,7 +63,7 @@ def from_tree(tree: Tree) -> Tokenizer:
         return _bpe(tree, model, vocab, special)
     if kind == "WordPiece":
         return _wordpiece(tree, model, vocab, special)
-    raise TokenizerError(f"its model is {kind!r:.40}, and we have BPE and WordPiece")
+    raise TokenizerError(f"its model is {kind!r:.40}, and only BPE and WordPiece can be read here")
 
 
 def _special(added: list[Any]) -> dict[str, int]:
@@ -78,7 +78,7 @@ def _special(added: list[Any]) -> dict[str, int]:
             raise TokenizerError(f"the added token {name!r:.60} is not special, so user text would produce it")
         for trait in ("single_word", "lstrip", "rstrip"):
             if token.get(trait):
-                raise TokenizerError(f"the added token {name!r:.60} has {trait}, which we do not have")
+                raise TokenizerError(f"the added token {name!r:.60} has {trait}, which cannot be read exactly here")
         special[name] = id
     return special
 
@@ -172,7 +172,7 @@ def _refused(part: str, value: Any) -> TokenizerError:
         shown = json.dumps(value)
     except RecursionError:
         shown = "nested without end"
-    return TokenizerError(f"its {part} is {shown:.120}, which we cannot do exactly")
+    return TokenizerError(f"its {part} is {shown:.120}, which cannot be read exactly here")
 
 
 def write(tokenizer: Tokenizer, path: Path) -> None:
@@ -195,7 +195,7 @@ def write(tokenizer: Tokenizer, path: Path) -> None:
 def _bpe_parts(bpe: BPETokenizer) -> Tree:
     if bpe.pattern not in PATTERNS:
         raise TokenizerError(
-            f"it cuts text with a pattern of its own, {bpe.pattern!r:.60}, which their engine may read otherwise: "
+            f"it cuts text with a pattern of its own, {bpe.pattern!r:.60}, which their library may read differently: "
             f"write NAME.json, or train with one of {', '.join(PATTERNS)}"
         )
     plain = {"dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,

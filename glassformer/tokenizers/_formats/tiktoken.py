@@ -177,6 +177,8 @@ def write(tokenizer: Tokenizer, path: Path) -> None:
             "tokenizer.json"
         )
     if max(map(len, ranks)) > LONGEST_TOKEN:
-        raise TokenizerError(f"it has a token of more than {LONGEST_TOKEN} bytes, which nobody reads: write tokenizer.json")
+        raise TokenizerError(
+            f"it has a token of more than {LONGEST_TOKEN} bytes, the most that is read again: write tokenizer.json"
+        )
     lines = (f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in ranks.items())
     write_atomic(path, "".join(lines))

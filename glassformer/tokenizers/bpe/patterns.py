@@ -1,17 +1,18 @@
 r"""Pre-tokenization: a regular expression cuts text into pieces, and merges never cross from one piece into the next.
 
-Without it the most frequent pairs would glue word endings to spaces, and `dog.`, `dog!`, `dog?` would be three words.
-GPT-2's pattern (Radford et al. 2019) keeps a word with the space before it, and letters, digits and signs apart.
-GPT-4's (cl100k) also ends a number after three digits, keeps line breaks with the signs before them, and treats `'S` as
-it treats `'s`. o200k (GPT-4o) cuts words where a capital follows a small letter and keeps `'s` with its word.
+Without it the most frequent pairs would join word endings to spaces, and `dog.`, `dog!`, `dog?` would become three
+tokens. GPT-2's pattern (Radford et al. 2019) keeps a word together with the space before it, and separates letters,
+digits and other signs. GPT-4's (cl100k) also ends a number after three digits, keeps line breaks with the signs before
+them, and treats `'S` like `'s`. o200k (GPT-4o) cuts a word where a capital follows a small letter, and keeps `'s` with
+its word.
 
 >>> list(Splitter("gpt2")("It's 2024!\n\n  ok"))
 ['It', "'s", ' 2024', '!', '\n\n ', ' ok']
 >>> list(Splitter("gpt4")("It's 2024!\n\n  ok"))
 ['It', "'s", ' ', '202', '4', '!\n\n', ' ', ' ok']
 
-Letters (`\p{L}`) and numbers (`\p{N}`) are those of the Unicode version that the `regex` package knows; a library with
-older tables cuts the youngest characters differently.
+Letters (`\p{L}`) and numbers (`\p{N}`) are those of the Unicode version that the `regex` package knows. A library with
+older tables may cut the newest characters differently.
 """
 
 import functools
@@ -39,18 +40,17 @@ PATTERNS = {
 """As published; recent releases of tiktoken write cl100k so that `\\n  ` stays whole at the very end of a text."""
 
 LONG = 1 << 22
-"""Characters from which a text is cut lazily, so that the pieces of a huge document never stand in memory together."""
-
+"""Characters; a longer text is cut lazily, so that the pieces of a huge document are never in memory together."""
 
 SECONDS = 5.0
-"""What an expression of the user's own may take for any text, however short."""
+"""How long an expression of the user's own may take for any text, however short."""
 
 
 class Splitter:
     """Cuts text into pieces by a named pattern or by any regular expression; the pieces always join to the text.
 
-    Raises ValueError if the expression is not valid. An expression of the user's own may need exponentially long for
-    some texts (`(a+)+b`); one that takes more than SECONDS and 2 seconds a million characters raises TokenizerError.
+    Raises ValueError if the expression is not valid. An expression of the user's own may take exponentially long for
+    some texts (`(a+)+b`): one that takes more than SECONDS plus 2 seconds per million characters raises TokenizerError.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -59,18 +59,20 @@ class Splitter:
             self._expression = regex.compile(PATTERNS.get(pattern, pattern))
         except (regex.error, OverflowError, RecursionError) as error:
             known = ", ".join(map(repr, PATTERNS))
-            raise ValueError(f"'{pattern[:80]}' is none of {known}, and no regular expression ({error})") from None
+            raise ValueError(
+                f"'{pattern[:80]}' is not one of {known}, and not a valid regular expression ({error})"
+            ) from None
 
     @functools.cached_property
     def automaton(self) -> Automaton | None:
-        """The same as a table, which kernels can follow; None if the expression is beyond what that can say."""
+        """The same as a table for the kernels; None if the expression uses more than a table can express."""
         try:
             return automaton(self._expression.pattern)
         except Unsupported:
             return None
 
     def __call__(self, text: str) -> Iterable[str]:
-        """The pieces in order. What lies between two matches is a piece too, so that no expression loses text."""
+        """The pieces in order. Text between two matches is a piece too, so no expression loses any."""
         if len(text) < LONG and not self._expression.groups:
             try:
                 pieces = self._expression.findall(text, timeout=self._patience(text))
@@ -92,7 +94,7 @@ class Splitter:
             yield text[done:]
 
     def _spans(self, text: str) -> Iterable[tuple[int, int]]:
-        """Where the matches lie. `regex` also counts the time between two matches, so no one may come in between."""
+        """Where the matches are. All are found before the first is used, since `regex` also counts the time in between."""
         spans = (match.span() for match in self._expression.finditer(text, timeout=self._patience(text)))
         if not self._own:
             return spans
@@ -109,6 +111,6 @@ class Splitter:
 
     def _endless(self, text: str) -> TokenizerError:
         return TokenizerError(
-            f"the pattern '{self._expression.pattern[:80]}' is too slow for a text that begins with {text[:40]!r}: it "
-            "tries ever more ways to match; write it without a repetition inside a repetition"
+            f"the pattern '{self._expression.pattern[:80]}' is too slow for a text that begins with {text[:40]!r}: the "
+            "ways to match multiply with each character; write it without a repetition inside a repetition"
         )

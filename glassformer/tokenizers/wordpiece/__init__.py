@@ -1,16 +1,16 @@
-"""WordPiece: a word is its longest known beginning and then `##` continuations. The tokenizer of BERT.
+"""WordPiece: a word is cut into its longest known beginning and then `##` continuations. The tokenizer of BERT.
 
-Training joins the neighbours that belong together most (`likelihood.py`); encoding needs no merges, only the
-vocabulary: take the longest token that begins the word, then the longest `##` token that goes on, and so forth
-(Wu et al. 2016). A word that cannot be spelled so becomes `[UNK]` as a whole.
+Training joins the neighbours that belong together most (`likelihood.py`). Encoding needs no merges, only the
+vocabulary: take the longest token that begins the word, then the longest `##` token that continues it, and so on
+(Wu et al. 2016). A word that cannot be spelled in this way becomes `[UNK]` as a whole.
 
 >>> tokenizer = WordPiece(vocab_size=21, min_frequency=2).train(["low lower lowest"] * 3)
 >>> [tokenizer.pieces[id] for id in tokenizer.encode("low lowest")]
 ['l', '##ow', ' l', '##ow', '##est']
 
-Three readings of text, `reading`: "exact" cuts as `word` does and keeps every space, so covered text comes back as it
-was. "bert-uncased" and "bert-cased" read as those models do (`bert.py`); what comes back is the normal form, each
-word and sign after one space: "Hello, World" is " hello , world".
+The setting `reading` says how text is cut into words. "exact" cuts as `word` does and keeps every space, so covered
+text comes back as it was. "bert-uncased" and "bert-cased" read text as those models do (`bert.py`). What comes back then
+is a normal form with one space before each word and sign: "Hello, World" becomes " hello , world".
 """
 
 from bisect import bisect_left
@@ -63,11 +63,11 @@ class WordPiece(TokenizerRecipe):
     ALWAYS: ClassVar[tuple[str, ...]] = (END_OF_TEXT, UNKNOWN)
 
     vocab_size: int = Field(4096, le=LARGEST_VOCABULARY)
-    """Number of ids: characters, what is joined from them, special tokens. Too small a corpus gives fewer."""
+    """Number of ids: characters, the tokens joined from them, and the special tokens. A small corpus may give fewer."""
     min_frequency: int = Field(50, ge=1)
-    """How often two neighbours must occur together to be joined. Small values fill the vocabulary with rarities."""
+    """How often two neighbours must occur together to be joined. Small values fill the vocabulary with rare tokens."""
     reading: Reading = "exact"
-    """What counts as a word: "exact" keeps every space, "bert-uncased" and "bert-cased" forget as BERT does."""
+    """How text is cut into words: "exact" keeps every space, "bert-uncased" and "bert-cased" drop what BERT drops."""
 
     @field_validator("vocab_size")
     @classmethod
@@ -102,8 +102,8 @@ class WordPiece(TokenizerRecipe):
 class WordPieceTokenizer(Tokenizer):
     """Covers the texts whose characters are all in the vocabulary and whose words have at most `longest_word` of them.
 
-    (In the two readings of BERT: those that also are their own normal form.) `ids[i]` is the id of `pieces[i]`, by
-    default i. The bytes of a token are its text without `##`, after a space where BERT's reading has dropped one.
+    In the two readings of BERT the text must also be its own normal form. `ids[i]` is the id of `pieces[i]`, by default
+    i. The bytes of a token are its text without `##`; in BERT's readings, the beginning of a word has a space before it.
     """
 
     def __init__(
@@ -116,12 +116,12 @@ class WordPieceTokenizer(Tokenizer):
         if len(self.ids) != len(self.pieces):
             raise TokenizerError(f"there are {len(self.ids)} ids for {len(self.pieces)} tokens")
         if unknown not in special:
-            raise TokenizerError(f"there is no {unknown:.80} among the special tokens, and unknown words need it")
+            raise TokenizerError(f"the special tokens must include {unknown:.80}, which stands for unknown words")
         space = "" if reading == "exact" else " "
         super().__init__(self.ids, [_text(piece, space).encode() for piece in self.pieces], special)
         self._read = _reader(reading)
         self._id_of = dict(zip(self.pieces, self.ids))
-        self._sorted = sorted(self.pieces)  # finds whether any token goes on, without a set of all beginnings
+        self._sorted = sorted(self.pieces)  # tells whether any token begins like this, without a set of all beginnings
         self._cache: dict[str, list[int]] = {}
 
     def _encode(self, text: str) -> np.ndarray:
@@ -148,7 +148,7 @@ class WordPieceTokenizer(Tokenizer):
         return found
 
     def _spell(self, word: str) -> list[int]:
-        """The longest token that fits, again and again; `[UNK]` alone when none does."""
+        """Take the longest token that fits, again and again; `[UNK]` alone if at some point none does."""
         ids, start = [], 0
         if len(word) > self.longest_word:
             return [self.special[self.unknown]]
@@ -168,7 +168,7 @@ class WordPieceTokenizer(Tokenizer):
         return ids
 
     def state(self) -> dict[str, Any]:
-        """`ids`, `unknown` and `longest_word` only where they are not what `WordPiece.train` gives."""
+        """`ids`, `unknown` and `longest_word` are included only if they differ from what `WordPiece.train` gives."""
         own = {"ids": list(range(len(self.ids))), "unknown": UNKNOWN, "longest_word": LONGEST_WORD}
         changed = {key: getattr(self, key) for key, value in own.items() if getattr(self, key) != value}
         return {"reading": self.reading, "pieces": self.pieces, **changed}
@@ -179,7 +179,7 @@ MOST_CACHED = 1 << 16
 
 
 def alphabet(words: Counter[str]) -> list[str]:
-    """The tokens of one character, the most frequent first: every character of the words, as a beginning and as `##`."""
+    """Every character of the words as a token, once as a beginning and once with `##`; the most frequent first."""
     counts: Counter[str] = Counter()
     for word, count in words.items():
         for letter in letters(word):

@@ -1,8 +1,8 @@
-"""BERT's view of text (Devlin et al. 2018): what it throws away before any token is looked up.
+"""BERT's way of cutting text into words (Devlin et al. 2018), and what it drops before any token is looked up.
 
-Control and format characters vanish, all white space becomes one kind, each Chinese character and each punctuation
-mark is a word of its own; the uncased models also drop accents (NFD without its combining marks) and capitals. What is
-left is a list of words; how far apart they stood is forgotten.
+Control and format characters are removed, and each Chinese character and punctuation mark becomes a word of its own.
+The uncased models also drop accents (NFD without its combining marks) and capitals. What is left is a list of words;
+the white space between them is lost.
 
 >>> words("Ça va?\\n  我 ok", lowercase=True)
 ['ca', 'va', '?', '我', 'ok']

@@ -2,13 +2,13 @@
 
     score(a, b) = count(a b) / (count(a) count(b))
 
-The pair whose joining raises the likelihood of the texts under a unigram model most, per occurrence (Schuster and
-Nakajima 2012). BPE takes the most frequent pair instead. The score prefers the rare: two characters that only ever
+This picks the pair whose joining raises the likelihood of the texts under a unigram model most, per occurrence (Schuster
+and Nakajima 2012). BPE takes the most frequent pair instead. The score prefers rare pairs: two characters that only ever
 occur together score 1 / their count, so `min_frequency` decides how much evidence a pair needs.
 
-A word is its first character (with the space before it, if any) and then `##` continuations: " the" is " t ##h ##e".
-Of equal scores the more frequent pair wins, then the first in code point order. `plain_learn` is this definition; `learn`
-gives the same tokens (the tests compare them) and touches only what a merge changes.
+A word starts as its first character (with the space before it, if any) and `##` continuations: " the" is " t ##h ##e".
+Of equal scores the more frequent pair wins, then the first in code point order. `plain_learn` is this definition. `learn`
+gives the same tokens (the tests compare them) but touches only what a merge changes.
 """
 
 import heapq
@@ -64,10 +64,10 @@ def learn(words: Mapping[str, int], known: set[str], n_tokens: int, min_frequenc
 
 
 class _Learner:
-    """Counts that follow the merges, and a heap of candidates.
+    """Counts that are kept up to date from merge to merge, and a heap of candidates.
 
-    A merge changes the count of its two parts and with them the score of every pair they stand in, up or down; each of
-    those is pushed anew. An entry that is no longer true is dropped when it is popped.
+    A merge changes the count of its two parts, and so the score of every pair that contains one of them, up or down.
+    Each of those pairs is pushed again. An entry that is no longer true is dropped when it is popped.
     """
 
     def __init__(self, words: Mapping[str, int], min_frequency: int) -> None:

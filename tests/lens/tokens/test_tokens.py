@@ -14,8 +14,9 @@ from rich.console import Console
 
 from glassformer import cli
 from glassformer.errors import GlassError
-from glassformer.lens.tokens import Named, find, view, vocabulary
-from glassformer.lens.tokens.compare import compare
+from glassformer.lens.tokens import Named, colours, find, terminal, vocabulary
+from glassformer.lens.tokens.compare import rows
+from glassformer.lens.tokens.cut import cut
 from glassformer.lens.tokens.replay import encode_first, replay
 from glassformer.tokenizers import TokenizerRecipe
 from glassformer.tokenizers import _formats as formats
@@ -54,7 +55,7 @@ def test_fewer_merges_still_round_trip(text, k):
 
 @given(data=st.binary(max_size=20))
 def test_nothing_that_a_terminal_obeys_is_shown(data):
-    shown = view.visible(data)
+    shown = colours.visible(data)
     assert all(c.isprintable() or c == "\u200d" for c in shown) and bool(shown) == bool(data)
 
 
@@ -89,22 +90,54 @@ def printed(show, *arguments, **kwargs) -> str:
 
 def test_the_report_names_longest_unused_and_undertrained(tmp_path):
     (tmp_path / "a.txt").write_text(TEXT * 3, "utf-8")
-    out = printed(vocabulary.report, Named("mine", bpe, "a test"), str(tmp_path / "a.txt"))
+    out = printed(terminal.print_report, Named("mine", bpe, "a test"), str(tmp_path / "a.txt"))
     for title in ("longest tokens", "most frequent", "never used", "undertrained", "Latin", "bytes per token"):
         assert title in out
 
 
 def test_the_view_shows_ids_and_byte_spans():
     byte = TokenizerRecipe.named("byte").train([])
-    out = printed(view.show, Named("b", byte, "a test"), "a 猫")
+    out = printed(terminal.print_tokens, Named("b", byte, "a test"), "a 猫")
     for fact in ("a|·|<e7>|<8c>|<ab>", "a 97 0-1", "· 32 1-2", "<ab> 171 4-5", "5 tokens for 5 bytes"):
         assert fact in out
-    assert "does not give this text back" in printed(view.show, Named("w", words, "a test"), "The zebra")
+    assert "does not give this text back" in printed(terminal.print_tokens, Named("w", words, "a test"), "The zebra")
+
+
+@given(text=MIXED)
+def test_a_cut_is_the_encoding_with_its_places(text):
+    tokens = cut(bpe, text)
+    assert [token.id for token in tokens] == bpe.encode(text)
+    assert all(text.encode()[token.start : token.end] == token.piece != b"" for token in tokens)
+    assert (tokens[-1].end if tokens else 0) == len(text.encode())
+
+
+def test_what_is_compared_is_the_tokenizers_own():
+    char = TokenizerRecipe.named("char").train(["abc"])
+    one, two, three = rows([Named("one", bpe, ""), Named("two", words, ""), Named("three", char, "")], "The goat")
+    assert one.ids == bpe.encode("The goat") and one.bytes_per_token == 8 / len(one.ids) and one.comes_back
+    assert three.ids is None and "U+0054" in three.refusal and not three.comes_back
+    (two,) = rows([Named("two", words, "")], "The zebra")
+    assert not two.comes_back and two.ids == words.encode("The zebra") and two.bits_per_byte is None
+    with pytest.raises(GlassError, match="no text"):
+        rows([Named("one", bpe, "")], "")
+
+
+def test_every_ordinary_token_is_used_rarely_or_often(tmp_path):
+    (tmp_path / "a.txt").write_text(TEXT * 3, "utf-8")
+    found = vocabulary.usage(bpe, str(tmp_path / "a.txt"))
+    n, seen = found.n_ordinary, found.counts.of_id
+    assert n == len(found.longest) == len(found.most_frequent) == bpe.vocab_size - 1
+    lengths = [len(bpe.token_bytes[id]) for id in found.longest]
+    assert lengths == sorted(lengths, reverse=True)
+    assert all(np.diff(seen[found.most_frequent]) <= 0) and all(np.diff(seen[found.undertrained]) >= 0)
+    assert not seen[found.unused].any() and {*seen[found.undertrained]} <= {*range(1, vocabulary.RARE)}
+    assert len(found.unused) + len(found.undertrained) + (seen >= vocabulary.RARE).sum() == n
 
 
 def test_the_comparison_has_a_row_for_each():
     char = TokenizerRecipe.named("char").train(["abc"])
-    out = printed(compare, [Named("one", bpe, ""), Named("two", words, ""), Named("three", char, "")], "The goat")
+    three = [Named("one", bpe, ""), Named("two", words, ""), Named("three", char, "")]
+    out = printed(terminal.print_comparison, three, "The goat")
     rows = {line.split()[0]: line for line in out.splitlines()[2:5]}
     assert "yes" in rows["one"] and "yes" in rows["two"] and "no" in rows["three"] and "bits" not in out
 
@@ -228,5 +261,5 @@ def test_bits_per_byte_are_the_model_s_own(tmp_path, context):
 
 
 def test_the_examples_in_the_docstrings_are_true():
-    for example in doctest.DocTestFinder().find(view, "view"):
+    for example in doctest.DocTestFinder().find(colours, "colours"):
         assert doctest.DocTestRunner().run(example).failed == 0

@@ -24,7 +24,7 @@ class Config(Position):
 
     def build(self, shapes: Shapes, kernels: Kernels | None = None) -> Scheme:
         """No parameters. Raises SettingError if there are no pairs to rotate, or too few for the scaling."""
-        D, width = shapes.head_dim, int(shapes.head_dim * self.rotary_fraction)
+        D, width = shapes.head_width, int(shapes.head_width * self.rotary_fraction)
         if D == 1 or (width % 2 and self.rotary_fraction == 1):
             raise SettingError(f"rope rotates pairs, so head_dim={D} must be even; change n_embd or n_head")
         if width % 2 or not width:

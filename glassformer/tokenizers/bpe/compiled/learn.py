@@ -50,7 +50,7 @@ def learn(
     n_cells = 257 + len(text) + len(counts)
     if 3 * n_cells >= 1 << 31:
         raise TokenizerError(
-            f"the corpus has {len(text) / 1e6:.0f} MB of unique pieces, and at most 700 MB can be learnt from: train on "
+            f"the corpus has {len(text) / 1e6:.0f} MB of unique pieces, and training takes at most 700 MB: train on "
             "a sample, or with a pattern that cuts the text into words"
         )
     row = _lay_out(text, ends, counts, n_cells)
