@@ -44,9 +44,9 @@ class GPTConfig(Shapes):
     mixers: tuple[Mixer, ...] = ()
     """A pattern such as "sliding,sliding,full", repeated over the layers; the name of `mixer` brings its settings along."""
     mlp: MLP = slot("swiglu")
-    """What each token computes by itself."""
+    """The MLP of each block, which computes on each token by itself."""
     norm: Norm = slot("rmsnorm")
-    """How vectors are rescaled between the parts."""
+    """The normalisation layer."""
     residual: Residual = slot("pre")
     """Where the norms are, relative to the residual stream."""
     head: Head = slot("tied")

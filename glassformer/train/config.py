@@ -29,7 +29,7 @@ class TrainConfig(Config):
     mixture: dict[str, str] = {}
     """Weights of the sources, first>last, such as {"village": "0.9>0.5", "python": "0.1>0.5"}; {} for the dataset's own."""
     loss: Loss = slot("next_token")
-    """What the training makes smaller."""
+    """The loss that training minimises."""
     learning_rate: PositiveFloat = 1e-3
     """The highest learning rate of the run; larger models need a lower one (GPT-2 124M: 6e-4)."""
     optimizer: Optimizer = slot("adamw")

@@ -31,7 +31,7 @@ class Village(Corpus):
     megabytes: float = Field(default=20, gt=0)
     """Size of the training split in megabytes."""
     seed: int = Field(default=0, ge=0)
-    """Another seed gives other stories."""
+    """Seed of the story generator; another number gives other stories."""
     validation_fraction: float = Field(default=0.05, gt=0, le=1)
     """Size of the validation split, as a share of the training split."""
     workers: int = Field(default=0, ge=0)

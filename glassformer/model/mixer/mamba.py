@@ -79,7 +79,7 @@ class Mamba(Leaf):
         r, B, C = self.x_proj(u).split([self.rank, self.n_state, self.n_state], -1)
         dt = self.dt(r)
         if positions.real is not None:
-            dt = dt * positions.real[..., None]  # padding passes by
+            dt = dt * positions.real[..., None]  # padding leaves the state unchanged
         A = -self.A_log.to(dt.dtype).exp().unflatten(0, (-1, self.n_state))  # (E, N)
         y, state = self.kernels.selective_scan(u, dt, A, B, C, self.D, state, positions.documents)
         if cache is not None:
