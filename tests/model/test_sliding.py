@@ -10,10 +10,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from glassformer import kernels
 from glassformer.lab.contracts import promises as contracts
-from glassformer.model.cache import WindowCache
 from glassformer.model.gpt import GPT
 from glassformer.model.linear import Linear
 from glassformer.model.positions import Positions
+from glassformer.model.window_cache import WindowCache
 
 from .combinations import CHOICES, CONTEXT, SHAPES, VOCAB, Combination, config, model
 

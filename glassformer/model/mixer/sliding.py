@@ -8,11 +8,12 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels, fused, sliding_window
-from glassformer.model.cache import LayerCache, WindowCache
+from glassformer.model.cache import LayerCache
 from glassformer.model.mixer import AttentionSettings
 from glassformer.model.mixer.full import Attention
 from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
+from glassformer.model.window_cache import WindowCache
 
 
 class Config(AttentionSettings):
