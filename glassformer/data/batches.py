@@ -39,6 +39,8 @@ class Batch:
         """Raises ValueError for a field without exactly one entry per row."""
         self.ids, self.targets, self.documents = ids, targets, documents
         for name, field in fields.items():
+            if hasattr(type(self), name):
+                raise ValueError(f"a field of a batch cannot be called '{name}', which is a method; choose another name")
             setattr(self, name, field)
         for name, field in vars(self).items():
             if field is not None and field.shape[:1] != ids.shape[:1]:

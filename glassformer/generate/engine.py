@@ -148,10 +148,10 @@ class Engine:
         logprobs = logits.log_softmax(-1).gather(1, ids[:, None])[:, 0].tolist()
         if any(map(math.isnan, logprobs)):
             raise GlassError("the model's scores are NaN: use a checkpoint from before it diverged")
-        tokens = [
-            Token(request.number, id, logprob, request.push(id))
-            for request, id, logprob in zip(requests, ids.tolist(), logprobs, strict=True)
-        ]
+        tokens = []
+        for request, id, logprob in zip(requests, ids.tolist(), logprobs, strict=True):
+            if request in self.running:  # `stopped` of another request may have cancelled it
+                tokens.append(Token(request.number, id, logprob, request.push(id)))
         for slot in reversed(range(len(self.running))):
             if self.running[slot].finish:
                 self._leave(slot)
@@ -175,12 +175,20 @@ class Engine:
         Prompts are read apart from single tokens, which would have to be padded to the length of a prompt.
         """
         self._slide()
-        unread = [r.ids[r.start + held :] for r, held in zip(self.running, self.cache.lengths, strict=False)]
+        unread = [self._unread(slot) for slot in range(len(self.running))]
         prefill = [slot for slot, ids in enumerate(unread) if len(ids) > 1]
         decode = [slot for slot, ids in enumerate(unread) if len(ids) == 1]
         parts = [self._scores(slots, [unread[slot] for slot in slots]) for slots in (prefill, decode) if slots]
         requests = [self.running[slot] for slot in prefill + decode]
         return requests, parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _unread(self, slot: int) -> list[int]:
+        """The ids that the cache does not hold: one or more. If the last step was cut short by an exception after the
+        model had read all of them, the whole window is read again."""
+        request = self.running[slot]
+        if len(request.ids) - request.start == self.cache.lengths[slot]:
+            self.cache.clear(slot)
+        return request.ids[request.start + self.cache.lengths[slot] :]
 
     def _slide(self) -> None:
         """Move the windows that are wider than a slot to their last half."""

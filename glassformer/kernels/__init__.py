@@ -107,10 +107,14 @@ def replace(kernels: Kernels, **formulas: Callable[..., Any]) -> Kernels:
             new[name] = old = getattr(kernels, name)
             inner = {part: of(part) for part in _inner(name)}
             if _is_ours(old) and any(formula is not getattr(kernels, part) for part, formula in inner.items()):
-                new[name] = partial(_file(name).plain, **inner)
+                new[name] = Composed(_file(name).plain, **inner)
         return new[name]
 
     return Kernels(**{name: of(name) for name in _names()})
+
+
+class Composed(partial):
+    """A formula that `replace` has rebuilt. A partial of your own is another class, so `replace` leaves it as it is."""
 
 
 def _names() -> list[str]:
@@ -130,6 +134,6 @@ def _inner(name: str) -> list[str]:
 
 def _is_ours(formula: Callable[..., Any]) -> bool:
     """Whether it is a function of these files, or one of them with its inner formulas bound."""
-    function: Any = formula.func if isinstance(formula, partial) else formula
+    function: Any = formula.func if isinstance(formula, Composed) else formula
     module = getattr(function, "__module__", None) or ""
     return module.startswith(f"{__name__}.") and getattr(import_module(module), function.__name__, None) is function

@@ -30,7 +30,7 @@ def show_evaluation(folder: Path, n_stories: int, console: Console) -> Evaluatio
 
 
 def _table(rows: dict[str, dict[str, Any]]) -> Table:
-    table = Table(title="on text nobody trained on", title_justify="left", box=None, header_style="bold")
+    table = Table(title="on text that none of them was trained on", title_justify="left", box=None, header_style="bold")
     table.add_column("")
     shown = [name for name in COLUMNS if name in rows["model"]]
     for name in shown:

@@ -20,6 +20,7 @@ class Block(nn.Module):
         self.mixer = mixer
         self.mlp_norm = mlp_norm
         self.mlp = mlp
+        self.routed = isinstance(mlp, RoutedMLP)  # decided now: a wrapper around the MLP is none
         self.dropout = dropout
 
     def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
@@ -30,6 +31,7 @@ class Block(nn.Module):
         """
         raise NotImplementedError("a variant in model/residual/ writes this")
 
-    def think(self, x: Tensor, positions: Positions) -> tuple[Tensor, Tensor | None]:
+    def feed_forward(self, x: Tensor, positions: Positions) -> tuple[Tensor, Tensor | None]:
         """x (B, T, C) -> the MLP's output (B, T, C), and its auxiliary loss or None."""
-        return self.mlp(x, positions.real) if isinstance(self.mlp, RoutedMLP) else (self.mlp(x), None)
+        y = self.mlp(x, positions.real) if self.routed else self.mlp(x)
+        return y if isinstance(y, tuple) else (y, None)

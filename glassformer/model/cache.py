@@ -95,7 +95,7 @@ class KVCache(Keys):
         _put(all_k, k.detach(), positions, rows)
         _put(all_v, v.detach(), positions, rows)
         keys, values = all_k[rows, :, : positions.end], all_v[rows, :, : positions.end]
-        if k.requires_grad:  # the next call writes into the slots, and backward needs them as they are now
+        if torch.is_grad_enabled():  # the next call writes into the slots, and backward needs them as they are now
             keys, values = keys.clone(), values.clone()
             _put(keys, k, positions, slice(0, k.shape[0]))
             _put(values, v, positions, slice(0, k.shape[0]))
@@ -180,9 +180,15 @@ class Cache:
     def at(self, slots: Sequence[int]) -> "Cache":
         """The same memory, to be passed as `cache=` for a batch whose row i is slots[i]."""
         assert len(set(slots)) == len(slots), f"two rows of a batch cannot share a slot: {list(slots)}"
+        assert all(0 <= slot < len(self.lengths) for slot in slots), f"no such slot in {list(slots)}"
         handle = Cache.__new__(Cache)
         vars(handle).update(vars(self), _slots=slots)
         return handle
+
+    @property
+    def batch(self) -> int:
+        """How many rows a call with this cache must have."""
+        return len(self._slots)
 
     def advance(self, T: int, counts: list[int] | None, scheme: Scheme, device: torch.device) -> Positions:
         """Take T more tokens per row, of which `counts` are real (None: all). Returns where they stand."""

@@ -1,8 +1,8 @@
-"""GPT: tokens in, a score for every possible next token out (Radford et al., 2018, 2019).
+"""GPT: token ids in, a score for every possible next token out (Radford et al., 2018, 2019).
 
-    x = embed(ids)                  (B, T, C)     what each token is
-    x = block(x)  n_layer times     (B, T, C)     gather from before, think, write back
-    logits = head(norm(x))          (B, T, V)     what comes next
+    x = embed(ids)                  (B, T, C)     one vector per token: the residual stream
+    x = block(x)  n_layer times     (B, T, C)     each block reads the stream and adds to it
+    logits = head(norm(x))          (B, T, V)     the score of every token as the next one
 
 Every part is a slot: `GPTConfig(mixer="full", position="rope", norm="rmsnorm", mlp="swiglu", residual="pre")`.
 """
@@ -24,7 +24,7 @@ from glassformer.model.head import HasAuxiliaryLoss, Head
 from glassformer.model.init import Init, seeded
 from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
-from glassformer.model.mlp import MLP, RoutedMLP
+from glassformer.model.mlp import MLP
 from glassformer.model.norm import Norm
 from glassformer.model.position import Position
 from glassformer.model.positions import Positions
@@ -33,28 +33,28 @@ from glassformer.model.shapes import Shapes
 
 
 class GPTConfig(Shapes):
-    """Shapes, and which variant fills each slot."""
+    """The shapes of a model, and the variant in each slot."""
 
     embed: Embed = slot("token")
-    """How ids enter the stream."""
+    """How token ids become vectors."""
     position: Position = slot("rope")
-    """How order is told."""
+    """How the model learns the order of its tokens."""
     mixer: Mixer = slot("full")
-    """How a token gathers from those before it."""
+    """How a token gathers information from earlier tokens."""
     mixers: tuple[Mixer, ...] = ()
-    """A pattern such as "sliding,sliding,full", repeated over the layers; the name of `mixer` means it as it is set."""
+    """A pattern such as "sliding,sliding,full", repeated over the layers; the name of `mixer` brings its settings along."""
     mlp: MLP = slot("swiglu")
-    """What a token does by itself."""
+    """What each token computes by itself."""
     norm: Norm = slot("rmsnorm")
-    """How the size of numbers is kept steady."""
+    """How vectors are rescaled between the parts."""
     residual: Residual = slot("pre")
-    """Where the norms stand."""
+    """Where the norms are, relative to the residual stream."""
     head: Head = slot("tied")
-    """How the stream becomes scores."""
+    """How the stream becomes logits."""
     init: Init = slot("gpt2")
-    """What the weights are before the first step."""
+    """How the weights are initialised."""
     logit_softcap: PositiveFloat | None = None
-    """No score grows beyond this (Gemma 2: 30); null for no limit."""
+    """Logits are squashed smoothly to between -cap and cap (Gemma 2: 30); null for no limit."""
 
     @field_validator("mixers", mode="before")
     @classmethod
@@ -70,8 +70,8 @@ class GPTConfig(Shapes):
         if self.mixers and self.mixer not in (*self.mixers, Mixer.parse(type(self).model_fields["mixer"].default)):
             name, pattern = self.mixer.name, ",".join(mixer.name for mixer in self.mixers)
             raise ValueError(
-                f"mixer={name}, as it is set, has no place in mixers={pattern} and would do nothing; write mixers=... "
-                f"again with {name} in it, mixers=null to have it in every layer, or mixer=full to let it go"
+                f"mixer={name} with these settings has no place in mixers={pattern}, so it would have no effect; "
+                f"add {name} to mixers=..., or set mixers=null to use it in every layer, or mixer=full to drop it"
             )
         return self
 
@@ -91,14 +91,14 @@ class GPTConfig(Shapes):
 
 
 class GPT(nn.Module):
-    """A decoder-only transformer. Single-device code; wrap it from outside to parallelise, adapt or inspect it."""
+    """A decoder-only transformer for one device; parallelism, adapters and inspection are applied from outside."""
 
     def __init__(self, config: GPTConfig, kernels: Kernels | None = None, seed: int = 0):
         super().__init__()
         kernels = kernels or fused()
         self.config, self.kernels = config, kernels
 
-        with seeded(seed):  # a part of the user's own may draw weights without being a Leaf
+        with seeded(seed):  # a user's part may draw its own weights without being a Leaf
             self._build(config, kernels)
         config.init.fill(self, config, seed)
 
@@ -107,6 +107,7 @@ class GPT(nn.Module):
         self.position = config.position.build(config, kernels)
         self.embed_dropout = Dropout(config.dropout, kernels)
         self.blocks = nn.ModuleList(config.block(layer, kernels) for layer in range(config.n_layer))
+        self.routed = any(block.routed for block in self.blocks)
         self.final_norm = config.residual.final(lambda: config.norm.build(config, kernels))
         self.head = config.head.build(config, kernels)
 
@@ -136,11 +137,11 @@ class GPT(nn.Module):
     ) -> Tensor:
         """ids (B, T) -> the stream before the head, (B, T, C).
 
-        With a `cache` the call continues from it. `counts` says how many tokens of each row are real when rows are
-        padded on the right to a common T; outputs at the padding mean nothing.
+        With a `cache` the call continues the texts in its slots. `counts` says how many tokens of each row are real when
+        rows are padded on the right to a common T; outputs at the padding mean nothing.
 
-        `documents` (B, T) numbers the documents packed into each row, in rising order: each is read as if it were
-        alone. It is for training and cannot be combined with a cache.
+        `documents` (B, T) numbers the documents packed into each row, in rising order: each is read as if it were alone.
+        It is for training and cannot be combined with a cache.
         """
         return self._stream(ids, self._positions(ids, None, cache, counts, documents), cache)[0]
 
@@ -151,9 +152,10 @@ class GPT(nn.Module):
         T, device = ids.shape[1], ids.device
         if cache is not None:
             assert documents is None, "packed documents are for training; generate with one document a row"
+            assert len(ids) == cache.batch, f"{len(ids)} rows for {cache.batch} slots: pass cache.at([slot of each row])"
             return cache.advance(T, counts, self.position, device)
         real = None if counts is None else torch.tensor(counts, device=device)
-        if real is None and targets is not None and any(isinstance(block.mlp, RoutedMLP) for block in self.blocks):
+        if real is None and targets is not None and self.routed:
             real = (torch.arange(1, T + 1, device=device) * (targets != IGNORED)).amax(1)  # no loss depends on the rest
         return Positions.of(T, scheme=self.position, device=device, documents=documents, counts=real)
 
@@ -177,7 +179,7 @@ class GPT(nn.Module):
 
     @property
     def embedding(self) -> Tensor:
-        """(V, C): the rows that tokens enter with, which a tied head shares."""
+        """(V, C): the vectors of the tokens, which a tied head shares."""
         weight = self.embed.weight
         assert isinstance(weight, Tensor)
         return weight

@@ -27,7 +27,7 @@ class WindowCache(Keys):
         are at the same place the positions rise by one from the first unpinned on.
         """
         rows, T = positions.slots(k.shape[0]), k.shape[2]
-        if T == 1 and not k.requires_grad:
+        if T == 1 and not torch.is_grad_enabled():
             return self._append_one(k, v, positions, rows)
         all_k, all_v = self.allocated(k, v)
         old_k, old_v, index = all_k[rows], all_v[rows], positions.index

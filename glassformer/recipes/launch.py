@@ -25,8 +25,8 @@ from glassformer.data.prepare import Progress
 from glassformer.data.shards import Dataset
 from glassformer.errors import CheckpointError, DatasetError
 from glassformer.generate.text import complete
-from glassformer.model.cost import parameters
 from glassformer.model.gpt import GPT
+from glassformer.model.parameters import parameters
 from glassformer.recipes.build import Parts, Say, build, dataset
 from glassformer.recipes.measure import Choices, enough_memory, measure
 from glassformer.recipes.presets import Recipe

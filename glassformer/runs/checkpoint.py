@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.kernels import Kernels
 from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.model.wrapped import unwrapped
 from glassformer.runs import optimizer_state
 from glassformer.system.files import sha256, write_atomic
 from glassformer.system.folders import all_or_nothing
@@ -124,7 +125,8 @@ def save_weights(module: nn.Module, path: Path | str) -> Path:
 
     Raises GlassError on a full disk, and for a module whose state is not tensors alone.
     """
-    path, tensors = Path(path), module.state_dict()
+    path, module = Path(path), unwrapped(module)
+    tensors = module.state_dict()
     if other := next((name for name, value in tensors.items() if not isinstance(value, Tensor)), None):
         raise GlassError(f"{other} of {type(module).__name__} is not a tensor; a weights file holds tensors only")
     write_atomic(path, to_bytes(_storable(tensors)))
@@ -136,9 +138,9 @@ def load_weights(module: Module, path: Path | str) -> Module:
 
     Raises CheckpointError naming the first weight that is missing, superfluous or of another shape.
     """
-    tensors = _read_tensors(Path(path))
-    _check_fit(module, tensors, Path(path))
-    module.load_state_dict(tensors)
+    tensors, inner = _read_tensors(Path(path)), unwrapped(module)
+    _check_fit(inner, tensors, Path(path))
+    inner.load_state_dict(tensors, assign=any(p.is_meta for p in inner.parameters()))
     return module
 
 

@@ -2,6 +2,6 @@
 
 Read `trainer` first: the loop. `config` has its settings; `loss/`, `optimizer/` and `schedule/` are slots. `precision`
 chooses the number format, `evaluate` measures on held-out text, `doctor` says why a training diverged, `signals` saves
-before Ctrl-C stops it, `ranks` and `wrapped` let several processes and compilers take part, `vectors` starts embeddings
+before Ctrl-C stops it, `ranks` lets several processes take part, `vectors` starts embeddings
 from trained word vectors, `terminal` shows the progress.
 """

@@ -45,7 +45,7 @@ def evaluate(
         batch = batch.to(precision.device)
         with precision.autocast():
             total += (its := loss.nats(model, batch).double().sum().item())
-            nats += its if isinstance(loss, NextToken) else NEXT_TOKEN.nats(model, batch).double().sum().item()
+            nats += its if type(loss) is NextToken else NEXT_TOKEN.nats(model, batch).double().sum().item()
     model.train(was_training)
     return {
         "loss": total / max(1, counted),

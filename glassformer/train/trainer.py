@@ -20,6 +20,7 @@ from torch import nn
 
 from glassformer.data.batches import Batch
 from glassformer.model.gpt import GPT
+from glassformer.model.wrapped import unwrapped
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.tokenizers import Tokenizer
@@ -32,7 +33,6 @@ from glassformer.train.optimizer import set_learning_rate
 from glassformer.train.precision import Precision
 from glassformer.train.ranks import ALONE, Ranks
 from glassformer.train.signals import Signals
-from glassformer.train.wrapped import unwrapped
 
 
 class Trainer:

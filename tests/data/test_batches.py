@@ -129,3 +129,9 @@ def test_a_field_that_cannot_be_cut_or_divided_is_refused_by_its_name():
             Batch(ids, ids, reward=torch.zeros(shape))
     with pytest.raises(AttributeError, match="no field 'rewards'; it has ids, targets, documents, reward"):
         Batch(ids, ids, reward=torch.zeros(4)).rewards  # noqa: B018
+
+
+def test_a_field_cannot_hide_a_method():
+    ids = torch.zeros(2, 3, dtype=torch.long)
+    with pytest.raises(ValueError, match="'parts'"):
+        Batch(ids, ids, parts=ids)

@@ -186,3 +186,35 @@ def test_every_setting_acts_on_scores_or_on_one_request_alone():
     for name, value in changed.items():
         assert base.override(f"{name}={value}").scoring != base.scoring
     assert base.override("seed=4", "max_new_tokens=3").scoring == base.scoring
+
+
+def test_a_request_cancelled_while_another_is_asked_gets_no_token():
+    model = model_with("full")
+    engine = Engine(model, slots=2)
+    second = None
+
+    def stopped(id):
+        engine.cancel(second)
+        return False
+
+    engine.add([1, 2], SamplingConfig(max_new_tokens=3, temperature=0), stopped=stopped)
+    second = engine.add([3], SamplingConfig(max_new_tokens=3, temperature=0))
+    assert [token.row for token in engine.step()] == [0]
+    assert second not in engine.running
+
+
+def test_the_engine_goes_on_after_an_exception_of_a_stop_rule():
+    model, config = model_with("full"), SamplingConfig(max_new_tokens=3, temperature=0)
+    expected = alone(model, [4, 5], config)
+    engine = Engine(model, slots=2)
+
+    def stopped(id):
+        raise RuntimeError("not today")
+
+    bad = engine.add([1, 2], config, stopped=stopped)
+    engine.add([4, 5], config)
+    with pytest.raises(RuntimeError, match="not today"):
+        engine.step()
+    engine.cancel(bad)
+    rest = [token.id for _ in range(3) for token in engine.step()]
+    assert rest == expected

@@ -172,3 +172,18 @@ def test_the_pattern_of_attention_is_what_it_reads_with():
     )
     even = attention_file.pattern(q, k, softmax=uniform)
     torch.testing.assert_close(even[0, 0, 0, :4], torch.tensor([1 / 3, 1 / 3, 1 / 3, 0.0]))
+
+
+def test_a_partial_of_ones_own_is_left_as_it_is():
+    from functools import partial
+
+    from glassformer.kernels import attention, plain, replace
+
+    def sharper(x, dim=-1):
+        return softmax_of_two(x, dim)
+
+    def softmax_of_two(x, dim):
+        return (2 * x).softmax(dim)
+
+    mine = partial(attention.plain, softmax=sharper)
+    assert replace(replace(plain(), attention=mine), dropout=lambda x, p: x).attention is mine

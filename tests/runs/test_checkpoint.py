@@ -177,3 +177,15 @@ def test_a_module_that_keeps_other_things_than_tensors_is_refused(tmp_path):
     with pytest.raises(GlassError, match="_extra_state of Talking is not a tensor"):
         checkpoint.save_weights(Talking(2, 2), tmp_path / "w.safetensors")
     assert not (tmp_path / "w.safetensors").exists()
+
+
+def test_weights_of_a_compiled_module_are_those_of_the_module(tmp_path):
+    import copy
+
+    module = torch.nn.Linear(3, 2)
+    path = checkpoint.save_weights(torch.compile(module, backend="eager"), tmp_path / "w.safetensors")
+    other = checkpoint.load_weights(torch.nn.Linear(3, 2), path)
+    with torch.device("meta"):
+        empty = torch.nn.Linear(3, 2)
+    for loaded in (other, checkpoint.load_weights(empty, path), copy.deepcopy(other)):
+        assert torch.equal(loaded.weight, module.weight)

@@ -301,3 +301,18 @@ def test_a_state_that_cannot_be_stored_or_does_not_fit_is_refused():
             optimizer_state.restore(AdamW(model.parameters()), model, {**tensors, "weight/mean": wrong}, tree)
     with pytest.raises(CheckpointError, match="no 'momentum'"):
         optimizer_state.restore(Muon([model.weight]), model, *optimizer_state.packed(AdamW([model.weight]), model))
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_a_copied_or_pickled_optimizer_goes_on(name):
+    import copy
+
+    model = torch.nn.Linear(4, 4)
+    optimizer = copy.deepcopy(Optimizer.named(name).build(model))
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            p.grad = torch.ones_like(p)
+    before = [p.clone() for group in optimizer.param_groups for p in group["params"]]
+    optimizer.step()
+    after = [p for group in optimizer.param_groups for p in group["params"]]
+    assert not any(torch.equal(p, q) for p, q in zip(before, after, strict=True))

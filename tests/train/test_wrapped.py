@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from glassformer.kernels.cross_entropy import IGNORED
+from glassformer.model.wrapped import unwrapped
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.train.ranks import Ranks
-from glassformer.train.wrapped import unwrapped
 
 from .test_trainer import assert_equal_bits, trainer, weights
 

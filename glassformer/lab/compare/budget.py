@@ -15,7 +15,7 @@ from typing import Any
 from glassformer.data.shards import Dataset
 from glassformer.lab.compare.design import Budget
 from glassformer.lab.plan.trace import grown, peak, traced
-from glassformer.model.cost import parameters_by_part
+from glassformer.model.parameters import parameters_by_part
 from glassformer.recipes import launch
 from glassformer.recipes.build import sized
 from glassformer.recipes.presets import Recipe

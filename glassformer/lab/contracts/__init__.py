@@ -1,6 +1,6 @@
-"""Contracts: what a part of the model promises, and `glass check-variant`, which holds a user's own file to it.
+"""Contracts: the promises that every part of a model keeps, and `glass check-variant`, which tests a user's file for them.
 
-`combinations` says which models are tried, `promises` what is asked of each, this file tells the user.
+`combinations` chooses the models that are tried, and `promises` holds one function per promise.
 """
 
 import random
@@ -20,16 +20,16 @@ N_COMBINATIONS = 8
 
 
 class Verdict(NamedTuple):
-    """What became of one promise."""
+    """Whether one promise was kept."""
 
     promise: str
     meaning: str
     broken: str
-    """How, and in which combination; empty if it was kept in all of them."""
+    """How it was broken and in which combination; empty if all combinations kept it."""
 
 
 def slot_of(path: str) -> str:
-    """The setting of `model` that the file fills: "mixer", "position", ... Raises SettingError."""
+    """The slot that the part in this file belongs to: "mixer", "position", ... Raises SettingError."""
     if not path.endswith(".py"):
         raise SettingError(f"'{path}' is no Python file; give the path of one, such as ./my_mixer.py")
     told = ""
@@ -47,13 +47,13 @@ def slot_of(path: str) -> str:
 
 
 def possible(slot: str, path: str) -> tuple[list[Combination], str]:
-    """The combinations that can be built, and why the first of the others cannot. Raises SettingError if none can."""
+    """The combinations that can be built, and why the first of the others cannot be. Raises SettingError if none can."""
     chosen, refused = [], ""
     for combination in tried(slot, path):
         try:
             config(combination)
             chosen.append(combination)
-        except SettingError as error:  # parts refuse each other by a sentence, as rope refuses an odd head
+        except SettingError as error:  # parts may refuse each other, as rope refuses heads of odd width
             refused = refused or f"{error}  [{label(combination)}]"
     if not chosen:
         raise SettingError(f"{path} fits to none of {N_COMBINATIONS} combinations of other parts: {refused}")
@@ -61,14 +61,14 @@ def possible(slot: str, path: str) -> tuple[list[Combination], str]:
 
 
 def verdicts(chosen: list[Combination]) -> Iterator[Verdict]:
-    """One for each promise, in order; the first combination that breaks it is told."""
+    """One for each promise, in order; it names the first combination that breaks the promise."""
     for promise in PROMISES:
         broken = next(filter(None, (_how(promise, c) for c in chosen)), "")
         yield Verdict(promise.__name__, (promise.__doc__ or "").strip(), broken)
 
 
 def tried(slot: str, path: str) -> Iterator[Combination]:
-    """First with the usual parts, then every shape and a draw of the others."""
+    """Twice with the usual parts, then with random ones; every shape occurs."""
     usual = {"embed": "token", "position": "rope", "mixer": "full", "mlp": "swiglu", "norm": "rmsnorm", "residual": "pre",
              "head": "tied", "init": "gpt2"}  # fmt: skip
     shapes, generator = CHOICES["shape"], random.Random(0)
@@ -78,7 +78,7 @@ def tried(slot: str, path: str) -> Iterator[Combination]:
 
 
 def _how(promise: Any, combination: Combination) -> str:
-    """In what way the promise is broken; empty if it is kept."""
+    """How the promise is broken; empty if it is kept."""
     try:
         promise(combination)
     except Exception as error:

@@ -1,7 +1,7 @@
-"""Which models the contracts are tested on: found in the folders, so a new file is tested from the day it is there.
+"""The models that the contracts are tested on. Variants are found in the folders, so a new file is tested at once.
 
-A combination names a variant for every slot and a shape. There are too many for every run, so `pairs` picks a few in
-which any two choices meet at least once; random ones and, on demand, all of them come on top.
+A combination names a variant for every slot, and a shape. There are too many for every run, so `pairs` chooses a few in
+which any two choices meet at least once; the tests add random ones.
 """
 
 import itertools
@@ -31,7 +31,7 @@ Combination = dict[str, str]
 
 
 def pairs(choices: dict[str, list[str]] = CHOICES) -> list[Combination]:
-    """A few combinations, the same each time, that contain every pair of choices (greedy, from random candidates)."""
+    """A few combinations, always the same, that contain every pair of choices (greedy, from random candidates)."""
 
     def met(combination: Combination) -> set:
         return set(map(frozenset, itertools.combinations(combination.items(), 2)))
@@ -70,7 +70,7 @@ def model(combination: Combination, kernels=None, seed: int = 0, **overrides) ->
 
 @torch.no_grad()
 def nudged(gpt: GPT) -> GPT:
-    """A little away from a start at which blocks write nothing, or no gradient would pass through them yet."""
+    """Weights that are all 0 get small numbers: while blocks write nothing, no gradient reaches what is inside them."""
     generator = torch.Generator().manual_seed(1)
     for parameter in gpt.parameters():
         if not parameter.is_meta and parameter.ndim > 1 and not parameter.any():

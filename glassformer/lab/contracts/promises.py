@@ -1,8 +1,8 @@
-"""What every combination of variants promises. A new file in a slot's folder is held to all of it.
+"""The promises that every combination of variants keeps.
 
-Each promise is a function of a combination that raises AssertionError, naming the place in words (row, position, token),
-where it is broken. The tests run them over every file there is (tests/model/test_contracts.py); `glass check-variant`
-runs them over a file of the user's.
+Each promise is a function of a combination. It raises AssertionError if it is broken, and names the place (row, position,
+token). The tests run all promises on every variant (tests/model/test_contracts.py); `glass check-variant` runs them on a
+user's file.
 """
 
 import copy
@@ -27,7 +27,7 @@ def ids(*shape: int, seed: int = 0) -> Tensor:
 
 
 def learning(gpt: GPT) -> dict[str, torch.nn.Parameter]:
-    """Its parameters, without the table of a bias where no mixer has scores that it could be added to."""
+    """Its parameters; without the table of a relative bias if no mixer has scores that it could be added to."""
     scores = any(isinstance(block.mixer, Attention) for block in gpt.blocks)
     idle = not scores and type(gpt.position).bias is not Scheme.bias
     return {name: p for name, p in gpt.named_parameters() if not (idle and name.startswith("position."))}
@@ -42,7 +42,7 @@ def loss_of(gpt: GPT, batch: Tensor) -> Tensor:
 
 
 def check(actual: Tensor, expected: Tensor, what: str, tolerance: float = 1e-5) -> None:
-    """Raises AssertionError that names the worst place. The last words of `what` may name its dimensions: (row, token)."""
+    """Raises AssertionError naming the worst place; `what` may end in the names of the dimensions: (row, token)."""
     assert actual.shape == expected.shape, f"{what}: shape {tuple(actual.shape)} instead of {tuple(expected.shape)}"
     off = (actual - expected).abs()
     worst = off.argmax().item() if not off.isnan().any() else off.isnan().flatten().int().argmax().item()
@@ -54,7 +54,7 @@ def check(actual: Tensor, expected: Tensor, what: str, tolerance: float = 1e-5) 
 
 
 def rounding_projections() -> kernels.Kernels:
-    """What no bfloat16 model escapes: inputs, weights and outputs of projections are rounded to it, and nothing else is."""
+    """Kernels that round as every bfloat16 model must: inputs, weights and outputs of projections, and nothing else."""
 
     def rounded(t: Tensor | None) -> Tensor | None:
         return None if t is None else t.bfloat16().to(t.dtype)
@@ -82,6 +82,7 @@ def causal(c: Combination) -> None:
 
 
 def decode_equals_forward(c: Combination) -> None:
+    """With a cache, prefill and then one token at a time gives what one full forward gives."""
     gpt, batch = model(c), ids()
     whole = gpt(batch)
     for prompt in (1, 4, T):
@@ -91,6 +92,7 @@ def decode_equals_forward(c: Combination) -> None:
 
 
 def chunked_prefill_equals_whole(c: Combination) -> None:
+    """A prompt read in chunks gives what the whole prompt gives."""
     gpt, batch = model(c), ids(B, CONTEXT)
     whole = gpt(batch)
     for chunks in ((1, 15), (2, 3, 4, 5, 2), (8, 8), (15, 1)):
@@ -133,7 +135,7 @@ def ragged_row_equals_the_row_alone(c: Combination) -> None:
 
 
 def packed_documents_are_read_alone(c: Combination) -> None:
-    """Three documents in a row: each as by itself, in values and gradients; between them the gradient is exactly 0."""
+    """Three documents in a row: each is read as if it were alone; between documents the gradient is exactly 0."""
     gpt, batch, ends = model(c), ids(2, CONTEXT), (5, 6, CONTEXT)
     documents = torch.tensor([[0] * 5 + [1] + [4] * (CONTEXT - 6)] * 2)
     leaf = gpt.embed(batch).detach().requires_grad_()
@@ -149,6 +151,7 @@ def packed_documents_are_read_alone(c: Combination) -> None:
 
 
 def twins_agree(c: Combination) -> None:
+    """Plain and fused kernels give the same logits and gradients."""
     for dtype, tolerance in ((torch.float64, 1e-11), (torch.float32, 1e-5)):
         plain, fused = (model(c, k()).to(dtype) for k in (kernels.plain, kernels.fused))
         batch = ids()
@@ -162,6 +165,7 @@ def twins_agree(c: Combination) -> None:
 
 
 def saved_equals_loaded(c: Combination) -> None:
+    """Saved and loaded, the model gives the same logits bit for bit, and its settings are the same."""
     gpt, other = model(c), model(c, seed=1)
     assert not list(gpt.buffers()), "it keeps buffers: what a model knows is in its parameters"
     saved = save(gpt.state_dict())  # refuses tensors that share memory
@@ -171,12 +175,14 @@ def saved_equals_loaded(c: Combination) -> None:
 
 
 def starts_at_ln_v(c: Combination) -> None:
+    """The loss at initialisation is that of equal probabilities, ln V."""
     gpt, batch = model(c), ids(64, CONTEXT)
     loss = gpt.kernels.cross_entropy(gpt(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten()).mean().item()
     assert abs(loss - math.log(VOCAB)) < 0.1, f"loss {loss:.3f} at initialisation, ln V is {math.log(VOCAB):.3f}"
 
 
 def one_batch_overfits(c: Combination) -> None:
+    """Training on one batch brings its loss below 0.1."""
     gpt, batch = model(c, n_embd=48, n_kv_head=1).train(), ids(4, 8)
     batch[:, 0] = torch.arange(4)  # so that what follows can be known
     optimizer = torch.optim.AdamW(gpt.parameters(), lr=5e-3, weight_decay=0, fused=True)
@@ -193,12 +199,14 @@ def one_batch_overfits(c: Combination) -> None:
 
 
 def rows_may_be_reordered(c: Combination) -> None:
+    """Each row of a batch is read by itself."""
     gpt, order = model(c), torch.tensor([2, 0, 1])
     check(gpt(ids()[order]), gpt(ids())[order], "rows in another order (row, position, token)", 1e-6)
     check(gpt(ids())[1:2], gpt(ids()[1:2]), "a row of a batch and the same row alone (row, position, token)", 2e-6)
 
 
 def every_parameter_learns(c: Combination) -> None:
+    """Every parameter has a gradient."""
     gpt = model(c)
     loss_of(gpt, ids()).backward()
     for name, parameter in learning(gpt).items():
@@ -209,6 +217,7 @@ def every_parameter_learns(c: Combination) -> None:
 
 
 def works_in_bfloat16(c: Combination) -> None:
+    """Under autocast and with bfloat16 weights, the logits are off by rounding only."""
     gpt, batch = model(c), ids()
     exact = gpt(batch)
     with torch.autocast("cpu", torch.bfloat16):
@@ -227,6 +236,7 @@ def works_in_bfloat16(c: Combination) -> None:
 
 
 def a_copy_is_equal_and_separate(c: Combination) -> None:
+    """A deep copy gives the same logits and shares no weights."""
     gpt = model(c)
     twin, before = copy.deepcopy(gpt), gpt(ids())
     assert torch.equal(twin(ids()), before), "a copy says something else"
@@ -237,6 +247,7 @@ def a_copy_is_equal_and_separate(c: Combination) -> None:
 
 
 def can_be_built_without_memory(c: Combination) -> None:
+    """A model built on the meta device and filled later is the same model."""
     gpt = model(c)
     with torch.device("meta"):
         empty = model(c)
@@ -247,6 +258,7 @@ def can_be_built_without_memory(c: Combination) -> None:
 
 
 def dropout_acts_in_training_only(c: Combination) -> None:
+    """In evaluation mode dropout changes nothing."""
     for k in (kernels.plain(), kernels.fused()):
         gpt = model(c, k, dropout=0.5)
         assert torch.equal(gpt(ids()), gpt(ids())), "in evaluation it says two things about the same text"

@@ -14,9 +14,10 @@ from glassformer.corpora.files import Files
 from glassformer.data.index import Index
 from glassformer.errors import GlassError, SettingError
 from glassformer.lab.plan import clock, scaling
+from glassformer.lab.plan.depths import linear, shallow_depths
 from glassformer.lab.plan.hardware import Hardware
 from glassformer.lab.plan.trace import UPDATE, Trace, cache_bytes, grown, peak, resident, traced
-from glassformer.model.cost import linear, parameters_by_part, shallow_depths
+from glassformer.model.parameters import parameters_by_part
 from glassformer.recipes.build import dataset_folder
 from glassformer.recipes.presets import Recipe
 from glassformer.tokenizers import TokenizerRecipe

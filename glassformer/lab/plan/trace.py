@@ -27,8 +27,8 @@ from torch.utils._pytree import tree_leaves
 from glassformer.config.user_files import blaming, own_files, words_of
 from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
+from glassformer.lab.plan.depths import linear, shallow_depths
 from glassformer.lab.plan.operator import MAPPED, Operator, operator
-from glassformer.model.cost import linear, shallow_depths
 from glassformer.model.gpt import GPT
 from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe

@@ -1,4 +1,4 @@
-"""Embed: how token ids enter the residual stream."""
+"""Embed: how token ids become the first vectors of the residual stream."""
 
 import abc
 

@@ -1,4 +1,4 @@
-"""Head: how the residual stream becomes a score for every token of the vocabulary."""
+"""Head: how the residual stream becomes logits, a score for every token of the vocabulary."""
 
 import abc
 from collections.abc import Callable

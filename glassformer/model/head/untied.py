@@ -1,4 +1,4 @@
-"""A head with its own weights, as in most models above a few hundred million parameters."""
+"""A head with weights of its own, as most models above a few hundred million parameters have."""
 
 from torch import Tensor, nn
 

@@ -1,5 +1,7 @@
-"""Spread by width: a matrix that adds up n_in numbers is drawn with variance 1 / n_in (LeCun et al., 1998), so that what
-comes out is as large as what went in. Writes into the stream are scaled by depth as in GPT-2."""
+"""Initialisation by width: a matrix that adds up n_in numbers is drawn with variance 1 / n_in (LeCun et al., 1998).
+
+Its output is then about as large as its input. Projections that write into the stream are scaled by depth as in GPT-2.
+"""
 
 import math
 
@@ -11,7 +13,7 @@ from glassformer.model.shapes import Shapes
 
 
 class FanIn(Init):
-    """Linear layers keep the size of their input; embeddings and the head start small."""
+    """Projections keep the size of their input; embeddings and the head start small."""
 
     def std(self, role: Role, weight: Tensor, shapes: Shapes) -> float:
         """1 / sqrt(n_in) for matrices and writes, 0.02 for embeddings and the head."""

@@ -1,4 +1,4 @@
-"""Every matrix ~ N(0, std^2), at any depth: GPT-1's way (Radford et al., 2018), and what depth scaling is compared with."""
+"""Every weight from N(0, std^2) at any depth, as in GPT-1 (Radford et al., 2018): the baseline for depth scaling."""
 
 from pydantic import PositiveFloat
 from torch import Tensor

@@ -1,10 +1,9 @@
 """GPT-2's initialisation (Radford et al., 2019, section 2.3).
 
-    every matrix                      ~ N(0, 0.02^2)
-    what writes into the stream       ~ N(0, 0.02^2 / (2 n_layer))      role "write": two per block
+    every matrix                                  N(0, 0.02^2)
+    projections that write into the stream        N(0, 0.02^2 / (2 n_layer))      two per block
 
-A sum of 2 n_layer independent writes then has the variance of one. The loss starts near ln V, because all logits are
-small.
+A sum of 2 n_layer independent writes then has the variance of one. All logits are small, so the loss starts near ln V.
 """
 
 from torch import Tensor

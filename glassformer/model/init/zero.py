@@ -1,7 +1,7 @@
-"""Zero residual (Goyal et al., 2017; Zhang et al., 2019, "Fixup"): what writes into the stream starts at 0.
+"""Zero residual (Goyal et al., 2017; Zhang et al., 2019, "Fixup"): the projections that write into the stream start at 0.
 
-With `pre` and `sandwich` every block begins as the identity, so the depth of the model does not matter at the first step,
-and grows from there. With `post` what is left of a block is its two norms.
+Every block then begins as the identity, so the model acts as if it had no depth at the first step, and depth grows from
+there. With `residual=post` a block begins as its two norms.
 """
 
 from torch import Tensor
@@ -12,7 +12,7 @@ from glassformer.model.shapes import Shapes
 
 
 class Zero(Init):
-    """GPT-2's, but that no block writes anything at first."""
+    """As GPT-2, but no block writes anything at first."""
 
     def std(self, role: Role, weight: Tensor, shapes: Shapes) -> float:
         """0 for writes, 0.02 for the rest."""

@@ -1,13 +1,13 @@
 """Gated DeltaNet (Yang et al., 2024): linear attention with a memory that fades and corrects itself.
 
-`linear` only ever adds, and what it added stays. Here each token first asks the memory what is stored under its key, and
-writes the difference (kernels/gated_delta.py); two more numbers a head, made from the token, say how much (beta) and how
-fast the rest fades (alpha). As in the paper, a short convolution goes before q, k and v, queries and keys have length 1,
-and a gate decides what of the answer is written back. The paper also norms the answer of every head, which bounds it. Here
-that is `o_norm`, and off: the first answer is beta v (k . q), and where k . q changes its sign a norm would jump from -1 to
-1 (LOG.md).
+`linear` only adds, and what was added stays. Here each token first reads what the memory holds under its key, and writes
+the difference (kernels/gated_delta.py). Two more numbers per head, computed from the token, say how much is written (beta)
+and how fast the rest fades (alpha). As in the paper, a short convolution comes before q, k and v, queries and keys have
+length 1, and a gate decides how much of the output enters the stream. The paper also normalises the output of every head,
+which bounds it. Here that is the setting `o_norm`, and off by default: the output of the first token is beta v (k . q), and
+where k . q changes its sign a norm would jump from -1 to 1 (LOG.md).
 
-A position that turns queries and keys acts as in attention (turning keeps their length); one that biases scores has none.
+A position that rotates queries and keys acts as in attention (their length stays); one that biases scores has no effect.
 """
 
 from typing import ClassVar

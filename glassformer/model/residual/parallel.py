@@ -33,7 +33,7 @@ class ParallelBlock(Block):
     def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
         """See Block.forward."""
         mixed = self.mixer(self.mixer_norm(x), positions, cache)
-        y, auxiliary = self.think(self.mlp_norm(x), positions)
+        y, auxiliary = self.feed_forward(self.mlp_norm(x), positions)
         return x + self.dropout(mixed) + self.dropout(y), auxiliary
 
 
@@ -44,5 +44,5 @@ class SharedNormBlock(Block):
         """See Block.forward."""
         h = self.mixer_norm(x)
         mixed = self.mixer(h, positions, cache)
-        y, auxiliary = self.think(h, positions)
+        y, auxiliary = self.feed_forward(h, positions)
         return x + self.dropout(mixed) + self.dropout(y), auxiliary

@@ -28,5 +28,5 @@ class PostNormBlock(Block):
     def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
         """See Block.forward."""
         x = self.mixer_norm(x + self.dropout(self.mixer(x, positions, cache)))
-        y, auxiliary = self.think(x, positions)
+        y, auxiliary = self.feed_forward(x, positions)
         return self.mlp_norm(x + self.dropout(y)), auxiliary

@@ -27,5 +27,5 @@ class PreNormBlock(Block):
     def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
         """See Block.forward."""
         x = x + self.dropout(self.mixer(self.mixer_norm(x), positions, cache))
-        y, auxiliary = self.think(self.mlp_norm(x), positions)
+        y, auxiliary = self.feed_forward(self.mlp_norm(x), positions)
         return x + self.dropout(y), auxiliary

@@ -28,5 +28,5 @@ class ResPostNormBlock(Block):
     def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
         """See Block.forward."""
         x = x + self.dropout(self.mixer_norm(self.mixer(x, positions, cache)))
-        y, auxiliary = self.think(x, positions)
+        y, auxiliary = self.feed_forward(x, positions)
         return x + self.dropout(self.mlp_norm(y)), auxiliary

@@ -32,5 +32,5 @@ class SandwichNormBlock(Block):
     def forward(self, x: Tensor, positions: Positions, cache: Any = None) -> tuple[Tensor, Tensor | None]:
         """See Block.forward."""
         x = x + self.dropout(self.mixer_out_norm(self.mixer(self.mixer_norm(x), positions, cache)))
-        y, auxiliary = self.think(self.mlp_norm(x), positions)
+        y, auxiliary = self.feed_forward(self.mlp_norm(x), positions)
         return x + self.dropout(self.mlp_out_norm(y)), auxiliary

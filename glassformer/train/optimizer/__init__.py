@@ -19,7 +19,7 @@ from glassformer.config import Variant
 from glassformer.kernels import Kernels, fused
 from glassformer.model.gpt import GPT
 from glassformer.model.roles import Role, roles_of
-from glassformer.train.wrapped import unwrapped
+from glassformer.model.wrapped import unwrapped
 
 LEARNING_RATE = 1e-3
 """Until whoever uses the optimizer sets another; the trainer does so before every step."""
@@ -54,6 +54,10 @@ class Grouped(torch.optim.Optimizer, abc.ABC):
     @abc.abstractmethod
     def update(self, params: list[torch.Tensor], group: dict[str, Any]) -> None:
         """Change these parameters of `group`, which have gradients."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles keep: torch's own state, and the kernels."""
+        return {**super().__getstate__(), "kernels": self.kernels}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]

@@ -20,8 +20,8 @@ from glassformer.lab.plan.advice import machines_that_fit, settings_that_fit
 from glassformer.lab.plan.clock import total
 from glassformer.lab.plan.hardware import TABLE, named
 from glassformer.lab.plan.trace import LOST, cache_bytes, grown, peak, resident, trace, traced
-from glassformer.model.cost import parameters, parameters_by_part
 from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.model.parameters import parameters, parameters_by_part
 from glassformer.recipes.presets import Recipe, gpt2, gpt3, mini, presets
 
 from ...model.formula import flops_per_token

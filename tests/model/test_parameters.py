@@ -3,8 +3,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from glassformer import kernels
-from glassformer.model.cost import parameters
 from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.model.parameters import parameters
 
 from .combinations import CONTEXT, VOCAB, label, model, pairs
 from .formula import flops_per_token, matmul_parameters
