@@ -87,7 +87,7 @@ class Engine:
 
     def __init__(self, model: GPT, slots: int = 8, length: int | None = None):
         """`slots` texts are written at once, each with a window of `length` tokens (None: the model's context)."""
-        self.model, self.slots, self.device = model, slots, model.embedding.device
+        self.model, self.slots, self.device = model, slots, model.device
         self.length = length or model.config.context_length
         assert self.length <= model.config.context_length, "a window cannot be wider than the model's context"
         self.cache = model.make_cache(slots, self.length)

@@ -14,7 +14,8 @@ class Keys:
         self.k: Tensor | None = None
         self.v: Tensor | None = None
 
-    def _allocated(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    def allocated(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """The memory for keys and values like these (B, G, T, D)."""
         if self.k is None or self.v is None:
             self.k, self.v = (t.new_zeros(self.rows, t.shape[1], self.places, t.shape[3]) for t in (k, v))
         return self.k, self.v
@@ -48,7 +49,7 @@ class KVCache(Keys):
 
         S is `positions.end`. Without gradients these are views, valid until the next call.
         """
-        rows, (all_k, all_v) = positions.slots(k.shape[0]), self._allocated(k, v)
+        rows, (all_k, all_v) = positions.slots(k.shape[0]), self.allocated(k, v)
         _put(all_k, k.detach(), positions, rows)
         _put(all_v, v.detach(), positions, rows)
         keys, values = all_k[rows, :, : positions.end], all_v[rows, :, : positions.end]

@@ -28,7 +28,7 @@ class WindowCache(Keys):
         rows, T = positions.slots(k.shape[0]), k.shape[2]
         if T == 1 and not torch.is_grad_enabled():
             return self._append_one(k, v, positions, rows)
-        all_k, all_v = self._allocated(k, v)
+        all_k, all_v = self.allocated(k, v)
         old_k, old_v, index = all_k[rows], all_v[rows], positions.index
         before = index[..., 0]
         if positions.start is None:
@@ -48,7 +48,7 @@ class WindowCache(Keys):
         self, k: Tensor, v: Tensor, positions: Positions, rows: slice | Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One token per row, a pad perhaps: it lies over a key that no later query sees, so nothing is copied."""
-        all_k, all_v = self._allocated(k, v)
+        all_k, all_v = self.allocated(k, v)
         held = self._held(positions.index[..., 0] + 1)
         if (p := positions.start) is not None:
             place = p if p < self.pinned else self.pinned + (p - self.pinned) % self.window
