@@ -262,7 +262,7 @@ KEY = "transformer.h.1.mlp.c_fc.weight"
     (remove("merges.txt"), "merges.txt"),
     (write("vocab.json", b"{}"), "vocab.json"),
     (write("merges.txt", b"\xff"), "merges.txt"),
-    (lambda f: (remove("vocab.json")(f), write("tokenizer.json", b"{}")(f)), "tokenizer.json: this is no tokenizer"),
+    (lambda f: (remove("vocab.json")(f), write("tokenizer.json", b"{}")(f)), "tokenizer.json: this is not a tokenizer"),
 ])  # fmt: skip
 def test_a_wrong_folder_is_refused_in_a_sentence(folder, spoil, message, capsys):
     spoil(folder)
