@@ -206,7 +206,8 @@ class Tokenizer(abc.ABC):
     def _special_and(self, *names: str) -> dict[str, int]:
         """The special tokens and those of `names` that are missing."""
         special = dict(self.special)
-        reserved = [name for name in map(RESERVED.format, range(len(special))) if name in special]
+        taken = {self.end, *names}
+        reserved = [name for name in map(RESERVED.format, range(len(special))) if name in special and name not in taken]
         for name in names:
             if name not in special:
                 special[name] = special.pop(reserved.pop(0)) if reserved else 1 + max([*self._bytes, *special.values()])

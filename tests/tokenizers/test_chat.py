@@ -105,3 +105,8 @@ def test_hostile_templates_are_refused(chat):
 def test_templates_must_differ():
     with pytest.raises(SettingError, match="differ"):
         ChatTemplate.parse({"user": "<|end|>"})
+
+
+def test_a_reserved_id_that_ends_documents_is_not_taken():
+    tokenizer = TokenizerRecipe.named("byte", reserved=1).train([]).with_end("<|reserved_0|>").with_chat()
+    assert tokenizer.special["<|reserved_0|>"] == tokenizer.end_of_text
