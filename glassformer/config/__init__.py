@@ -116,6 +116,9 @@ class Variant(Config):
         """The name of the file without `.py`, or its path if it is the user's own file."""
         return self.variant_name
 
+    def __repr_name__(self) -> str:
+        return self.name
+
     def is_called(self, name: str) -> bool:
         """Whether a user who writes `name` (a name or a path) means this variant."""
         return self.name == (_resolved(name) if name.endswith(".py") else name)

@@ -125,3 +125,7 @@ def test_a_model_prints_as_a_paper_names_its_parts():
     names = ("PreNormBlock(", "(mixer_norm): LayerNorm(128, eps=1e-05)", "(mixer): GatedDeltaNet(", "(mlp): MoE(")
     assert all(name in text for name in names), text
     assert "2 of 4 experts per token" in text and "(q_proj): Linear(128, 128)" in text
+
+
+def test_a_config_prints_the_names_of_its_variants():
+    assert "mixer=sliding(" in repr(GPTConfig.parse({"mixer": "sliding"})) and "norm=rmsnorm(eps=1e-06)" in repr(GPTConfig())
