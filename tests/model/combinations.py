@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from glassformer.lab.contracts import combinations
-from glassformer.lab.contracts.combinations import CONTEXT, SHAPES, VOCAB, Combination, config, label, model
+from glassformer.lab.contracts.combinations import CONTEXT, SHAPES, VOCAB, Combination, config, label, lively, model
 
 SLOTS = {**combinations.SLOTS}
 SLOTS["mixer"] = [*SLOTS["mixer"], str(Path(__file__).with_name("mean_mixer.py"))]
 CHOICES = {**SLOTS, "shape": list(SHAPES)}
 
-__all__ = ["CHOICES", "CONTEXT", "SHAPES", "SLOTS", "VOCAB", "Combination", "config", "label", "model", "pairs"]
+__all__ = ["CHOICES", "CONTEXT", "SHAPES", "SLOTS", "VOCAB", "Combination", "config", "label", "lively", "model", "pairs"]
 
 
 def pairs() -> list[Combination]:

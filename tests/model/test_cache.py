@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from glassformer.model.gpt import GPT
 from glassformer.model.positions import Positions
 
-from .combinations import CHOICES, CONTEXT, SLOTS, VOCAB, label, model, pairs
+from .combinations import CHOICES, CONTEXT, SLOTS, VOCAB, label, lively, model, pairs
 
 BY_POSITION = [next(c for c in pairs() if c["position"] == p and c["mixer"] == "full") for p in SLOTS["position"]]
 NARROW = [
@@ -21,16 +21,6 @@ NARROW = [
 MIXERS = [*CHOICES["mixer"], *NARROW]
 PARTLY = ["full", "strided", SLOTS["mixer"][-1]]  # caches that can share any part of what was read
 EACH = pytest.mark.parametrize("mixer", MIXERS, ids=str)
-
-
-@torch.no_grad()
-def lively(c: dict) -> GPT:
-    """A model whose output depends on all that it reads: new weights are so small that a lost token would not show."""
-    gpt, gain = copy.deepcopy(model(c)).double(), 0.7 if c["norm"] == "none" else 1.5
-    for p in gpt.parameters():
-        if p.ndim == 2:
-            p.mul_(gain / (p.std() * p.shape[1] ** 0.5))
-    return gpt
 
 
 def gpt_of(mixer) -> GPT:

@@ -104,3 +104,14 @@ def test_an_evaluation_gives_the_loss_and_the_bits_of_the_next_token_whatever_th
     assert found["loss"] != usual["loss"] == pytest.approx(usual["bpb"] * 3 * 0.693147, rel=1e-5)
     uniform = torch.nn.functional.cross_entropy(model(ids).flatten(0, 1), targets.flatten(), label_smoothing=0.5)
     assert found["loss"] == pytest.approx(uniform.item(), rel=1e-5)
+
+
+def test_bits_per_byte_are_those_of_the_next_token_for_a_subclass_of_its_loss_too():
+    class Tenfold(NextToken):
+        def nats(self, model, batch):
+            return 10 * super().nats(model, batch)
+
+    model, ids = GPT(GPTConfig(vocab_size=7, n_embd=8, n_head=2, n_layer=1)), torch.randint(7, (2, 6))
+    batch, bytes_of, precision = Batch(ids, ids.roll(-1, 1)), torch.ones(7, dtype=torch.long), Precision("fp32", CPU)
+    plain, tenfold = (evaluate(model, [batch], bytes_of, precision, loss) for loss in (NextToken(), Tenfold()))
+    assert tenfold["bpb"] == pytest.approx(plain["bpb"]) and tenfold["loss"] == pytest.approx(10 * plain["loss"])

@@ -69,6 +69,20 @@ def model(combination: Combination, kernels=None, seed: int = 0, **overrides) ->
 
 
 @torch.no_grad()
+def lively(combination: Combination, kernels=None) -> GPT:
+    """A float64 model whose output depends visibly on every token that it reads.
+
+    New weights are so small that a wrong earlier token moves the logits by less than any tolerance for float32. Here each
+    matrix keeps the size of its input, or enlarges it by half where norms shrink it again.
+    """
+    gpt, gain = model(combination, kernels).double(), 0.7 if combination["norm"] == "none" else 1.5
+    for parameter in gpt.parameters():
+        if parameter.ndim == 2 and parameter.numel() > 1:
+            parameter.mul_(gain / (parameter.std() * parameter.shape[1] ** 0.5))
+    return gpt
+
+
+@torch.no_grad()
 def nudged(gpt: GPT) -> GPT:
     """Weights that are all 0 get small numbers: while blocks write nothing, no gradient reaches what is inside them."""
     generator = torch.Generator().manual_seed(1)

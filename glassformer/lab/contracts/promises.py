@@ -6,6 +6,7 @@ user's file.
 """
 
 import copy
+import itertools
 import math
 import random
 
@@ -14,7 +15,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from glassformer import kernels
-from glassformer.lab.contracts.combinations import CONTEXT, VOCAB, Combination, model
+from glassformer.lab.contracts.combinations import CONTEXT, VOCAB, Combination, lively, model
 from glassformer.model.gpt import GPT
 from glassformer.model.mixer.full import Attention
 from glassformer.model.position import Scheme
@@ -50,7 +51,16 @@ def check(actual: Tensor, expected: Tensor, what: str, tolerance: float = 1e-5) 
     what, _, names = what.rstrip(")").rpartition(" (") if what.endswith(")") else (what, "", "")
     named = names.split(", ") if names.count(",") + 1 == len(place) else [f"dimension {d}" for d in range(len(place))]
     where = ", ".join(f"{name} {i}" for name, i in zip(named, place))
+    tolerance *= max(1.0, expected.abs().max().item()) if expected.dtype == torch.float64 else 1.0
     assert off.max() <= tolerance, f"{what}: off by {off.max():.3g} at {where} (allowed: {tolerance:g})"
+
+
+def both(c: Combination) -> list[tuple[GPT, float]]:
+    """What equalities are tested on, each with its tolerance: a new float32 model, and a lively one in float64.
+
+    RoPE computes its angles in float32, which lets distances at different places differ by 1e-7.
+    """
+    return [(model(c), 1e-5), (lively(c), 1e-6)]
 
 
 def rounding_projections() -> kernels.Kernels:
@@ -83,27 +93,28 @@ def causal(c: Combination) -> None:
 
 def decode_equals_forward(c: Combination) -> None:
     """With a cache, prefill and then one token at a time gives what one full forward gives."""
-    gpt, batch = model(c), ids()
-    whole = gpt(batch)
-    for prompt in (1, 4, T):
-        cache = gpt.make_cache(B, T)
+    for (gpt, tolerance), prompt in itertools.product(both(c), (1, 4, T)):
+        batch, cache = ids(), gpt.make_cache(B, T)
         parts = [gpt(batch[:, :prompt], cache=cache)] + [gpt(batch[:, t : t + 1], cache=cache) for t in range(prompt, T)]
-        check(torch.cat(parts, 1), whole, f"prefill of {prompt}, then decode (row, position, token)")
+        what = f"prefill of {prompt}, then decode (row, position, token)"
+        check(torch.cat(parts, 1), gpt(batch), what, tolerance)
 
 
 def chunked_prefill_equals_whole(c: Combination) -> None:
     """A prompt read in chunks gives what the whole prompt gives."""
-    gpt, batch = model(c), ids(B, CONTEXT)
-    whole = gpt(batch)
-    for chunks in ((1, 15), (2, 3, 4, 5, 2), (8, 8), (15, 1)):
-        cache = gpt.make_cache(B, CONTEXT)
+    for (gpt, tolerance), chunks in itertools.product(both(c), ((1, 15), (2, 3, 4, 5, 2), (8, 8), (15, 1))):
+        batch, cache = ids(B, CONTEXT), gpt.make_cache(B, CONTEXT)
         parts = [gpt(part, cache=cache) for part in batch.split(chunks, 1)]
-        check(torch.cat(parts, 1), whole, f"chunks of {chunks} (row, position, token)")
+        check(torch.cat(parts, 1), gpt(batch), f"chunks of {chunks} (row, position, token)", tolerance)
 
 
 def ragged_row_equals_the_row_alone(c: Combination) -> None:
     """Rows join, share, move and leave a cache while others are written: each row against itself uncached."""
-    gpt = model(c)
+    for gpt, tolerance in both(c):
+        _rows_come_and_go(gpt, tolerance)
+
+
+def _rows_come_and_go(gpt: GPT, tolerance: float) -> None:
     cache = gpt.make_cache(4, CONTEXT)
     rows: list[list[int]] = [[], [], [], []]
     generator = random.Random(0)
@@ -117,7 +128,7 @@ def ragged_row_equals_the_row_alone(c: Combination) -> None:
             if n:
                 alone = gpt(torch.tensor([rows[slot]]))[0, -n:]
                 what = f"row {i}, {n} tokens ending at position {len(rows[slot]) - 1} of a batch with {counts}"
-                check(logits[i, :n], alone, f"{what} in the slots {slots} of a cache (position, token)")
+                check(logits[i, :n], alone, f"{what} in the slots {slots} of a cache (position, token)", tolerance)
         assert cache.lengths == [len(row) for row in rows], f"the cache counts {cache.lengths}"
 
     for counts in ([5, 1, 3], [1, 4, 2], [1, 1, 1], [1, 1, 1]):
@@ -136,7 +147,12 @@ def ragged_row_equals_the_row_alone(c: Combination) -> None:
 
 def packed_documents_are_read_alone(c: Combination) -> None:
     """Three documents in a row: each is read as if it were alone; between documents the gradient is exactly 0."""
-    gpt, batch, ends = model(c), ids(2, CONTEXT), (5, 6, CONTEXT)
+    for gpt, tolerance in both(c):
+        _documents_alone(gpt, tolerance)
+
+
+def _documents_alone(gpt: GPT, tolerance: float) -> None:
+    batch, ends = ids(2, CONTEXT), (5, 6, CONTEXT)
     documents = torch.tensor([[0] * 5 + [1] + [4] * (CONTEXT - 6)] * 2)
     leaf = gpt.embed(batch).detach().requires_grad_()
     hook = gpt.embed.register_forward_hook(lambda *_: leaf)
@@ -144,7 +160,7 @@ def packed_documents_are_read_alone(c: Combination) -> None:
     hook.remove()
     for start, end in zip((0, *ends), ends):
         what = f"document at {start} to {end - 1} of a packed row (row, position, token)"
-        check(logits[:, start:end], gpt(batch[:, start:end]), what)
+        check(logits[:, start:end], gpt(batch[:, start:end]), what, tolerance)
         (gradient,) = torch.autograd.grad(logits[:, start:end].square().sum(), leaf, retain_graph=True)
         gradient[:, start:end] = 0
         assert (gradient == 0).all(), f"the document at {start} to {end - 1} depends on another one of its row"
@@ -152,16 +168,19 @@ def packed_documents_are_read_alone(c: Combination) -> None:
 
 def twins_agree(c: Combination) -> None:
     """Plain and fused kernels give the same logits and gradients."""
-    for dtype, tolerance in ((torch.float64, 1e-11), (torch.float32, 1e-5)):
-        plain, fused = (model(c, k()).to(dtype) for k in (kernels.plain, kernels.fused))
+    made = [
+        ("new", model, torch.float64, 1e-11), ("new", model, torch.float32, 1e-5), ("lively", lively, torch.float64, 1e-8),
+    ]  # fmt: skip
+    for name, make, dtype, tolerance in made:
+        plain, fused = (make(c, k()).to(dtype) for k in (kernels.plain, kernels.fused))
         batch = ids()
-        check(plain(batch), fused(batch), f"logits in {dtype} (row, position, token)", tolerance)
+        check(plain(batch), fused(batch), f"logits of a {name} model in {dtype} (row, position, token)", tolerance)
         for gpt in (plain, fused):
             loss_of(gpt, batch).backward()
-        for (name, p), f in zip(learning(plain).items(), learning(fused).values(), strict=True):
-            assert p.grad is not None and f.grad is not None, f"{name} has no gradient"
+        for (parameter, p), f in zip(learning(plain).items(), learning(fused).values(), strict=True):
+            assert p.grad is not None and f.grad is not None, f"{parameter} has no gradient"
             largest = max(1.0, p.grad.abs().max().item())  # rounding is relative: a norm behind a small write magnifies
-            check(p.grad, f.grad, f"gradient of {name} in {dtype}", tolerance * largest)
+            check(p.grad, f.grad, f"gradient of {parameter} in {dtype}", tolerance * largest)
 
 
 def saved_equals_loaded(c: Combination) -> None:
