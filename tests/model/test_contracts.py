@@ -58,3 +58,41 @@ def test_compiled_equals_eager(combination):
 def test_the_combinations_are_what_they_claim():
     assert len(pairs()) < 80 and all(config(c) for c in pairs())
     assert {name for c in pairs() for name in c.values()} == {name for names in CHOICES.values() for name in names}
+
+
+@pytest.mark.parametrize("mixer", ["linear", "gated_deltanet", "mamba"])
+def test_a_state_that_is_lost_after_the_prompt_is_found(monkeypatch, mixer):
+    """The state and the tail of the convolution are zeros after the first call."""
+    from glassformer.lab.contracts.promises import decode_equals_forward
+    from glassformer.model.cache import StateCache
+
+    honest = StateCache.store
+
+    def forgetful(cache, positions, *tensors):
+        honest(cache, positions, *(t if positions.start else t * 0 for t in tensors))
+
+    monkeypatch.setattr(StateCache, "store", forgetful)
+    usual = {"embed": "token", "position": "rope", "mlp": "swiglu", "norm": "rmsnorm", "residual": "pre", "head": "tied"}
+    with pytest.raises(AssertionError, match="decode"):
+        decode_equals_forward({**usual, "init": "gpt2", "mixer": mixer, "shape": "many_heads"})
+
+
+@pytest.mark.parametrize("mixer", ["full", "strided"])
+def test_a_key_that_is_forgotten_later_is_found(monkeypatch, mixer):
+    """The value of the first token is lost once three tokens have been read."""
+    from glassformer.lab.contracts.promises import decode_equals_forward
+    from glassformer.model.cache import KVCache
+
+    honest = KVCache.append
+
+    def forgetful(cache, k, v, positions):
+        keys, values = honest(cache, k, v, positions)
+        if positions.end > 3 and positions.start:
+            values = values.clone()
+            values[:, :, 0] = values[:, :, 1]
+        return keys, values
+
+    monkeypatch.setattr(KVCache, "append", forgetful)
+    usual = {"embed": "token", "position": "rope", "mlp": "swiglu", "norm": "rmsnorm", "residual": "pre", "head": "tied"}
+    with pytest.raises(AssertionError, match="decode"):
+        decode_equals_forward({**usual, "init": "gpt2", "mixer": mixer, "shape": "many_heads"})
