@@ -198,14 +198,11 @@ class Engine:
                 self.cache.clear(slot)
 
     def _scores(self, slots: list[int], texts: list[list[int]]) -> Tensor:
-        """Read one text per slot -> logits (B, V) of what follows its last token. The head sees no other position."""
+        """Read one text per slot -> logits (B, V) of what follows its last token."""
         counts = [len(text) for text in texts]
         T = max(counts)
         ids = torch.tensor([text + [0] * (T - len(text)) for text in texts], device=self.device)  # (B, T)
-        ragged = min(counts) < T
-        x = self.model.hidden(ids, cache=self.cache.at(slots), counts=counts if ragged else None)  # (B, T, C)
-        last = x[torch.arange(len(texts)), torch.tensor(counts) - 1] if ragged else x[:, -1]  # (B, C)
-        return self.model.logits(last).float()
+        return self.model.last(ids, cache=self.cache.at(slots), counts=counts if min(counts) < T else None).float()
 
 
 def _choose(requests: list[Request], logits: Tensor) -> Tensor:

@@ -43,6 +43,8 @@ class Kernels:
     linear: Callable[..., Tensor]
     softmax: Callable[..., Tensor]
     cross_entropy: Callable[..., Tensor]
+    pointer: Callable[..., Tensor]
+    pointer_nats: Callable[..., Tensor]
     layer_norm: Callable[..., Tensor]
     rms_norm: Callable[..., Tensor]
     sigmoid: Callable[..., Tensor]

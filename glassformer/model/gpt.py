@@ -20,7 +20,7 @@ from glassformer.kernels.documents import places
 from glassformer.model.block import Block
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed
-from glassformer.model.head import HasAuxiliaryLoss, Head
+from glassformer.model.head import HasAuxiliaryLoss, Head, LooksBack
 from glassformer.model.init import Init, seeded
 from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
@@ -121,16 +121,27 @@ class GPT(nn.Module):
         target is IGNORED. In training mode the auxiliary losses of the parts (load balancing, multi-token prediction) are
         added to the nats of every counted token. For the other arguments see `hidden`.
         """
-        x, auxiliary = self._stream(ids, self._positions(ids, targets, cache, counts, documents), cache)
-        logits = self.logits(x)
+        x, memory, auxiliary = self._stream(ids, self._positions(ids, targets, cache, counts, documents), cache)
+        z = self.logits(x)
         if targets is None:
-            return logits
-        nats = self.kernels.cross_entropy(logits.flatten(0, 1), targets.flatten()).view_as(targets)
+            return self._mixed(z, x, memory)
+        if isinstance(self.head, LooksBack):
+            nats = self.head.nats(z, x, memory, targets)
+        else:
+            nats = self.kernels.cross_entropy(z.flatten(0, 1), targets.flatten()).view_as(targets)
         if not self.training:
             return nats
         if isinstance(self.head, HasAuxiliaryLoss):
             auxiliary = [*auxiliary, self.head.auxiliary_loss(x, self.logits, targets, documents)]
         return nats + sum(auxiliary) * (targets != IGNORED) if auxiliary else nats
+
+    def last(self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None) -> Tensor:
+        """ids (B, T) -> (B, V): the score of every token as the one after the last real token of each row. The head sees no
+        other place, which saves most of the work of reading a prompt."""
+        x, memory, _ = self._stream(ids, self._positions(ids, None, cache, counts, None), cache)
+        last = torch.tensor(counts or [ids.shape[1]] * len(ids), device=ids.device) - 1  # (B,)
+        x = x[torch.arange(len(ids), device=ids.device), last][:, None]  # (B, 1, C)
+        return self._mixed(self.logits(x), x, None if memory is None else memory.at(last))[:, 0]
 
     def hidden(
         self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None, documents: Tensor | None = None
@@ -159,8 +170,9 @@ class GPT(nn.Module):
             real = (torch.arange(1, T + 1, device=device) * (targets != IGNORED)).amax(1)  # no loss depends on the rest
         return Positions.of(T, scheme=self.position, device=device, documents=documents, counts=real)
 
-    def _stream(self, ids: Tensor, positions: Positions, cache: Cache | None) -> tuple[Tensor, list[Tensor]]:
-        """The stream before the head, (B, T, C), and the auxiliary losses of the blocks that have one."""
+    def _stream(self, ids: Tensor, positions: Positions, cache: Cache | None) -> tuple[Tensor, Any, list[Tensor]]:
+        """The stream before the head, (B, T, C), what the head keeps of it, and the auxiliary losses of the blocks that have
+        one."""
         documents = positions.documents
         x = self.position.add(self.embed(ids), positions.index if documents is None else places(documents))
         x = self.embed_dropout(x)
@@ -169,10 +181,16 @@ class GPT(nn.Module):
             x, loss = block(x, positions, cache and cache.layers[i])
             if loss is not None:
                 auxiliary.append(loss)
-        return self.final_norm(x), auxiliary
+        x = self.final_norm(x)
+        memory = self.head.read(x, ids, positions, cache and cache.layers[-1]) if isinstance(self.head, LooksBack) else None
+        return x, memory, auxiliary
+
+    def _mixed(self, z: Tensor, x: Tensor, memory: Any) -> Tensor:
+        return self.head.mix(z, x, memory) if isinstance(self.head, LooksBack) else z
 
     def logits(self, x: Tensor) -> Tensor:
-        """x (..., C) -> (..., V). The score of an id that no token has is -inf."""
+        """x (..., C) -> (..., V): the scores that depend on the stream alone; -inf for an id that no token has. A head that
+        looks back mixes them with what it copies."""
         scale, cap = self.config.init.logit_scale(self.config), self.config.logit_softcap
         z = self.head(x if scale == 1 else x * scale, self.embedding)
         z = z if cap is None else self.kernels.softcap(z, cap)
@@ -203,5 +221,7 @@ class GPT(nn.Module):
 
     def make_cache(self, rows: int, length: int) -> Cache:
         """An empty cache of `rows` slots, each for a text of at most `length` tokens."""
-        mixers: list[Any] = [block.mixer for block in self.blocks]
-        return Cache([mixer.make_cache(rows, length) for mixer in mixers], rows, length)
+        parts: list[Any] = [block.mixer for block in self.blocks]
+        if isinstance(self.head, LooksBack):
+            parts.append(self.head)
+        return Cache([part.make_cache(rows, length) for part in parts], rows, length)

@@ -107,7 +107,7 @@ def test_only_the_last_position_is_scored():
         engine.add(prompt, SamplingConfig(max_new_tokens=2))
     engine.step()
     engine.step()
-    assert seen == [(2,), (2,)]
+    assert seen == [(2, 1), (2, 1)]
 
 
 def test_a_cancelled_request_frees_its_slot():

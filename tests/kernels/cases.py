@@ -93,6 +93,18 @@ def cross_entropy_case(draw):
 
 
 @st.composite
+def pointer_case(draw, loss=False):
+    B, T, S, V = draw(st.integers(1, 3)), draw(SIZE), draw(SIZE), draw(st.integers(1, 40))
+    id = st.integers(0, V - 1)
+    ids = torch.tensor(draw(st.lists(st.lists(id, min_size=S, max_size=S), min_size=B, max_size=B)))
+    pattern = draw(numbers(B, T, S, magnitudes=(1e-3, 1.0, 3.0))).softmax(-1)
+    targets = [torch.tensor(draw(st.lists(
+        st.lists(st.one_of(st.just(IGNORED), id), min_size=T, max_size=T), min_size=B, max_size=B)))] if loss else []  # fmt: skip
+    z, gate = draw(numbers(B, T, V, magnitudes=(1e-3, 1.0, 8.0))), draw(numbers(B, T, magnitudes=(1e-3, 1.0, 8.0)))
+    return Case([z, pattern, gate], lambda f, z, a, gate: f(z, a, gate, ids, *targets))
+
+
+@st.composite
 def layer_norm_case(draw):
     C, eps = draw(SIZE), draw(st.sampled_from([1e-5, 1e-6, 1e-12]))
     x = draw(leading(C))
@@ -262,6 +274,8 @@ FORMULAS = {
     "linear": linear_case(),
     "softmax": softmax_case(),
     "cross_entropy": cross_entropy_case(),
+    "pointer": pointer_case(),
+    "pointer_nats": pointer_case(loss=True),
     "layer_norm": layer_norm_case(),
     "rms_norm": rms_norm_case(),
     "relu": leading(3).map(lambda x: Case([x], lambda f, x: f(x))),

@@ -2,12 +2,14 @@
 
 import abc
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from glassformer.config import Variant
 from glassformer.kernels import Kernels
+from glassformer.model.cache import LayerCache
+from glassformer.model.positions import Positions
 from glassformer.model.shapes import Shapes
 
 
@@ -17,6 +19,28 @@ class Head(Variant):
     @abc.abstractmethod
     def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """The module for a model of these shapes; without `kernels` it uses `fused()`."""
+
+
+@runtime_checkable
+class LooksBack(Protocol):
+    """A head whose scores depend on the tokens that were read, and not on the stream alone, as the pointer's do."""
+
+    def read(self, x: Tensor, ids: Tensor, positions: Positions, cache: Any = None) -> Any:
+        """What the head keeps of x (B, T, C), the stream of a call, and of ids (B, T), its tokens; with a `cache`, of
+        earlier calls too. Its `at(last)` is the same for one query a row, at the places last (B,)."""
+        ...
+
+    def mix(self, z: Tensor, x: Tensor, memory: Any) -> Tensor:
+        """z (B, T, V), the logits of `forward` with the model's scale and softcap -> (B, T, V)."""
+        ...
+
+    def nats(self, z: Tensor, x: Tensor, memory: Any, targets: Tensor) -> Tensor:
+        """The cross-entropy of `mix(z, x, memory)`: (B, T) nats, 0 where the target is IGNORED."""
+        ...
+
+    def make_cache(self, rows: int, length: int) -> LayerCache:
+        """The memory of `rows` texts of at most `length` tokens."""
+        ...
 
 
 @runtime_checkable
