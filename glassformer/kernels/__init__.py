@@ -70,6 +70,8 @@ class Kernels:
     gated_delta: Callable[..., tuple[Tensor, Tensor]]
     dropout: Callable[..., Tensor]
     adamw: Callable[..., None]
+    sgd: Callable[..., None]
+    lion: Callable[..., None]
     newton_schulz: Callable[..., Tensor]
     clip: Callable[..., Tensor]
 

@@ -253,6 +253,8 @@ def test_stepping_nothing(maths):
     for weights in (empty, scalar):
         maths.adamw(weights, *([torch.zeros_like(weights[0])] for _ in range(3)), **settings)
     torch.testing.assert_close(scalar[0], torch.tensor(0.99))
+    maths.sgd([], [], [], lr=0.1, momentum=0.9, nesterov=True, decay=0.1)
+    maths.lion([], [], [], lr=0.1, beta1=0.9, beta2=0.99, decay=0.1)
 
 
 @BOTH

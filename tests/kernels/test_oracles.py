@@ -171,3 +171,38 @@ def test_clip_is_torchs(maths, dtype, tolerance, limit, size):
     check_close([norm], [expected], tolerance, 0, "norm")
     rounded_once = max(tolerance, torch.finfo(dtype).eps / 2)
     check_close([w.grad for w in ours[:-1]], [t.grad for t in theirs[:-1]], rounded_once, 0, "gradients")  # pyright: ignore
+
+
+@BOTH
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+@pytest.mark.parametrize("nesterov", [True, False])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_sgd_is_torchs(maths, dtype, tolerance, nesterov, decay):
+    random = torch.Generator().manual_seed(1)
+    weights = [torch.randn(shape, dtype=dtype, generator=random) for shape in ((), (3,), (4, 5))]
+    theirs, sums = [w.clone().requires_grad_() for w in weights], [torch.zeros_like(w) for w in weights]
+    optimizer = torch.optim.SGD(theirs, lr=0.1, momentum=0.9, nesterov=nesterov, foreach=False)
+    for step in range(1, 6):
+        gradients = [torch.randn(w.shape, dtype=dtype, generator=random) for w in weights]
+        maths.sgd(weights, [g.clone() for g in gradients], sums, lr=0.1, momentum=0.9, nesterov=nesterov, decay=decay)
+        for w, g in zip(theirs, gradients):
+            w.data.mul_(1 - 0.1 * decay)  # torch's own decay goes through the gradient
+            w.grad = g
+        optimizer.step()
+        check_close(weights, [w.detach() for w in theirs], tolerance * 5, 1, f"weights after step {step}")
+
+
+@BOTH
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+def test_lion_is_its_paper_in_numpy(maths, dtype, tolerance):
+    """Algorithm 2 of Chen et al. (2023), where eta is the rate and lambda the decay."""
+    random = np.random.default_rng(1)
+    theta, m = random.standard_normal((4, 5)), np.zeros((4, 5))
+    w, mean = torch.tensor(theta, dtype=dtype), torch.zeros(4, 5, dtype=dtype)
+    for _ in range(6):
+        g = random.standard_normal((4, 5))
+        c = 0.9 * m + 0.1 * g
+        theta = theta - 0.01 * (np.sign(c) + 0.3 * theta)
+        m = 0.99 * m + 0.01 * g
+        maths.lion([w], [torch.tensor(g, dtype=dtype)], [mean], lr=0.01, beta1=0.9, beta2=0.99, decay=0.3)
+        check_close([w, mean], [torch.tensor(theta), torch.tensor(m)], tolerance * 5, 1, "weights and means")

@@ -18,7 +18,9 @@ from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.runs import optimizer_state
 from glassformer.train.optimizer import Optimizer, set_learning_rate
 from glassformer.train.optimizer.adamw import AdamW
+from glassformer.train.optimizer.lion import Lion
 from glassformer.train.optimizer.muon import Muon
+from glassformer.train.optimizer.sgd import SGD
 
 from .test_wrapped import Wrapper
 
@@ -90,6 +92,17 @@ def test_adamw_made_alone_equals_torchs_with_a_closure_and_other_settings():
     torch.testing.assert_close(ours.weight, theirs.weight)
 
 
+@pytest.mark.parametrize("kernels", [plain(), fused()], ids=["plain", "fused"])
+def test_lion_moves_every_weight_by_the_rate_and_decays_matrices(kernels):
+    model = gpt()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    optimizer = Optimizer.named("lion", weight_decay=0.5).build(model, kernels)
+    steps(model, optimizer, [1], lr=0.01)
+    for name, p in model.named_parameters():
+        decayed = before[name] * (1 - 0.01 * 0.5) if p.ndim == 2 else before[name]
+        torch.testing.assert_close((p - decayed).abs(), torch.full_like(p, 0.01), atol=1e-6, rtol=0)
+
+
 def test_muon_equals_its_formula_in_float64():
     """The iteration on its own, against the singular value decomposition it stands for."""
     weight = nn.Parameter(torch.randn(6, 10, dtype=torch.float64))
@@ -151,7 +164,7 @@ def test_frozen_parameters_are_neither_updated_nor_remembered(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_parameter_that_thaws_later_is_updated_from_then_on(name):
     weight = nn.Parameter(torch.ones(4, 4), requires_grad=False)
-    optimizer = {"adamw": AdamW, "muon": Muon}[name]([weight, nn.Parameter(torch.ones(4, 4))], lr=0.1)
+    optimizer = {"adamw": AdamW, "muon": Muon, "sgd": SGD, "lion": Lion}[name]([weight, nn.Parameter(torch.ones(4, 4))], lr=0.1)
     weight.requires_grad_(True)
     weight.grad = torch.ones(4, 4)
     optimizer.step()
@@ -235,7 +248,7 @@ def test_making_and_stepping_does_not_import_the_compiler():
         from glassformer.model.gpt import GPT, GPTConfig
         from glassformer.train.optimizer import Optimizer
         model = GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=8, n_head=2))
-        for name in ("adamw", "muon"):
+        for name in ("adamw", "muon", "sgd", "lion"):
             optimizer = Optimizer.named(name).build(model)
             for p in model.parameters():
                 p.grad = torch.ones_like(p)
@@ -303,7 +316,7 @@ def test_a_state_that_cannot_be_stored_or_does_not_fit_is_refused():
         optimizer_state.restore(Muon([model.weight]), model, *optimizer_state.packed(AdamW([model.weight]), model))
 
 
-@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_copied_or_pickled_optimizer_goes_on(name):
     import copy
 
