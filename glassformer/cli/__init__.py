@@ -17,11 +17,13 @@ from glassformer.cli import (
     prepare,
     report,
     resume,
+    runs,
     settings,
     stability,
     test,
     tokenize,
     train,
+    trust,
 )
 from glassformer.cli import eval as evaluate
 
@@ -44,10 +46,12 @@ USE, LOOK, CHANGE, DEVELOP = (
 app.command(rich_help_panel=USE)(demo.demo)
 app.command(rich_help_panel=USE)(train.train)
 app.command(rich_help_panel=USE)(resume.resume)
+app.command(rich_help_panel=USE)(runs.runs)
 app.command(rich_help_panel=USE)(generate.generate)
 app.command("eval", rich_help_panel=USE)(evaluate.evaluate)
 app.command(rich_help_panel=USE)(report.report)
 app.command("import", rich_help_panel=USE)(import_.import_weights)
+app.command(rich_help_panel=USE)(trust.trust)
 app.command(rich_help_panel=LOOK)(prepare.prepare)
 app.command(rich_help_panel=LOOK)(tokenize.tokenize)
 app.add_typer(data.verbs, name="data", rich_help_panel=LOOK)
@@ -61,9 +65,10 @@ app.command(rich_help_panel=DEVELOP, context_settings=test.PASS_ON)(test.test)
 
 def main() -> None:
     """Run the command line. An error that a user can cause is one sentence on stderr, with exit code 2."""
-    from glassformer.cli.terminal import typed
+    from glassformer.cli.terminal import tell_notes, typed
     from glassformer.errors import GlassError, remedy
 
+    tell_notes()
     try:
         app(prog_name=typed())
     except GlassError as error:

@@ -32,16 +32,21 @@ def demo(
     and a model, scores the model, lets it write three stories, and leaves a
     page with curves and samples.
     """
+    from glassformer.recipes.presets import mini
+    from glassformer.runs.run import new_run
+
+    recipe = mini()
+    with new_run(name, "demo") as folder:
+        _run(folder, recipe, minutes)
+
+
+def _run(folder: Path, recipe: Any, minutes: float) -> None:
+    """The five stages of the demo, whose run is made in `folder`."""
     from glassformer.lab.terminal import show_evaluation
     from glassformer.recipes import build, launch
-    from glassformer.recipes.presets import mini
     from glassformer.runs.report import write_report
-    from glassformer.runs.run import check_free, new_run
 
-    screen, started, recipe = console(), time.perf_counter(), mini()
-    folder = new_run(name, "demo")
-    check_free(folder)
-
+    screen, started = console(), time.perf_counter()
     _heading(screen, "1  text", "a simulated village tells stories; this is one of them", typed("prepare", "village"))
     _panel(screen, recipe.corpus.story("train", 0).text, "dim")  # type: ignore[attr-defined]  (it is the village)
 

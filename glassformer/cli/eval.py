@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import RunFolder
+from glassformer.cli.arguments import RunOrCheckpoint, argument
 from glassformer.cli.terminal import console
 
 Stories = Annotated[
@@ -13,7 +13,16 @@ Stories = Annotated[
 ]
 
 
-def evaluate(folder: RunFolder, stories: Stories = 40) -> None:
+Text = Annotated[
+    str | None,
+    argument(
+        "Another text to measure it on: a file, a folder, or any other source. Without it, the text it was trained on.",
+        metavar="TEXT",
+    ),
+]
+
+
+def evaluate(folder: RunOrCheckpoint, source: Text = None, stories: Stories = 40) -> None:
     """Measure a model on text it has never seen.
 
     Prints its bits per byte beside those of n-grams, which only count, and
@@ -22,4 +31,4 @@ def evaluate(folder: RunFolder, stories: Stories = 40) -> None:
     """
     from glassformer.lab.terminal import show_evaluation
 
-    show_evaluation(folder, stories, console())
+    show_evaluation(folder, stories, console(), source)

@@ -3,6 +3,8 @@
 import os
 import shlex
 import subprocess
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,18 @@ def console() -> Any:
 def say(line: str) -> None:
     """Print one line as it is."""
     console().print(line, markup=False, soft_wrap=True)
+
+
+def tell_notes() -> None:
+    """Let what a person should know (a `Note` of ours) be one sentence on stderr, as an error is."""
+    usual = warnings.showwarning
+
+    def show(message: Any, category: Any, *where: Any, **more: Any) -> None:
+        if category.__name__ != "Note":
+            return usual(message, category, *where, **more)
+        print(f"glass: note: {message}", file=sys.stderr)
+
+    warnings.showwarning = show
 
 
 def typed(*words: object) -> str:

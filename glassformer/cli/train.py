@@ -23,17 +23,16 @@ def train(
     from glassformer.recipes import build, launch
     from glassformer.recipes.words import recipe_of
     from glassformer.runs.report import write_report
-    from glassformer.runs.run import check_free, new_run
+    from glassformer.runs.run import new_run
 
     chosen = recipe_of(recipe, source, settings)
-    folder = new_run(name, build.stem(chosen))
-    check_free(folder)
     build.device_of(chosen.train.device)
-    with progress_bars() as progress:
-        data = build.dataset(chosen, progress)
-    describe(data, console())
-    outcome = launch.train(chosen, data, folder, say=say, watching=watching, minutes=minutes)
-    finished(folder, outcome, write_report(folder))
+    with new_run(name, build.stem(chosen)) as folder:
+        with progress_bars() as progress:
+            data = build.dataset(chosen, progress)
+        describe(data, console())
+        outcome = launch.train(chosen, data, folder, say=say, watching=watching, minutes=minutes)
+        finished(folder, outcome, write_report(folder))
 
 
 def finished(folder: Path, outcome: str, report: Path) -> None:

@@ -208,6 +208,9 @@ def _module_from_path(slot: type[Variant], path: Path) -> Any:
     try:
         source = path.read_bytes()
     except OSError:
+        loaded = [m for m in sys.modules.values() if hasattr(m, "__source__") and m.__file__ == str(path)]
+        if loaded:  # it has gone since this process loaded it
+            return loaded[-1]
         message = f"there is no file {path}; give a path to a Python file or one of: {', '.join(variants(slot))}"
         raise PydanticCustomError("variant", "{message}", {"message": message}) from None
     module_name = f"glassformer_variant_{hashlib.sha256(source + str(path).encode()).hexdigest()[:16]}"

@@ -19,6 +19,7 @@ from glassformer.lab import stories
 from glassformer.model.gpt import GPT
 from glassformer.recipes.build import device_of
 from glassformer.recipes.presets import Recipe
+from glassformer.recipes.trained_on import read_by, trained_on
 from glassformer.runs import checkpoint
 from glassformer.runs.report import write_report
 from glassformer.runs.run import Run
@@ -47,13 +48,21 @@ class Evaluation:
         return 1 - self.rows["model"]["bpb"] / self.rows[self.longest]["bpb"]
 
 
-def judge(folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doing: None) -> Evaluation:
-    """Measure the newest checkpoint of a run; logs a `score` line for each writer and rewrites the report.
+def judge(
+    folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doing: None, source: str | None = None
+) -> Evaluation:
+    """Measure a checkpoint, or the newest of a run, on the run's text; logs a `score` line for each writer and rewrites the
+    report.
 
-    `tell` is called with what is being done. Raises GlassError.
+    With a `source`, another text is measured, in the run's tokens, and nothing is logged, for the report is about the run's
+    own. `tell` is called with what is being done. Raises GlassError.
     """
-    run, saved = Run.open(folder), checkpoint.load(folder)
-    recipe, data = Recipe.parse(saved.recipe), Dataset.open(run.facts()["dataset"]["folder"])
+    run, saved = Run.open(checkpoint.run_of(folder)[0]), checkpoint.load(folder)
+    recipe = Recipe.parse(saved.recipe)
+    if source is None:
+        data = trained_on(run, recipe)
+    else:
+        recipe, data = read_by(saved, recipe, source, lambda stage, *counts: tell(stage))
     device = device_of("auto")
     model = saved.model(device=device)
     untrained = GPT(model.config, seed=recipe.train.seed).to(device).eval()
@@ -69,18 +78,21 @@ def judge(folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doi
         rows[f"{k}-gram"]["bpb"] = bpb
     openings = stories.openings(recipe, data, n_stories)
     if isinstance(recipe.corpus, Village) and not openings:
-        notes.append("There is no story score: the openings of the held-out stories are longer than model.context_length.")
+        notes.append(
+            "There is no story score: the openings of the held-out stories are longer than model.context_length."
+        )
     if openings:
         tell(f"writing and checking {n_stories} stories each")
         copies = Copies(document.text for document in recipe.corpus.documents() if document.split == "train")
         for who, writer in (("model", model), ("untrained", untrained)):
             rows[who] |= score(stories.by_model(writer, data, recipe, openings), copies)._asdict()
         rows[longest] |= score(stories.by_ngram(ngram, data, recipe, openings), copies)._asdict()
-    for who, values in rows.items():
+    for who, values in rows.items() if source is None else ():
         run.log("score", saved.step, who=who, **values)
     if len(data.train) > MOST_COUNTED:
         notes.append(f"The n-grams have counted {MOST_COUNTED:,} of {len(data.train):,} tokens, evenly spread.")
-    write_report(folder)
+    if source is None:
+        write_report(run.folder)
     return Evaluation(rows, longest, notes)
 
 

@@ -15,10 +15,10 @@ COLUMNS = {
 """What the measures are called."""
 
 
-def show_evaluation(folder: Path, n_stories: int, console: Console) -> Evaluation:
-    """Evaluate the run in `folder` and print what was found. Raises GlassError."""
+def show_evaluation(folder: Path, n_stories: int, console: Console, source: str | None = None) -> Evaluation:
+    """Evaluate the run in `folder`, on its own text or on `source`, and print what was found. Raises GlassError."""
     with console.status("") as status:
-        found = judge(folder, n_stories, status.update)
+        found = judge(folder, n_stories, status.update, source)
     console.print(_table(found.rows))
     for note in found.notes:
         console.print(note)

@@ -6,6 +6,7 @@ offline.
 """
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import jinja2
 _TROUBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
+
+_HOMES = re.compile(r"(?<![\w.~/])(?:/home/[^/\s]+|/Users/[^/\s]+|[A-Za-z]:\\Users\\[^/\\\s]+)(?=[/\\])")
 
 
 def render(template: Path, values: dict[str, Any]) -> str:
@@ -47,6 +50,21 @@ def visible(text: str) -> str:
     'a\\\\x00b'
     """
     return re.sub(_TROUBLE, lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def homeless(value: Any) -> Any:
+    """The value, however deep, with `~` for the folders of users, here or on the machine that it comes from: a page is
+    shown to others, who need not read who made it.
+    """
+    if isinstance(value, dict):
+        return {homeless(key): homeless(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [homeless(item) for item in value]
+        return value._make(items) if hasattr(value, "_make") else type(value)(items)
+    if not isinstance(value, str):
+        return value
+    own = str(Path.home())
+    return _HOMES.sub("~", value.replace(own + os.sep, "~" + os.sep) if len(own) > 1 else value)
 
 
 def duration(seconds: float) -> str:

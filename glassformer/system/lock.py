@@ -46,21 +46,33 @@ def locked(target: Path, waiting: Callable[[str], object] | None = None) -> Iter
     if lock in held:
         yield
         return
-    made = [folder for folder in lock.parents if not folder.exists()]
+    with _folders(lock.parent):
+        try:
+            release = _taken(lock, target, waiting)
+        except OSError as error:
+            raise cannot_write(target, error) from error
+        held.add(lock)
+        try:
+            yield
+        finally:
+            held.discard(lock)
+            release()
+
+
+@contextlib.contextmanager
+def _folders(folder: Path) -> Iterator[None]:
+    """The folder with those above it, which are removed again if nothing but the lock was in them."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        release = _taken(lock, target, waiting)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(target, error) from error
-    held.add(lock)
+        raise cannot_write(folder, error) from error
     try:
         yield
     finally:
-        held.discard(lock)
-        release()
-        with contextlib.suppress(OSError):  # folders that only the lock needed
-            for folder in made:
-                folder.rmdir()
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()
 
 
 def holder(target: Path) -> str | None:

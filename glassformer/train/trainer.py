@@ -12,12 +12,13 @@ state, and a run that was killed and resumed is the same run, bit for bit on a C
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from glassformer.config.sources import sources as own_sources
 from glassformer.data.batches import Batch
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
@@ -53,11 +54,14 @@ class Trainer:
         sample: Callable[[GPT], tuple[str, str]] | None = None,
         watch: Callable[[dict[str, Any]], None] = lambda line: None,
         ranks: Ranks = ALONE,
+        sources: Mapping[str, bytes] | None = None,
     ):
         """`model` is a GPT on its device, or one wrapped by torch.compile or DistributedDataParallel.
 
         `batches(step)` gives the batch of a whole update (of several `ranks`, the rows of this one); `loss` replaces
-        `config.loss`; `sample(model)` returns a prompt and its continuation; `watch` sees each line that is logged.
+        `config.loss`; `sample(model)` returns a prompt and its continuation; `watch` sees each line that is logged;
+        `sources` are the user's own files in the recipe, which are kept with the checkpoints; without them, those in
+        `config` and in the model's.
         """
         inner = unwrapped(model)
         assert isinstance(inner, GPT)
@@ -65,6 +69,7 @@ class Trainer:
         self.tokenizer, self.batches, self.held_out = tokenizer, batches, held_out
         self.config, self.run_folder, self.recipe_json = config, run, recipe_json
         self.loss, self.sample, self.watch, self.ranks = loss or config.loss, sample, watch, ranks
+        self.sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.device = self.inner.device
         self.precision = Precision(precision, self.device)
         self.optimizer = config.optimizer.build(inner)
@@ -104,10 +109,14 @@ class Trainer:
                     mark = self._mark()
             if self.done < config.steps:
                 self._save()
-                self._log("event", what="interrupted", detail=signals.received.name if signals.received else "elsewhere")
+                self._log(
+                    "event", what="interrupted", detail=signals.received.name if signals.received else "elsewhere"
+                )
                 return "interrupted"
         self._log("event", what="done", detail=f"{self.done} steps")
-        if signals.received is not None:  # it came in the last step: the run is whole, and whoever called is asked to stop
+        if (
+            signals.received is not None
+        ):  # it came in the last step: the run is whole, and whoever called is asked to stop
             signal.raise_signal(signals.received)
         return "done"
 
@@ -184,7 +193,9 @@ class Trainer:
         folder, scale = self.run_folder.folder / "checkpoints", self.precision.loss_scale
         state = {"step": self.done, "tokens": self.tokens, "seconds": self.seconds, "precision": self.precision.name,
                  "loss_scale": [scale.value, scale.steps_since_change]}  # fmt: skip
-        saved = checkpoint.save(folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer)
+        saved = checkpoint.save(
+            folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer, self.sources
+        )
         checkpoint.prune(folder, self.config.keep_checkpoints)
         self._log("event", what="checkpoint", detail=saved.name)
 
@@ -195,7 +206,10 @@ class Trainer:
 
     def _diverged(self, step: int, loss: float, norm: float, lr: float) -> None:
         self._log("event", what="nan", detail=f"loss {loss}, gradient norm {norm}")
-        kept, why = checkpoint.newest(self.run_folder.folder), "; or ".join(causes(self.config, lr, self.precision.name))
+        kept, why = (
+            checkpoint.newest(self.run_folder.folder),
+            "; or ".join(causes(self.config, lr, self.precision.name)),
+        )
         raise Diverged(
             f"loss {loss} and gradient norm {norm} at step {step}: training stopped before the weights were touched; "
             f"likely because {why}. The last good checkpoint is {kept}"

@@ -11,12 +11,14 @@ import time
 
 import pytest
 
+from glassformer.errors import GlassError
 from glassformer.system import lock
 from glassformer.system.lock import Busy, holder, locked
 
 ELSEWHERE = """
 import sys, time
 from pathlib import Path
+from glassformer.errors import GlassError
 from glassformer.system import lock
 if sys.argv[2] == "no locks":
     def refused(file): raise lock._NoLocks
@@ -51,9 +53,11 @@ def elsewhere(kind, tmp_path):
 
 def test_fault_32_a_second_process_is_told_who_writes_and_a_killed_one_holds_nothing(elsewhere, tmp_path):
     assert f"process {elsewhere.pid} since " in (holder(tmp_path / "set") or "")
-    with pytest.raises(Busy, match=rf"set is being written by process {elsewhere.pid} since ..:..; wait until it ends"):
-        with locked(tmp_path / "set"):
-            pass
+    refused = pytest.raises(
+        Busy, match=rf"set is being written by process {elsewhere.pid} since ..:..; wait until it ends"
+    )
+    with refused, locked(tmp_path / "set"):
+        pass
     elsewhere.kill()
     elsewhere.wait()
     assert names(tmp_path) == [".set.lock"] and holder(tmp_path / "set") is None
@@ -74,9 +78,9 @@ def test_fault_32_a_lock_left_by_a_process_whose_number_was_given_again_is_none(
 def test_fault_32_without_locks_another_machine_is_believed_and_its_file_named(monkeypatch, tmp_path):
     monkeypatch.setattr(lock, "_lock", lambda file: (_ for _ in ()).throw(lock._NoLocks))
     (tmp_path / ".set.lock").write_text(json.dumps({"host": "ada", "pid": 1, "born": 1, "since": 1764300000}))
-    with pytest.raises(Busy, match=r"process 1 on ada since .*if that process is gone, delete .*\.set\.lock"):
-        with locked(tmp_path / "set"):
-            pass
+    refused = pytest.raises(Busy, match=r"process 1 on ada since .*if that process is gone, delete .*\.set\.lock")
+    with refused, locked(tmp_path / "set"):
+        pass
 
 
 @pytest.mark.skipif(os.name == "nt", reason="flock")
@@ -123,3 +127,11 @@ def test_a_link_to_a_folder_has_the_lock_of_the_folder(elsewhere, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "set")
     with pytest.raises(Busy), locked(tmp_path / "link"):
         pass
+
+
+def test_what_goes_wrong_in_the_work_is_told_as_it_is(tmp_path):
+    with pytest.raises(OSError, match="mine"), locked(tmp_path / "new" / "set"):
+        raise OSError("mine")
+    with pytest.raises(GlassError, match="could not be written"), locked(tmp_path / "new" / ("a" * 254)):
+        pass
+    assert names(tmp_path) == []
