@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,23 @@ def run(*command: str, timeout: int = 240) -> subprocess.CompletedProcess:
 def test_ruff_finds_nothing():
     done = run(sys.executable, "-m", "ruff", "check", "--output-format=concise", ".")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_one_version_of_ruff_lints_everywhere():
+    asked = re.search(r'"ruff==([\d.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    before_commits = re.search(r"rev: v([\d.]+)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert asked and before_commits and asked[1] == before_commits[1] == version("ruff")
+
+
+def test_the_version_is_told_once_and_the_same_everywhere():
+    told = {
+        name: re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.M)[1]  # type: ignore[index]
+        for name, pattern in {
+            "pyproject.toml": r'^version = "(.+)"', "glassformer/__init__.py": r'^__version__ = "(.+)"',
+            "CITATION.cff": r"^version: (.+)", "CHANGELOG.md": r"^## (\d.+)",
+        }.items()
+    }  # fmt: skip
+    assert len(set(told.values())) == 1, told
 
 
 def test_types_agree():

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from glassformer.cli.arguments import RunOrCheckpoint, argument, option
-from glassformer.cli.terminal import console
 
 Prompts = Annotated[
     list[str] | None,
@@ -28,4 +27,4 @@ def generate(folder: RunOrCheckpoint, prompt: Prompts = None, knobs: Knobs = Non
     """
     from glassformer.recipes.terminal import write_texts
 
-    write_texts(folder, prompt or [""], knobs or [], count, console())
+    write_texts(folder, prompt or [""], knobs or [], count)
