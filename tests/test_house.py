@@ -103,6 +103,29 @@ def test_nothing_is_of_one_machine():
     assert not found
 
 
+def without_encoding(source: str) -> list[int]:
+    """Lines that open a text file without saying its encoding: on Windows it would be another one."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or any(word.arg == "encoding" for word in node.keywords):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        mode = [n.value for n in [*node.args[1:2], *(w.value for w in node.keywords if w.arg == "mode")]
+                if isinstance(n, ast.Constant)]  # fmt: skip
+        if called in ("read_text", "write_text") or (
+            isinstance(node.func, ast.Name) and called == "open" and "b" not in str(mode)
+        ):
+            lines.append(node.lineno)
+    return lines
+
+
+def test_every_text_file_says_its_encoding():
+    sources = [*FILES, ROOT / "glass"]
+    found = {str(path.relative_to(ROOT)): without_encoding(path.read_text(encoding="utf-8")) for path in sources}
+    assert not {name: lines for name, lines in found.items() if lines}
+    assert without_encoding("p.read_text()\nopen(p)\nopen(p, 'w')\nopen(p, 'rb')") == [1, 2, 3]
+
+
 def test_no_data_set_is_committed():
     large = {str(path.relative_to(ROOT)): path.stat().st_size // 1024 for path in tracked()}
     assert not {name: f"{size} kB" for name, size in large.items() if size > LARGEST_KB}

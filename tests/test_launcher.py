@@ -354,6 +354,15 @@ def test_fault_31_what_a_verb_turned_out_to_need_is_installed_and_it_starts_agai
     assert started == [[launcher.GLASS, "train", "texts"]]
 
 
+def test_fault_25_the_first_start_says_why_it_takes_long(launcher, monkeypatch, capsys):
+    Machine(launcher, monkeypatch)
+    monkeypatch.setattr(launcher, "start", lambda command: 0)
+    launcher.main(["settings"])
+    assert "the first start may take 15 s" in capsys.readouterr().err
+    launcher.main(["settings"])
+    assert capsys.readouterr().err == ""
+
+
 def test_fault_25_the_version_before_anything_is_installed(launcher, capsys):
     import glassformer
 

@@ -114,10 +114,13 @@ def main() -> None:
             raise
         code = 141
     except OSError as error:
-        if error.errno is None or (error.filename is None and error.errno not in FULL):
+        if os.name == "nt" and error.errno == errno.EINVAL and error.filename is None:
+            code = 141  # what Windows says of a closed pipe
+        elif error.errno is None or (error.filename is None and error.errno not in FULL):
             raise
-        what = "the output cannot be written" if error.filename is None else error.filename
-        code = _fail(f"{what}: {error.strerror}; {remedy(error)}, then try again")
+        else:
+            what = "the output cannot be written" if error.filename is None else error.filename
+            code = _fail(f"{what}: {error.strerror}; {remedy(error)}, then try again")
     if code == 141 or not _can_flush():
         terminal.let_go()
     sys.exit(code)

@@ -23,6 +23,9 @@ Count = Annotated[int, typer.Option("--count", "-n", metavar="N", help="Continua
 def generate(folder: RunOrCheckpoint, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
     """Let a trained model write.
 
+    A pipe or a file gets exactly its characters, as UTF-8, with three dashes
+    between two texts. A terminal shows control characters as escapes.
+
     Try: [cyan]./glass generate runs/demo "One morning" -n 3 -s temperature=0.5[/]
     """
     from glassformer.recipes.terminal import write_texts
