@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from glassformer.system.blank_lines import without_blank_runs
+
 
 class Display:
     """Use it as a context, and give it to a Trainer as `watch`."""
@@ -44,9 +46,9 @@ class Display:
                 )
             case "sample":
                 title = f"step {line['step']}: " + (
-                    f"continuing “{escape(line['prompt'])}”" if line["prompt"] else "a story"
+                    f"continuing “{escape(line['prompt'])}”" if line["prompt"] else "a sample"
                 )
-                text = escape(_printable(line["text"]))
+                text = escape(_printable(without_blank_runs(line["text"])))
                 self.console.print(
                     Panel(
                         text, title=title, title_align="left", border_style="cyan", width=min(100, self.console.width)
