@@ -1,7 +1,6 @@
 """Worker processes and the keyboard: Ctrl-C is the parent's, from the first moment of a worker's life."""
 
 import os
-import signal
 import subprocess
 import sys
 
