@@ -13,9 +13,8 @@ from typing import Any
 
 import jinja2
 
-_TROUBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
-)
+from glassformer.system.command import typed
+from glassformer.system.visible import visible
 
 _HOMES = re.compile(r"(?<![\w.~/])(?:/home/[^/\s]+|/Users/[^/\s]+|[A-Za-z]:\\Users\\[^/\\\s]+)(?=[/\\])")
 
@@ -37,19 +36,11 @@ def environment(*folders: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["setting"] = _setting
+    environment.globals["typed"] = typed
     environment.tests["nested"] = _nested
     environment.tests["any"] = lambda values: any(value is not None for value in values)
     environment.filters["readout"] = lambda line: {"steps": line["steps"], "values": line["values"]}
     return environment
-
-
-def visible(text: str) -> str:
-    """The text with invisible characters that can do harm (control, direction, lone surrogates) written as escapes.
-
-    >>> visible("a\\0b")
-    'a\\\\x00b'
-    """
-    return re.sub(_TROUBLE, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def homeless(value: Any) -> Any:
@@ -59,8 +50,8 @@ def homeless(value: Any) -> Any:
     if isinstance(value, dict):
         return {homeless(key): homeless(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        items = [homeless(item) for item in value]
-        return value._make(items) if hasattr(value, "_make") else type(value)(items)
+        made = getattr(value, "_make", type(value))  # a named tuple is made in its own way
+        return made([homeless(item) for item in value])
     if not isinstance(value, str):
         return value
     own = str(Path.home())

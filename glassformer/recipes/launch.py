@@ -38,6 +38,7 @@ from glassformer.recipes.trained_on import says_when_changed, trained_on
 from glassformer.runs import checkpoint
 from glassformer.runs.parts import neighbours, trust
 from glassformer.runs.run import Run, check_free
+from glassformer.system.command import typed
 from glassformer.system.files import write_atomic
 from glassformer.system.lock import locked
 from glassformer.system.machine import git_commit, machine_facts
@@ -188,8 +189,8 @@ def _run_to_resume(folder: Path) -> tuple[Run, Path | None]:
     run = Run.open(folder)
     if "imported" in run.facts():
         raise GlassError(
-            f"{folder} holds imported weights and no training that could go on: `glass generate {folder}` lets it write, "
-            f"and `glass eval {folder} my_book.txt` measures it on a text"
+            f"{folder} holds imported weights and no training that could go on: `{typed('generate', folder)}` lets "
+            f"it write, and `{typed('eval', folder, 'my_book.txt')}` measures it on a text"
         )
     return run, chosen
 
@@ -217,7 +218,7 @@ def _kept(run: Run) -> Iterator[None]:
         newest = checkpoint.newest(run.folder)
         if newest is None:
             raise
-        then = f"go on from step {int(newest.name):,} with `glass resume {run.folder}`"
+        then = f"go on from step {int(newest.name):,} with `{typed('resume', run.folder)}`"
         raise DiskError(error.what, error.remedy, then) from error
 
 

@@ -19,6 +19,7 @@ from glassformer.recipes.build import Say, dataset, is_dataset, stem
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.checkpoint import Checkpoint
 from glassformer.runs.run import Run
+from glassformer.system.command import typed
 from glassformer.tokenizers import TokenizerRecipe
 
 
@@ -36,7 +37,7 @@ def trained_on(run: Run, recipe: Recipe, progress: Progress = lambda *told: None
     except CorpusError as error:
         raise DatasetError(
             f"{place}, and its text cannot be read again ({error}); bring one of them back, or say where the text is with "
-            f"`glass resume {run.folder} corpus.path=PLACE`"
+            f"`{typed('resume', run.folder, 'corpus.path=PLACE')}`"
         ) from None
     if data.index.fingerprint != key:
         raise DatasetError(
@@ -78,7 +79,8 @@ def tokenizer_recipe(recipe: dict[str, Any]) -> type[TokenizerRecipe] | None:
 def _fingerprint(run: Run) -> str:
     if "imported" in run.facts():
         raise DatasetError(
-            f"{run.folder} was imported and has no text of its own; name one, as in `glass eval {run.folder} my_book.txt`"
+            f"{run.folder} was imported and has no text of its own; name one, as in "
+            f"`{typed('eval', run.folder, 'my_book.txt')}`"
         )
     return str(run.fact("dataset", "fingerprint"))
 

@@ -35,6 +35,7 @@ from glassformer.model.wrapped import unwrapped
 from glassformer.runs import optimizer_state, parts
 from glassformer.runs.run import Run, no_run
 from glassformer.system import cache_folder
+from glassformer.system.command import typed
 from glassformer.system.files import sha256, write_atomic
 from glassformer.system.folders import all_or_nothing
 from glassformer.tokenizers import Tokenizer
@@ -224,7 +225,7 @@ def load(path: Path | str) -> Checkpoint:
     path = Path(path).expanduser()
     folder = path if (path / "manifest.json").exists() else newest(path)
     if folder is None and (path / "run.json").exists():
-        raise CheckpointError(f"{path} holds no checkpoint yet; `glass resume {path}` trains it")
+        raise CheckpointError(f"{path} holds no checkpoint yet; `{typed('resume', path)}` trains it")
     if folder is None:
         raise CheckpointError(no_run(path))
     try:

@@ -5,7 +5,7 @@
         part-1a2b3c4d5e6f-my_norm.py    the bytes that were loaded when the run began
 
 A recipe names such a file by its path. When a checkpoint is opened, the file at the path is used if its bytes are those
-that were kept. If it has changed, moved or gone, the kept source is run, and a change is told as a `Note`. Only the file
+that were kept. If it has changed, moved or gone, the kept source is run, and a change is logged as a note. Only the file
 itself is kept, and not what it imports.
 
 To open a checkpoint therefore means to run code that came with it. That code must have run on this machine before, which a
@@ -16,22 +16,20 @@ import ast
 import contextlib
 import hashlib
 import json
-import warnings
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from glassformer.errors import CheckpointError
 from glassformer.system import cache_folder
+from glassformer.system.command import typed
 from glassformer.system.files import write_atomic
 
+log = logging.getLogger(__name__)
 NAME = "parts.json"
 OF_DATA = ("path", "dataset", "vectors", "quality_model", "prompt", "stop", "text_field")
 """Settings whose value is a text or the path of one, and is never run."""
-
-
-class Note(UserWarning):
-    """Something that a person should know; the command line prints it as one sentence."""
 
 
 def keep(folder: Path, sources: Mapping[str, bytes]) -> None:
@@ -107,16 +105,15 @@ def _usable(name: str, file: str | None, folder: Path) -> str:
     if not is_trusted(before):
         source = name if file is None else folder / file
         raise CheckpointError(
-            f"{folder} brings Python code that has never run on this machine: read {source}, and if you trust it, "
-            f"`glass trust {folder}` allows it to run"
+            f"{folder} brings Python code that has never run on this machine: read {source}, and if you trust "
+            f"it, `{typed('trust', folder)}` allows it to run"
         )
     if now == before:
         return name
     if now is not None:
-        warnings.warn(
-            f"{name} has changed since this model was made; the source that was kept with the checkpoint is used ({file})",
-            Note, stacklevel=2,
-        )  # fmt: skip
+        log.warning(
+            "%s has changed since this model was made; the source that was kept with it is used (%s)", name, file
+        )
     return str((folder / str(file)).resolve())
 
 

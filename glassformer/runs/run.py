@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from glassformer.errors import GlassError, SettingError
+from glassformer.system.command import typed
 from glassformer.system.files import cannot_write, write_atomic
 from glassformer.system.lock import Busy, locked
 
@@ -190,14 +191,14 @@ def no_run(folder: Path) -> str:
     """The sentence for something that a person has named as a run and that is none."""
     if folder.is_file():
         return (
-            f"{folder} is a file and no run: `glass train {folder}` trains a model on it; name the folder of that run"
+            f"{folder} is a file and no run: `{typed('train', folder)}` trains a model on it; name the folder of that run"
         )
     if (folder / "index.json").is_file():
-        return f"{folder} is a dataset and no run: `glass train {folder}` trains a model on it"
+        return f"{folder} is a dataset and no run: `{typed('train', folder)}` trains a model on it"
     there = "holds no run (no run.json)" if folder.is_dir() else "does not exist"
     known = sorted(path.parent.as_posix() for path in Path("runs").glob("*/run.json"))
     which = f"there is {', '.join(known[:8])}" + (" and more" if known[8:] else "") if known else "such as runs/demo"
-    return f"{folder} {there}: give the folder of a run, {which}, or train one with `glass train`"
+    return f"{folder} {there}: give the folder of a run, {which}, or train one with `{typed('train')}`"
 
 
 def named_folder(name: str) -> Path:
@@ -238,7 +239,7 @@ def check_free(folder: Path) -> None:
     """Raises SettingError if `folder` already holds a run, or anything else that a run would mix with."""
     if (folder / "run.json").exists():
         raise SettingError(
-            f"{folder} already holds a run; continue it with `glass resume {folder}` or choose another --name"
+            f"{folder} already holds a run; continue it with `{typed('resume', folder)}` or choose another --name"
         )
     if folder.is_file() or (folder.is_dir() and {path.name for path in folder.iterdir()} - {"recipe.json"}):
         there = "is a file" if folder.is_file() else "already has files in it"

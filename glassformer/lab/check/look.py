@@ -15,6 +15,7 @@ from glassformer.lab.check.statistics import Statistics
 from glassformer.recipes.trained_on import place_of, tokenizer_recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
+from glassformer.system.command import typed
 from glassformer.tokenizers import TokenizerRecipe
 
 SEVERITIES = ("error", "warning", "note")
@@ -133,7 +134,7 @@ def _where(folder: Path) -> tuple[Run | None, Path, type[TokenizerRecipe] | None
         return None, folder, None
     if not (folder / "run.json").exists():
         there = "holds neither a dataset (index.json) nor a run (run.json)" if folder.is_dir() else "is not a folder"
-        raise DatasetError(f"{folder} {there}; name a folder below data/ or runs/, or make one with `glass prepare`")
+        raise DatasetError(f"{folder} {there}; name a folder below data/ or runs/, or make one with `{typed('prepare')}`")
     run = Run.open(folder)
     was = Path(str(run.fact("dataset", "folder")))
     dataset = place_of(run) or was
