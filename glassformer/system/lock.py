@@ -229,6 +229,6 @@ def _lives(facts: dict[str, Any]) -> bool:
 def _born(pid: int) -> int | None:
     """When a process began, in ticks since the machine did; None where the system does not say."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return None
