@@ -18,7 +18,7 @@ from glassformer.pages.dataset import SHOWN, sections
 from glassformer.pages.frame import duration, render
 from glassformer.runs.curves import Row, curves, finite, points
 from glassformer.runs.run import Run
-from glassformer.system.command import typed
+from glassformer.system.command import on_a_page
 from glassformer.system.files import write_atomic
 
 MOST_SAMPLES = 8  # on a timeline, and of stories at the end
@@ -195,9 +195,9 @@ def _parts(facts: Row) -> list[Row]:
 
 
 def _command(facts: Row) -> str:
-    """The commands that make this run again, as its reader can type them."""
+    """The commands that make this run again, as a page writes them."""
     commit, argv = facts.get("git"), facts.get("argv")
-    command = typed(*argv) if isinstance(argv, list) else facts.get("command")
+    command = on_a_page(*argv) if isinstance(argv, list) else facts.get("command")
     return "\n".join(line for line in (commit and f"git checkout {commit}", command) if line)
 
 

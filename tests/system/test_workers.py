@@ -20,8 +20,7 @@ def test_fault_25_a_worker_that_still_starts_does_not_answer_ctrl_c():
 
 @pytest.mark.skipif(os.name == "nt", reason="signal masks of POSIX")
 def test_ctrl_c_in_that_moment_is_not_lost():
-    with pytest.raises(KeyboardInterrupt):
-        with workers._deaf_to_ctrl_c():
-            os.kill(os.getpid(), signal.SIGINT)
-            began = True
+    with pytest.raises(KeyboardInterrupt), workers._deaf_to_ctrl_c():
+        os.kill(os.getpid(), signal.SIGINT)
+        began = True
     assert began
