@@ -7,6 +7,7 @@ from typing import Any
 
 from glassformer.config import Config
 from glassformer.errors import GlassError, SettingError
+from glassformer.system.command import typed
 
 
 def own_files(config: Config) -> list[str]:
@@ -48,5 +49,5 @@ def blaming(config: Config) -> Iterator[None]:
             raise
         raise SettingError(
             f"a model with {' and '.join(files)} cannot take a step: {words_of(error, files)}; "
-            f"glass check-variant {files[0]} shows what is wrong with it"
+            f"{typed('check-variant', files[0])} shows what is wrong with it"
         ) from error

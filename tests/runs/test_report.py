@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from glassformer.errors import GlassError
 from glassformer.pages.chart import Axis, Line, Point, chart, drawable, thin
-from glassformer.pages.frame import visible
 from glassformer.runs.report import write_report
 from glassformer.runs.run import Run
+from glassformer.system.visible import visible
 
 from ..page import Page
 

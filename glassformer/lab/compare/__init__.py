@@ -19,9 +19,8 @@ import torch
 
 from glassformer.data.prepare import Progress
 from glassformer.data.shards import Dataset
-from glassformer.errors import SettingError
+from glassformer.errors import SettingError, Stopped
 from glassformer.lab.compare import budget, measure
-from glassformer.lab.compare.budget import Stopped
 from glassformer.lab.compare.design import GRID, Design, Entry, Question
 from glassformer.lab.compare.measure import Measured
 from glassformer.lab.compare.statistics import Difference, holm, paired, verdict
@@ -189,7 +188,7 @@ class Session:
             recipe, self.data(recipe), folder, say=self.say, progress=self.progress, watching=budget.unwatched, argv=words
         )
         if outcome == "interrupted":
-            raise Stopped
+            raise Stopped(budget.STOPPED)
         if outcome == "done":
             self.say(f"{name}: {Run.open(folder).metrics('eval')[-1]['bpb']:.4f} bits per byte")
 
