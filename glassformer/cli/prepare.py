@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from glassformer.cli.arguments import RecipeName, Settings, Source, Workers
-from glassformer.cli.terminal import console, progress_bars
+from glassformer.cli.terminal import console, progress_bars, suggest, typed
 
 
 def prepare(
@@ -33,8 +33,14 @@ def prepare(
     from glassformer.recipes.words import recipe_of
 
     chosen = recipe_of(recipe, source, settings)
+    words = [*([source] if source else []), *(settings or []), *(["--recipe", recipe] if recipe != "mini" else [])]
     if explain:
-        return explain_documents(chosen.corpus, chosen.data.clean, console())
+        explain_documents(chosen.corpus, chosen.data.clean, console())
+        return suggest((typed("prepare", *words), "write the dataset"))
     with progress_bars() as progress:
         data = dataset(chosen, progress, fresh, workers)
     describe(data, console())
+    suggest(
+        (typed("train", *words), "train a model on it"),
+        (typed("data", "check", data.folder), "look for leaks, repetitions and damage"),
+    )

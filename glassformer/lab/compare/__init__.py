@@ -94,6 +94,17 @@ def judge(results: list[Result]) -> None:
         result.verdict = verdict(result.entry.label, found, counts, len(tested))
 
 
+def best_run(folder: Path, design: Design, results: list[Result]) -> Path | None:
+    """The run that needs the fewest bits per byte; None if all diverged."""
+    ended = [
+        (run.bpb, folder / f"{result.entry.name}-{seed}")
+        for result in results
+        for seed, run in zip(design.seeds, result.runs)
+        if run.bpb is not None
+    ]
+    return min(ended)[1] if ended else None
+
+
 class Session:
     """A comparison while it runs: what was asked, where its runs are, and the datasets opened so far."""
 
