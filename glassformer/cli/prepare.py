@@ -6,12 +6,13 @@ import typer
 
 from glassformer.cli.arguments import RecipeName, Settings, Source, Workers
 from glassformer.cli.terminal import console, progress_bars
+from glassformer.cli.train import DEFAULT
 
 
 def prepare(
     source: Source = None,
     settings: Settings = None,
-    recipe: RecipeName = "mini",
+    recipe: RecipeName = DEFAULT,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over, even if the dataset is there or half made.")
     ] = False,
@@ -29,10 +30,13 @@ def prepare(
     """
     from glassformer.data.clean.terminal import explain_documents
     from glassformer.data.terminal import describe
+    from glassformer.recipes import sizes
     from glassformer.recipes.build import dataset
-    from glassformer.recipes.words import recipe_of
+    from glassformer.recipes.words import recipe_of, split
 
     chosen = recipe_of(recipe, source, settings)
+    if recipe == DEFAULT:  # the same text is then ready for `glass train`
+        chosen = sizes.with_vocabulary(chosen, sizes.told(split(source, settings)[1]))
     if explain:
         return explain_documents(chosen.corpus, chosen.data.clean, console())
     with progress_bars() as progress:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from glassformer.lab.evaluate import Evaluation, judge
+from glassformer.runs import checkpoint
 
 COLUMNS = {
     "bpb": "bits per byte", "understood": "sentences understood", "consistent": "claims consistent",
@@ -19,6 +20,8 @@ def show_evaluation(folder: Path, n_stories: int, console: Console) -> Evaluatio
     """Evaluate the run in `folder` and print what was found. Raises GlassError."""
     with console.status("") as status:
         found = judge(folder, n_stories, status.update)
+    if note := checkpoint.used(folder):
+        console.print(note, markup=False)
     console.print(_table(found.rows))
     for note in found.notes:
         console.print(note)
