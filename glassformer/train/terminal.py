@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from glassformer.system.blank_lines import without_blank_runs
 from glassformer.system.visible import visible
 
 WIDE = 80
@@ -69,9 +70,9 @@ class Display:
                 )
             case "sample":
                 title = f"step {line['step']}: " + (
-                    f"continuing “{escape(line['prompt'])}”" if line["prompt"] else "a story"
+                    f"continuing “{escape(line['prompt'])}”" if line["prompt"] else "a sample"
                 )
-                text = escape(visible(line["text"]))
+                text = escape(visible(without_blank_runs(line["text"])))
                 self.console.print(
                     Panel(
                         text, title=title, title_align="left", border_style="cyan", width=min(100, self.console.width)
