@@ -35,7 +35,7 @@ def test_fault_20_a_smaller_text_gets_a_smaller_vocabulary_and_model(tmp_path, m
         chosen, sentence = fitted(recipe, data, set())
         model, train = chosen.model, chosen.train
         read = train.steps * train.batch_size * model.context_length / len(data.train)
-        found.append((chosen.tokenizer.vocab_size, model.n_layer, model.n_layer * model.n_embd**2))
+        found.append((data.tokenizer.vocab_size, model.n_layer, model.n_layer * model.n_embd**2))
         assert 8 < read < 40 and train.patience and train.eval_every == 0.04
         assert "kB of training text" in sentence and f"{model.n_layer} layers {model.n_embd} wide" in sentence
         assert f"{train.steps:,} steps, fewer if {train.patience} evaluations in a row" in sentence

@@ -123,7 +123,7 @@ def test_a_finished_run_is_extended_from_its_newest_checkpoint_and_resumes_so(ri
     assert set(found) == set(range(1, 21)) and found[8] < 0.2 * peak
     assert found[9] < found[10] < found[11] < found[12] > found[13] > found[20] and found[20] < 0.1 * peak
     assert found[12] == pytest.approx(peak * rising.train.schedule.factor(11, 20))
-    assert resume(tmp_path / "whole") == "done" and checkpoint.newest(tmp_path / "whole").name == "00000020"
+    assert resume(tmp_path / "whole") == "done" and kept(tmp_path / "whole")[-1] == 20
 
     def kill(line):
         if line["kind"] == "train" and line["step"] == 14:
@@ -154,7 +154,7 @@ def test_a_run_that_has_stopped_early_goes_on_when_it_is_extended(rising, data, 
     held_out(FALLS_AND_RISES)
     assert run(rising.override("train.patience=3"), data, tmp_path / "run") == "done"
     assert lengthen(tmp_path / "run", steps=12)[0] == "done"
-    assert checkpoint.newest(tmp_path / "run").name == "00000008"  # three more evaluations that were not lower
+    assert kept(tmp_path / "run")[-1] == 8  # three more evaluations that were not lower
 
 
 def test_extending_for_minutes_has_a_budget_from_here_on(rising, data, tmp_path, held_out):
