@@ -6,12 +6,13 @@ import typer
 
 from glassformer.cli.arguments import RecipeName, Settings, Source, Workers
 from glassformer.cli.terminal import console, progress_bars, suggest, typed
+from glassformer.cli.train import DEFAULT
 
 
 def prepare(
     source: Source = None,
     settings: Settings = None,
-    recipe: RecipeName = "mini",
+    recipe: RecipeName = DEFAULT,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over, even if the dataset is there or half made.")
     ] = False,
@@ -29,11 +30,14 @@ def prepare(
     """
     from glassformer.data.clean.terminal import explain_documents
     from glassformer.data.terminal import describe
+    from glassformer.recipes import sizes
     from glassformer.recipes.build import dataset
-    from glassformer.recipes.words import recipe_of
+    from glassformer.recipes.words import recipe_of, split
 
     chosen = recipe_of(recipe, source, settings)
-    words = [*([source] if source else []), *(settings or []), *(["--recipe", recipe] if recipe != "mini" else [])]
+    words = [*([source] if source else []), *(settings or []), *(["--recipe", recipe] if recipe != DEFAULT else [])]
+    if recipe == DEFAULT:  # the same text is then ready for `glass train`
+        chosen = sizes.with_vocabulary(chosen, sizes.told(split(source, settings)[1]))
     if explain:
         explain_documents(chosen.corpus, chosen.data.clean, console())
         return suggest((typed("prepare", *words), "write the dataset"))

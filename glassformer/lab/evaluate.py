@@ -62,12 +62,12 @@ class Evaluation:
 def judge(
     folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doing: None, most_tokens: int = MOST_TOKENS
 ) -> Evaluation:  # fmt: skip
-    """Measure the newest checkpoint of a run; logs a `score` line for each writer and rewrites the report.
+    """Measure the best checkpoint of a run; logs a `score` line for each writer and rewrites the report.
 
     `tell` is called with what is being done. Each model predicts at most `most_tokens` held-out tokens. Raises GlassError.
     """
     begun = time.perf_counter()
-    run, saved = Run.open(folder), checkpoint.load(folder)
+    run, saved = Run.open(folder), checkpoint.load(folder, checkpoint.best)
     recipe, data = Recipe.parse(saved.recipe), Dataset.open(run.facts()["dataset"]["folder"])
     device = device_of("auto")
     model = saved.model(device=device)

@@ -137,7 +137,7 @@ def test_fault_24_eval_ends_with_what_to_do_next(run, glass, monkeypatch):
     code, out, _ = glass("eval", run, "--stories", "2")
     flat = " ".join(out.split())
     assert code == 0 and "times as many bits" in flat and "nats per name" in flat and "95 % interval" in flat
-    assert "no. 1 of 2" in flat and "Next:" in out and f"report {run}" in out
+    assert "no. 1 of 2" in flat and "Next:" in out and f"report {run}" in out and f"extend {run} --minutes 10" in out
     page = (run / "report.html").read_text()
     assert "times as many as a 5-gram" in page and "already said" in page and "wholly" not in page
 
