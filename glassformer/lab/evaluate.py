@@ -69,7 +69,9 @@ def judge(folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doi
         rows[f"{k}-gram"]["bpb"] = bpb
     openings = stories.openings(recipe, data, n_stories)
     if isinstance(recipe.corpus, Village) and not openings:
-        notes.append("There is no story score: the openings of the held-out stories are longer than model.context_length.")
+        notes.append(
+            "There is no story score: the openings of the held-out stories are longer than model.context_length."
+        )
     if openings:
         tell(f"writing and checking {n_stories} stories each")
         copies = Copies(document.text for document in recipe.corpus.documents() if document.split == "train")

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
+from glassformer.lab.contracts.promises import PROMISES, check, ids, learning
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from glassformer.lab.contracts.promises import PROMISES, check, ids, learning
 
 from .combinations import CHOICES, Combination, config, label, model, pairs
 
@@ -64,6 +63,7 @@ def test_the_combinations_are_what_they_claim():
 def test_a_state_that_is_lost_after_the_prompt_is_found(monkeypatch, mixer):
     """The state and the tail of the convolution are zeros after the first call."""
     from glassformer.lab.contracts.promises import decode_equals_forward
+
     from glassformer.model.cache import StateCache
 
     honest = StateCache.store
@@ -81,6 +81,7 @@ def test_a_state_that_is_lost_after_the_prompt_is_found(monkeypatch, mixer):
 def test_a_key_that_is_forgotten_later_is_found(monkeypatch, mixer):
     """The value of the first token is lost once three tokens have been read."""
     from glassformer.lab.contracts.promises import decode_equals_forward
+
     from glassformer.model.cache import KVCache
 
     honest = KVCache.append

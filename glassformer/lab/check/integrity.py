@@ -144,7 +144,9 @@ def _shard(path: Path, index: Index, shard: Shard, position: int, starts: np.nda
         outside = np.flatnonzero(block >= index.vocab_size) + first
         wrong += len(outside)
         for place in outside[: MOST_PLACES - len(places)].tolist():
-            document = "" if starts is None else f", document {np.searchsorted(starts, position + place, 'right') - 1:,}"
+            document = (
+                "" if starts is None else f", document {np.searchsorted(starts, position + place, 'right') - 1:,}"
+            )
             places.append(Place(f"position {place:,} of the file{document}: id {ids[place]:,}"))
     found = []
     if digest.hexdigest() != shard.sha256:

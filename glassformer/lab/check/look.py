@@ -106,7 +106,9 @@ def _limits(checked: Checked, looked: Looked) -> list[str]:
     text = len(looked.data.validation) - looked.data.validation.index.documents
     if looked.overlap.compared < text:
         short = f"; documents of less than {checked.config.n} tokens only as a whole"
-        lines.append(f"leaks: {looked.overlap.compared:,} of {text:,} validation tokens were compared with train{short}")
+        lines.append(
+            f"leaks: {looked.overlap.compared:,} of {text:,} validation tokens were compared with train{short}"
+        )
     for name, split in looked.repeats.items():
         documents = checked.index.train.documents if name == "train" else checked.index.validation.documents
         if split.kept > 1:

@@ -101,7 +101,9 @@ def _joined(firsts: np.ndarray, times: np.ndarray, n: int, kept: int) -> list[tu
     order = np.argsort(firsts)
     cuts = np.flatnonzero(np.diff(firsts[order]) > (1 if kept == 1 else n)) + 1
     groups = np.split(order, cuts) if len(order) else []
-    return [(int(firsts[group[0]]), int(firsts[group[-1]]) + n, int(group[np.argmax(times[group])])) for group in groups]
+    return [
+        (int(firsts[group[0]]), int(firsts[group[-1]]) + n, int(group[np.argmax(times[group])])) for group in groups
+    ]
 
 
 def _confirmed(split: DatasetSplit, start: int, stop: int, positions: np.ndarray, n: int) -> Span:
@@ -112,7 +114,9 @@ def _confirmed(split: DatasetSplit, start: int, stop: int, positions: np.ndarray
     return Span(start, stop, times, len(np.unique(document_of(split, same))))
 
 
-def near_documents(data: Dataset, split: DatasetSplit, equal: list[np.ndarray], config: CheckConfig) -> tuple[list, int]:
+def near_documents(
+    data: Dataset, split: DatasetSplit, equal: list[np.ndarray], config: CheckConfig
+) -> tuple[list, int]:
     """(pairs (document, the earlier one that it nearly repeats), how many documents were compared). Of many documents,
     an even selection is compared; of `equal` groups, only the first."""
     bounds = split.documents

@@ -123,7 +123,9 @@ class Session:
             first = first or cost
             times = (seconds, own_seconds) if seconds and own_seconds else None
             count = budget.equal_steps(self.question.budget, steps, first, cost, times)
-            trained = combined(self.base, self.question, settings, precision, count).override(f"train.precision={chosen}")
+            trained = combined(self.base, self.question, settings, precision, count).override(
+                f"train.precision={chosen}"
+            )
             design.entries.append(
                 Entry(name, label, difference(self.base, trained), contents(trained), count, count * cost.tokens_per_step,
                       cost.parameters, count * cost.flops_per_step, cost.memory, own_seconds if timed else None)
@@ -176,7 +178,13 @@ class Session:
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         outcome = launch.train_or_resume(
-            recipe, self.data(recipe), folder, say=self.say, progress=self.progress, watching=budget.unwatched, argv=words
+            recipe,
+            self.data(recipe),
+            folder,
+            say=self.say,
+            progress=self.progress,
+            watching=budget.unwatched,
+            argv=words,
         )
         if outcome == "interrupted":
             raise Stopped

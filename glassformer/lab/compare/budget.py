@@ -1,8 +1,8 @@
 """Equal budgets: how many steps each model gets.
 
-    steps    tokens of the baseline's run / tokens in a step of this model
-    flops    FLOPs of the baseline's run / FLOPs in a step, the optimizer's included (counted as `glass plan` does)
-    time     seconds of the baseline's run / seconds of a step, the optimizer included (measured on this machine)
+steps    tokens of the baseline's run / tokens in a step of this model
+flops    FLOPs of the baseline's run / FLOPs in a step, the optimizer's included (counted as `glass plan` does)
+time     seconds of the baseline's run / seconds of a step, the optimizer included (measured on this machine)
 """
 
 import statistics
@@ -46,7 +46,9 @@ def cost(recipe: Recipe, data: Dataset, precision: str) -> Cost:
     recipe = sized(recipe, data)
     traces = traced(recipe, precision, may_compute=True)
     tokens = recipe.train.batch_size * recipe.model.context_length
-    flops = grown(traces, recipe, lambda t: t.flops / t.tokens) * tokens + grown(traces, recipe, lambda t: t.update_flops)
+    flops = grown(traces, recipe, lambda t: t.flops / t.tokens) * tokens + grown(
+        traces, recipe, lambda t: t.update_flops
+    )
     return Cost(sum(parameters_by_part(recipe.model).values()), tokens, flops, peak(traces, recipe))
 
 

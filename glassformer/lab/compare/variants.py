@@ -38,13 +38,15 @@ def variants(base: Recipe, against: tuple[str, ...]) -> list[tuple[str, str, lis
         try:
             settings = shlex.split(text)
         except ValueError as error:
-            raise SettingError(f"--against \"{text}\" cannot be read ({error}); close the quotation") from None
+            raise SettingError(f'--against "{text}" cannot be read ({error}); close the quotation') from None
         changed = base.override(*settings)
         if not settings or changed == base:
             raise SettingError(f"--against '{text}' changes nothing of the recipe; give a setting with another value")
         for other, recipe in before:
             if recipe == changed:
-                raise SettingError(f"--against '{other}' and --against '{text}' are the same model; leave one of them out")
+                raise SettingError(
+                    f"--against '{other}' and --against '{text}' are the same model; leave one of them out"
+                )
         before.append((text, changed))
         _refuse_unequal_terms(base, changed, text)
         name = _slug(settings)

@@ -176,14 +176,18 @@ def test_a_variant_that_diverged_is_said_to_have():
 
 def test_a_learning_rate_that_explodes_ends_that_run_only():
     said: list[str] = []
-    question = replace(QUESTION, against=("train.learning_rate=1e30 train.grad_clip=1e30 train.optimizer=adamw",), seeds=2)
+    question = replace(
+        QUESTION, against=("train.learning_rate=1e30 train.grad_clip=1e30 train.optimizer=adamw",), seeds=2
+    )
     _, (_, wild) = ask(question, "wild", said)
     assert "diverged at" in wild.verdict
     assert any("stopped before the weights were touched" in line for line in said)
 
 
 def test_a_resumed_run_that_diverges_ends_that_run_only(monkeypatch):
-    question = replace(QUESTION, against=("train.learning_rate=1e30 train.grad_clip=1e30 train.optimizer=adamw",), seeds=1)
+    question = replace(
+        QUESTION, against=("train.learning_rate=1e30 train.grad_clip=1e30 train.optimizer=adamw",), seeds=1
+    )
     real = launch._train
     monkeypatch.setattr(launch, "_train", lambda *given: "interrupted")  # killed as it began
     with pytest.raises(compare.Stopped):

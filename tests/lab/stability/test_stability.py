@@ -159,8 +159,12 @@ def test_the_reading_says_what_the_numbers_say():
     said = "\n".join(reading(found))
     assert "pre-norm without warmup trains at 2, 6, 12 layers." in said
     assert "post-norm without warmup trains at 2, 6 layers, not at 12 (stuck)." in said
-    assert "post-norm, 2 layers: largest in the last blocks" in said and "pre-norm, 2 layers: largest in the first" in said
-    assert "Warmup, 12 layers, post-norm: changes the loss by -2.48 nats (98 % interval -2.52 to -2.44, 3 seeds)." in said
+    assert (
+        "post-norm, 2 layers: largest in the last blocks" in said and "pre-norm, 2 layers: largest in the first" in said
+    )
+    assert (
+        "Warmup, 12 layers, post-norm: changes the loss by -2.48 nats (98 % interval -2.52 to -2.44, 3 seeds)." in said
+    )
     assert "Warmup, 12 layers, pre-norm: no difference shown (98 % interval -0.02 to +0.06, 3 seeds)." in said
     assert "flat stuck (5.51), gpt2 trains (3.01)" in said
     assert "At 12 layers post-norm needs warmup: with each of 3 seeds" in verdict(found)
