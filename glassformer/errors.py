@@ -4,6 +4,8 @@ The command line prints the sentence and exits with code 2; nothing else is caug
 traceback. A mistake that only a programmer can make is an `assert`, never one of these.
 """
 
+import errno
+
 
 class GlassError(Exception):
     """Base of every error whose cause is input: a setting, a file, a folder, a machine."""
@@ -27,3 +29,15 @@ class DatasetError(GlassError):
 
 class CheckpointError(GlassError):
     """A checkpoint that is missing, damaged, or made for another model."""
+
+
+def remedy(error: OSError) -> str:
+    """What a person can do where the system has refused to open or write a file."""
+    remedies = {
+        (errno.ENAMETOOLONG,): "choose a shorter name",
+        (errno.ENOSPC, errno.EDQUOT): "free space there",
+        (errno.EACCES, errno.EPERM, errno.EROFS): "change its permissions, or choose another place",
+    }
+    return next(
+        (text for numbers, text in remedies.items() if error.errno in numbers), "check the path and the disk it is on"
+    )

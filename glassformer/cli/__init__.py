@@ -62,7 +62,7 @@ app.command(rich_help_panel=DEVELOP, context_settings=test.PASS_ON)(test.test)
 def main() -> None:
     """Run the command line. An error that a user can cause is one sentence on stderr, with exit code 2."""
     from glassformer.cli.terminal import typed
-    from glassformer.errors import GlassError
+    from glassformer.errors import GlassError, remedy
 
     try:
         app(prog_name=typed())
@@ -71,7 +71,7 @@ def main() -> None:
     except OSError as error:
         if error.errno is None or error.filename is None:
             raise
-        _fail(f"{error.filename}: {error.strerror}; free space or check the path and its permissions, then try again")
+        _fail(f"{error.filename}: {error.strerror}; {remedy(error)}, then try again")
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)

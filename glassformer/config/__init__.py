@@ -53,6 +53,7 @@ class Config(BaseModel):
             for key in value:
                 if key not in cls.model_fields:
                     raise _unknown(str(key), list(cls.model_fields))
+            return {key: _listed(cls.model_fields[key].annotation, item) for key, item in value.items()}
         return value
 
     @classmethod
@@ -242,6 +243,13 @@ def _sentence(error: ValidationError) -> str:
     message = message[:1].lower() + message[1:].partition(", unable")[0].partition(", got")[0]
     got = "" if first["type"] in ("value_error", "missing") else f", got {json.dumps(first['input'], default=str)}"
     return f"{path + ': ' if path else ''}{message}{got} (see `glass settings`)"
+
+
+def _listed(annotation: Any, value: Any) -> Any:
+    """The value, in a list of one if it is a single text or number for a setting that is a list of such."""
+    element = get_args(annotation)[0] if get_origin(annotation) is tuple else None
+    single = element in (str, int, float) or get_origin(element) in (Annotated, Literal)
+    return [value] if single and isinstance(value, str | int | float) else value
 
 
 def _assignment(text: str) -> tuple[list[str], Any]:

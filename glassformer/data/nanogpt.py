@@ -24,8 +24,6 @@ from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
 
 FILES = {"train": "train.bin", "validation": "val.bin"}
 OURS = (*FILES.values(), "meta.json", "tokenizer.json")
-LONGEST = 1 << 22
-"""Documents are cut after this many ids without an `<|endoftext|>`."""
 _CHUNK = 1 << 20
 
 
@@ -111,7 +109,7 @@ def _read(ids: np.ndarray, path: Path, name: str, tokenizer: Tokenizer, folder: 
     n_bytes = np.array([len(piece) for piece in tokenizer.token_bytes])  # (V,)
     n_documents = 0
     for document in _documents(_checked(ids, path, tokenizer), ids, end):
-        writer.append(document, int(n_bytes[document].sum()))
+        writer.append(document, sum(int(n_bytes[piece].sum()) for piece in _pieces(document)))
         n_documents += 1
     if not n_documents:
         raise DatasetError(f"{path} holds no text, only separators; write it again, or give another folder")
@@ -120,31 +118,37 @@ def _read(ids: np.ndarray, path: Path, name: str, tokenizer: Tokenizer, folder: 
 
 def _checked(ids: np.ndarray, path: Path, tokenizer: Tokenizer) -> Iterator[np.ndarray]:
     """The ids in chunks. Raises DatasetError at an id that the tokenizer does not have."""
+    known = np.zeros(1 << 16, bool)
+    known[: tokenizer.vocab_size] = True
+    for first, last in tokenizer.absent:
+        known[first : last + 1] = False
     for start in range(0, len(ids), _CHUNK):
         chunk = ids[start : start + _CHUNK]
-        if chunk.max() >= tokenizer.vocab_size:
-            at = int(np.argmax(chunk >= tokenizer.vocab_size))
+        if not known[chunk].all():
+            at = int(np.argmin(known[chunk]))
             raise DatasetError(
-                f"{path}: id {chunk[at]} (at place {start + at:,}) is outside the tokenizer's vocabulary of "
+                f"{path}: id {chunk[at]} (at place {start + at:,}) belongs to no token of the tokenizer's vocabulary of "
                 f"{tokenizer.vocab_size:,}; give the tokenizer that the file was made with (--tokenizer)"
             )
         yield chunk
 
 
 def _documents(chunks: Iterator[np.ndarray], ids: np.ndarray, end_of_text: int) -> Iterator[np.ndarray]:
-    """The ids between two separators, unless there are none; long documents in pieces."""
+    """The ids between two separators, unless there are none."""
     begin = done = 0
     for chunk in chunks:
         for end in (np.flatnonzero(chunk == end_of_text) + done).tolist():
-            yield from _pieces(ids[begin:end])
+            if begin < end:
+                yield ids[begin:end]
             begin = end + 1
         done += len(chunk)
-    yield from _pieces(ids[begin:])
+    if begin < len(ids):
+        yield ids[begin:]
 
 
 def _pieces(document: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(document), LONGEST):
-        yield document[start : start + LONGEST]
+    for start in range(0, len(document), _CHUNK):
+        yield document[start : start + _CHUNK]
 
 
 def _map(path: Path) -> np.ndarray:

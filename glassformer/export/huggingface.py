@@ -1,4 +1,4 @@
-"""Hugging Face: import of a folder in GPT-2's layout. Every weight is copied exactly.
+"""Hugging Face: import of a folder in GPT-2's layout. Every weight of a token is copied exactly.
 
     wte, wpe                 the embeddings of tokens and positions
     h.i.ln_1, attn, ln_2     block i: norm, attention with q, k and v in one matrix, norm
@@ -58,8 +58,8 @@ def import_gpt2(folder: Path, run: Path) -> Path:
 def read_gpt2(folder: Path) -> tuple[GPTConfig, dict[str, Tensor], Tokenizer]:
     """(config, weights under our names in float32, tokenizer) of a folder that `save_pretrained` wrote.
 
-    The config has dropout 0, since dropout belongs to training and not to the weights. Raises CheckpointError,
-    TokenizerError.
+    The config has dropout 0, since dropout belongs to training and not to the weights. Rows of the vocabulary behind the
+    last token, with which a table is padded to a round size, are left out. Raises CheckpointError, TokenizerError.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -71,7 +71,12 @@ def read_gpt2(folder: Path) -> tuple[GPTConfig, dict[str, Tensor], Tokenizer]:
             f"{folder} has a tokenizer of {tokenizer.vocab_size} ids and a model of {config.vocab_size}; "
             "put the tokenizer's files that belong to the model there"
         )
-    return config, read_weights(folder, config), tokenizer
+    weights = read_weights(folder, config)
+    V = tokenizer.vocab_size
+    for name in ("embed.weight", "head.lm_head.weight"):
+        if name in weights:
+            weights[name] = weights[name][:V].contiguous()
+    return config.override(f"vocab_size={V}", f"absent={[list(ids) for ids in tokenizer.absent]}"), weights, tokenizer
 
 
 def read_config(path: Path) -> GPTConfig:

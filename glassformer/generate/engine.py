@@ -33,7 +33,7 @@ from torch import Tensor
 
 from glassformer.errors import GlassError
 from glassformer.generate.sampling import SamplingConfig, choose, pipeline
-from glassformer.model.gpt import GPT
+from glassformer.model.gpt import GPT, GPTConfig
 
 
 class Token(NamedTuple):
@@ -114,7 +114,7 @@ class Engine:
         the model does not know.
         """
         number, V = self.n_added, self.model.config.vocab_size
-        _check(prompt, number, V, self.length)
+        _check(prompt, number, self.model.config, self.length)
         seen = None
         if config.needs_seen:
             # An end id opens every document, which is no reason to avoid it.
@@ -245,16 +245,17 @@ def evaluation(model: GPT) -> Iterator[None]:
             model.train()
 
 
-def _check(prompt: Sequence[int], number: int, V: int, longest: int) -> None:
+def _check(prompt: Sequence[int], number: int, config: GPTConfig, longest: int) -> None:
     if not prompt:
         raise GlassError(f"prompt {number} is empty: give it at least the id that starts a document (end_of_text)")
     if len(prompt) > longest:
         raise GlassError(
             f"prompt {number} has {len(prompt)} tokens and at most {longest} can be read at once: keep its last {longest}"
         )
-    unknown = next((id for id in prompt if not 0 <= id < V), None)
-    if unknown is not None:
-        raise GlassError(
-            f"prompt {number} has the id {unknown} and this model knows ids below {V}: encode it with the tokenizer "
-            "that was saved with the model"
-        )
+    V, absent = config.vocab_size, config.absent
+    for id in prompt:
+        if not 0 <= id < V or any(first <= id <= last for first, last in absent):
+            why = f"this model knows ids below {V}" if not 0 <= id < V else "no token has it"
+            raise GlassError(
+                f"prompt {number} has the id {id} and {why}: encode it with the tokenizer that was saved with the model"
+            )

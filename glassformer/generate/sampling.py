@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor
 
 from glassformer.config import Config, slot
@@ -37,7 +37,7 @@ class SamplingConfig(Config):
     """Choose among the fewest tokens that together have this probability; 1 means all."""
     min_p: float = Field(default=0.0, ge=0, le=1)
     """Choose among tokens whose probability is at least this fraction of the most likely token's; 0 means all."""
-    repetition_penalty: PositiveFloat = 1.0
+    repetition_penalty: float = Field(default=1.0, ge=1e-9, le=1e9)
     """Values above 1 make tokens that are already in the text less likely; 1 changes nothing, 1.1 to 1.3 is usual."""
     processor: Processor = slot("none")
     """What else is done to the scores, after the repetition penalty and before the temperature."""
@@ -118,9 +118,11 @@ def temperature(z: Tensor, t: float) -> Tensor:
     """Sharpen (t < 1) or flatten (t > 1) the distribution (Ackley et al., 1985): p_i ~ exp(z_i / t).
 
     logits (B, V) -> (B, V), shifted to a maximum of 0 so that no t > 0 overflows. Probabilities [2/3, 1/3] become
-    [4/5, 1/5] at t = 1/2, since each p becomes p^(1/t) before they are normalised.
+    [4/5, 1/5] at t = 1/2, since each p becomes p^(1/t) before they are normalised. A t that the type of the logits cannot
+    hold counts as the nearest that it can.
     """
-    return (z - z.amax(-1, keepdim=True)) / t
+    numbers = torch.finfo(z.dtype)
+    return (z - z.amax(-1, keepdim=True)) / min(max(t, numbers.tiny), numbers.max)
 
 
 def top_k(z: Tensor, k: int) -> Tensor:

@@ -172,10 +172,18 @@ class GPT(nn.Module):
         return self.final_norm(x), auxiliary
 
     def logits(self, x: Tensor) -> Tensor:
-        """x (..., C) -> (..., V)."""
+        """x (..., C) -> (..., V). The score of an id that no token has is -inf."""
         scale, cap = self.config.init.logit_scale(self.config), self.config.logit_softcap
         z = self.head(x if scale == 1 else x * scale, self.embedding)
-        return z if cap is None else self.kernels.softcap(z, cap)
+        z = z if cap is None else self.kernels.softcap(z, cap)
+        return z.masked_fill(self._absent(z), -torch.inf) if self.config.absent else z
+
+    def _absent(self, z: Tensor) -> Tensor:
+        """(V,) booleans: the ids that no token has."""
+        absent = torch.zeros(z.shape[-1], dtype=torch.bool, device=z.device)
+        for first, last in self.config.absent:
+            absent[first : last + 1] = True
+        return absent
 
     @property
     def embedding(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import NonNegativeFloat, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from glassformer.config import Config
 
@@ -12,6 +12,8 @@ class Shapes(Config):
 
     vocab_size: PositiveInt = 256
     """V, the number of tokens. Set from the tokenizer when a recipe is trained."""
+    absent: tuple[tuple[NonNegativeInt, NonNegativeInt], ...] = ()
+    """The ids that no token has, as ranges [first, last]; none of them is ever chosen. Set from the tokenizer."""
     context_length: PositiveInt = 256
     """The longest sequence the model is trained on and can be asked to read, in tokens."""
     n_layer: PositiveInt = 4
@@ -38,6 +40,13 @@ class Shapes(Config):
     def key_heads(self) -> int:
         """G with its default filled in."""
         return self.n_kv_head or self.n_head
+
+    @model_validator(mode="after")
+    def _some_id_has_a_token(self) -> Self:
+        inside = all(first <= last < self.vocab_size for first, last in self.absent)
+        if not inside or sum(last - first + 1 for first, last in self.absent) >= self.vocab_size:
+            raise ValueError(f"absent={self.absent} must be ranges of some ids below vocab_size={self.vocab_size}")
+        return self
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:

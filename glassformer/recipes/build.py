@@ -1,12 +1,16 @@
 """From a recipe to the things that it names: its dataset, model, batches, kernels and device."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 
 from glassformer import kernels
+from glassformer.config import variants
+from glassformer.corpora import Corpus
 from glassformer.corpora.files import Files
 from glassformer.data.batches import Batches
 from glassformer.data.curriculum import lengthening
@@ -18,6 +22,7 @@ from glassformer.kernels import flex
 from glassformer.model.gpt import GPT
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.checkpoint import Checkpoint
+from glassformer.tokenizers import TokenizerRecipe
 from glassformer.train.loss import Loss
 from glassformer.train.vectors import start_from_vectors
 
@@ -63,8 +68,14 @@ def build_model(recipe: Recipe, maths: kernels.Kernels | None = None, saved: Che
 
 
 def sized(recipe: Recipe, data: Dataset) -> Recipe:
-    """The recipe with the vocabulary of its dataset's tokenizer."""
-    return recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}")
+    """The recipe with the vocabulary of its dataset's tokenizer; that tokenizer's kind, if the dataset came ready."""
+    if is_dataset(recipe.corpus) and data.tokenizer.name in variants(TokenizerRecipe):
+        recipe = recipe.override(f"tokenizer={data.tokenizer.name}")
+        facts = {"vocab_size": data.tokenizer.vocab_size, "pattern": getattr(data.tokenizer, "pattern", "")}
+        known = [name for name in facts if name in type(recipe.tokenizer).model_fields]
+        recipe = recipe.override(*(f"tokenizer.{name}={json.dumps(facts[name])}" for name in known))
+    absent = [list(bounds) for bounds in data.tokenizer.absent]
+    return recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}", f"model.absent={absent}")
 
 
 def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: int | None = None) -> Dataset:
@@ -72,9 +83,14 @@ def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: in
 
     A recipe whose corpus is the folder of a dataset, as `glass data import` makes them, has that one.
     """
-    if isinstance(recipe.corpus, Files) and (Path(recipe.corpus.path) / "train-documents.bin").is_file():
+    if is_dataset(recipe.corpus):
         return Dataset.open(recipe.corpus.path, type(recipe.tokenizer) if recipe.tokenizer.name.endswith(".py") else None)
     return prepare(recipe.corpus, recipe.tokenizer, recipe.data, dataset_folder(recipe), progress, fresh, workers)
+
+
+def is_dataset(corpus: Corpus) -> TypeGuard[Files]:
+    """Whether the corpus is the folder of a dataset, which is ready as it is."""
+    return isinstance(corpus, Files) and (Path(corpus.path).expanduser() / "train-documents.bin").is_file()
 
 
 def dataset_folder(recipe: Recipe) -> Path:
@@ -83,10 +99,9 @@ def dataset_folder(recipe: Recipe) -> Path:
 
 
 def stem(recipe: Recipe) -> str:
-    """A name for what a recipe reads: the corpus, or the file or folder given."""
-    return (
-        Path(recipe.corpus.path).resolve().stem if isinstance(recipe.corpus, Files) else Path(recipe.corpus.name).stem
-    )
+    """A name for what a recipe reads: the corpus, or the file or folder given; of a long name the beginning."""
+    path = Path(recipe.corpus.path).resolve() if isinstance(recipe.corpus, Files) else Path(recipe.corpus.name)
+    return path.stem[:48]  # at most 192 bytes, and a name in a file system may have 255
 
 
 def device_of(name: str) -> torch.device:

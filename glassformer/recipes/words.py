@@ -1,8 +1,12 @@
 """Reads the words of a command that name a recipe: `glass train [SOURCE] [SETTING=VALUE]... --recipe NAME`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from glassformer.config import suggestion
 from glassformer.corpora import corpus, is_mixture
+from glassformer.errors import SettingError
+from glassformer.recipes.build import is_dataset
 from glassformer.recipes.presets import Recipe, named, presets
 from glassformer.runs.run import Run
 
@@ -13,7 +17,9 @@ def recipe_of(name: str, source: str | None, settings: list[str] | None) -> Reci
     recipe = named(name)
     if source is not None:
         recipe = recipe.model_copy(update={"corpus": corpus(source)})
-    return recipe.override(*settings)
+    changed = recipe.override(*settings)
+    refuse_without_effect(changed, settings)
+    return changed
 
 
 def recipe_or_run(name: str, settings: list[str] | None) -> Recipe:
@@ -25,12 +31,33 @@ def recipe_or_run(name: str, settings: list[str] | None) -> Recipe:
     if source is None:
         return recipe_of("mini", None, settings)
     if name not in presets() and (Path(name).is_dir() or len(Path(name).parts) > 1):
-        return Recipe.parse(Run.open(Path(name)).recipe()).override(*settings)
+        recipe = Recipe.parse(Run.open(Path(name)).recipe()).override(*settings)
+        refuse_without_effect(recipe, settings)
+        return recipe
     return recipe_of(name, None, settings)
 
 
+def refuse_without_effect(recipe: Recipe, settings: Iterable[str]) -> None:
+    """Raises SettingError for a setting that nothing would read."""
+    for setting in settings:
+        path = setting.partition("=")[0].strip()
+        if path in ("model.vocab_size", "model.absent"):
+            raise SettingError(
+                f"{path} would have no effect: the vocabulary is the tokenizer's; set tokenizer.vocab_size, or leave it out"
+            )
+        if is_dataset(recipe.corpus) and path.partition(".")[0] in ("tokenizer", "data", "corpus"):
+            raise SettingError(
+                f"{setting} would have no effect: {recipe.corpus.path} is a prepared dataset, whose tokenizer and "
+                "documents are made; leave the setting out, or give the text itself"
+            )
+
+
 def split(source: str | None, settings: list[str] | None) -> tuple[str | None, list[str]]:
-    """(source, settings): a first word with `=` is a setting, not a source."""
-    if source is not None and "=" in source and not Path(source).exists() and not is_mixture(source):
-        return None, [source, *(settings or [])]
-    return source, list(settings or [])
+    """(source, settings): a first word with `=` is a setting, not a source. Raises SettingError for one that is
+    neither."""
+    if source is None or "=" not in source or Path(source).exists() or is_mixture(source):
+        return source, list(settings or [])
+    group, known = source.partition("=")[0].partition(".")[0].strip(), list(Recipe.model_fields)
+    if group not in known:
+        raise SettingError(f"'{source}' is neither a file that is there nor a setting; {suggestion(group, known)}")
+    return None, [source, *(settings or [])]

@@ -26,6 +26,9 @@ from typing import Any
 from glassformer.errors import GlassError, SettingError
 from glassformer.system.files import cannot_write, write_atomic
 
+LONGEST_NAME = 200
+"""Bytes of the name of a run. A file system allows 255, and some of our folders have longer names beside them."""
+
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -170,6 +173,8 @@ def named_folder(name: str) -> Path:
     parts = Path(name).parts
     if not parts or Path(name).is_absolute() or ".." in parts:
         raise SettingError(f"--name '{name}' is not a folder below runs/; choose a name such as --name first")
+    if len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME:
+        raise SettingError(f"--name has more than {LONGEST_NAME} bytes; choose a shorter one, such as --name first")
     return Path("runs") / name
 
 

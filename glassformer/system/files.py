@@ -10,7 +10,7 @@ import itertools
 import os
 from pathlib import Path
 
-from glassformer.errors import GlassError
+from glassformer.errors import GlassError, remedy
 
 _numbers = itertools.count()
 
@@ -21,7 +21,7 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     Raises GlassError if the system refuses (full disk, read-only folder). The old file is then still there.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.tmp")
+    temporary = path.with_name(f".{os.getpid()}-{next(_numbers)}.tmp")  # however long the name of the file is
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -47,8 +47,8 @@ def remove_unfinished(folder: Path) -> None:
 def cannot_write(path: Path, error: OSError) -> GlassError:
     """The error for a write that the system refused."""
     return GlassError(
-        f"{path} could not be written ({error.strerror or error}): free space there, or make the folder writable, "
-        "and run the command again. Nothing that was there before is lost."
+        f"{path} could not be written ({error.strerror or error}): {remedy(error)}, and run the command again. Nothing "
+        "that was there before is lost."
     )
 
 

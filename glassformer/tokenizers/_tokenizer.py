@@ -7,6 +7,7 @@ here. Special tokens in a text are `_special.py`'s subject, and conversations `_
 import abc
 import functools
 import hashlib
+import itertools
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -87,6 +88,12 @@ class Tokenizer(abc.ABC):
     @abc.abstractmethod
     def state(self) -> dict[str, Any]:
         """What `restore` needs besides the special tokens, as plain JSON values."""
+
+    @functools.cached_property
+    def absent(self) -> tuple[tuple[int, int], ...]:
+        """The ids below `vocab_size` that no token has, as ranges (first, last)."""
+        ids = [-1, *sorted(self._bytes), self.vocab_size]
+        return tuple((before + 1, id - 1) for before, id in itertools.pairwise(ids) if id - before > 1)
 
     @property
     def end_of_text(self) -> int | None:

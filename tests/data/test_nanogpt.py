@@ -11,7 +11,7 @@ from glassformer.data import nanogpt
 from glassformer.data.nanogpt import export_bin, import_bin
 from glassformer.data.shards import Dataset
 from glassformer.errors import DatasetError
-from glassformer.tokenizers import TokenizerRecipe
+from glassformer.tokenizers import Tokenizer, TokenizerRecipe
 
 from .examples import dataset, sentences, texts_of
 
@@ -71,11 +71,25 @@ def test_documents_lie_between_separators_wherever_these_stand(tmp_path_factory,
     assert back.index.train.bytes == sum(map(len, parts))
 
 
-def test_without_separators_it_is_one_document_unless_that_is_endless(tmp_path, monkeypatch):
-    ids = list(b"To be, or not to be")
-    assert documents(import_bin(written(tmp_path / "in", ids), BYTE, tmp_path / "a").train) == [ids]
-    monkeypatch.setattr(nanogpt, "LONGEST", 8)
-    assert documents(import_bin(tmp_path / "in", BYTE, tmp_path / "b").train) == [ids[:8], ids[8:16], ids[16:]]
+def test_fault_14_without_separators_it_is_one_document_however_long(tmp_path):
+    ids = np.random.default_rng(0).integers(0, 256, 5_000_000).astype("<u2")
+    back = import_bin(written(tmp_path / "in", ids, ids[:300_000]), BYTE, tmp_path / "back")
+    back.verify()
+    assert len(back.train.documents) == len(back.validation.documents) == 2
+    assert np.array_equal(back.train.tokens[1:], ids) and np.array_equal(back.validation.tokens[1:], ids[:300_000])
+    assert (back.index.train.bytes, back.index.validation.bytes) == (5_000_000, 300_000)
+    again = export_bin(back, tmp_path / "again")
+    assert np.array_equal(np.fromfile(again / "train.bin", "<u2")[1:], ids)
+
+
+def test_fault_11_an_id_that_no_token_has_is_refused(tmp_path):
+    tokenizer = BYTE.with_end("</s>")
+    tree = json.loads(tokenizer.to_json())
+    tree["special"]["</s>"] = 400
+    tokenizer = Tokenizer.from_json(json.dumps(tree))
+    assert tokenizer.absent == ((257, 399),)
+    folder = written(tmp_path / "in", [400, 1, 2, 300, 4])
+    assert "id 300 (at place 3) belongs to no token" in refusal(lambda: import_bin(folder, tokenizer, tmp_path / "out"))
 
 
 def refusal(call) -> str:
@@ -88,7 +102,7 @@ def refusal(call) -> str:
 def test_what_is_no_such_data_is_refused_by_name(tmp_path):
     target = tmp_path / "target"
     folder = written(tmp_path / "in", [1, 2, 300, 4])
-    assert "train.bin: id 300 (at place 2) is outside" in refusal(lambda: import_bin(folder, BYTE, target))
+    assert "train.bin: id 300 (at place 2) belongs to no token" in refusal(lambda: import_bin(folder, BYTE, target))
     assert "give the tokenizer" in refusal(lambda: import_bin(folder, None, target))
     assert "only separators" in refusal(lambda: import_bin(written(folder, [END, END]), BYTE, target))
     (folder / "train.bin").write_bytes(b"odd")

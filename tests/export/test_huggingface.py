@@ -15,6 +15,7 @@ from glassformer.errors import CheckpointError, GlassError, TokenizerError
 from glassformer.export.huggingface import import_gpt2, read_gpt2
 from glassformer.generate.decode import generate
 from glassformer.generate.sampling import SamplingConfig
+from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.runs import checkpoint
 
@@ -170,7 +171,51 @@ def test_an_import_is_a_checkpoint_that_generates_as_transformers_does(folder, t
     assert [token.id for token in tokens] == expected[0, len(prompt) :].tolist()
 
 
-def test_a_model_whose_text_ends_with_another_token(folder, tmp_path):
+@pytest.mark.parametrize("tied", [True, False])
+def test_fault_11_padding_of_the_vocabulary_is_left_out(tmp_path, tied):
+    """GPT-2 as many train it: 57 rows behind the last token, with scores that would win."""
+    model = theirs(vocab_size=320, tie_word_embeddings=tied)
+    with torch.no_grad():
+        model.lm_head.weight[263:] *= 30
+    model.save_pretrained(tmp_path / "gpt2")
+    write_tokenizer(tmp_path / "gpt2")
+    config, weights, tokenizer = read_gpt2(tmp_path / "gpt2")
+    assert (config.vocab_size, config.absent, len(weights["embed.weight"])) == (263, (), 263)
+    import_gpt2(tmp_path / "gpt2", tmp_path / "run")
+    ours = checkpoint.load(tmp_path / "run").model()
+    ids = torch.arange(20)[None]
+    torch.testing.assert_close(ours(ids), model(ids).logits[..., :263], rtol=1e-5, atol=1e-5)
+    for temperature in (0, 1, 50):
+        sampling = SamplingConfig(temperature=temperature, max_new_tokens=100)
+        tokenizer.decode(token.id for token in generate(ours, [[tokenizer.end_of_text]] * 4, sampling))
+
+
+def test_fault_11_a_hole_in_the_vocabulary_is_never_chosen_or_scored(tmp_path):
+    """A hole between the tokens and an added one: ids 263 to 298 have rows, and no token."""
+    model = theirs(vocab_size=300)
+    with torch.no_grad():
+        model.lm_head.weight[263:299] *= 30
+    model.save_pretrained(tmp_path / "gpt2")
+    write_tokenizer(tmp_path / "gpt2")
+    (tmp_path / "gpt2" / "added_tokens.json").write_text('{"<|pad|>": 299}')
+    import_gpt2(tmp_path / "gpt2", tmp_path / "run")
+    saved = checkpoint.load(tmp_path / "run")
+    ours, tokenizer = saved.model(), saved.tokenizer()
+    assert tokenizer.absent == ours.config.absent == ((263, 298),)
+    ids = torch.arange(20)[None]
+    expected = model(ids).logits.index_fill(-1, torch.arange(263, 299), -torch.inf)
+    torch.testing.assert_close(ours(ids), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        ours(ids, ids), torch.nn.functional.cross_entropy(expected[0], ids[0], reduction="none")[None]
+    )
+    for settings in ({"temperature": 0}, {"temperature": 50}, {"top_k": 290}, {"top_p": 0.9, "repetition_penalty": 1.3}):
+        sampling = SamplingConfig(max_new_tokens=100, **settings)
+        tokenizer.decode(token.id for token in generate(ours, [[tokenizer.end_of_text]] * 4, sampling))
+    with pytest.raises(GlassError, match="id 270 and no token has it"):
+        list(generate(ours, [[270]], SamplingConfig()))
+
+
+def test_fault_13_a_model_whose_text_ends_with_another_token(folder, tmp_path):
     names = {("</s>" if name == "<|endoftext|>" else name): id for name, id in vocabulary().items()}
     (folder / "vocab.json").write_text(json.dumps(names), encoding="utf-8")
     assert read_gpt2(folder)[2].end_of_text is None
@@ -178,6 +223,30 @@ def test_a_model_whose_text_ends_with_another_token(folder, tmp_path):
     import_gpt2(folder, tmp_path / "run")
     tokenizer = checkpoint.load(tmp_path / "run").tokenizer()
     assert tokenizer.end == "</s>" and tokenizer.end_of_text == 262 and tokenizer.encode("</s>", True) == [262]
+
+
+def test_fault_13_the_end_that_only_the_models_config_names(folder, tmp_path):
+    """As a tokenizer's two files lie beside what `save_pretrained` of a model writes."""
+    names = {("</s>" if name == "<|endoftext|>" else name): id for name, id in vocabulary().items()}
+    (folder / "vocab.json").write_text(json.dumps(names), encoding="utf-8")
+    theirs(eos_token_id=262, bos_token_id=262).save_pretrained(folder)
+    import_gpt2(folder, tmp_path / "run")
+    saved = checkpoint.load(tmp_path / "run")
+    assert saved.tokenizer().end == "</s>"
+    assert complete(saved.model(), saved.tokenizer(), ["", "hello"], SamplingConfig(max_new_tokens=3)) != ["", ""]
+
+
+def test_fault_13_a_model_without_an_end_continues_what_it_is_given(folder, tmp_path):
+    """Nothing is added to the vocabulary, for which the model would have no vector; only an empty prompt is refused."""
+    names = {("odd" if name == "<|endoftext|>" else name): id for name, id in vocabulary().items()}
+    (folder / "vocab.json").write_text(json.dumps(names), encoding="utf-8")
+    theirs(eos_token_id=None, bos_token_id=None).save_pretrained(folder)
+    import_gpt2(folder, tmp_path / "run")
+    saved = checkpoint.load(tmp_path / "run")
+    assert saved.tokenizer().end_of_text is None
+    assert complete(saved.model(), saved.tokenizer(), ["hello"], SamplingConfig(max_new_tokens=3)) != [""]
+    with pytest.raises(GlassError, match="prompt 0 is empty"):
+        complete(saved.model(), saved.tokenizer(), [""], SamplingConfig(max_new_tokens=3))
 
 
 def edit_config(**settings):

@@ -118,6 +118,32 @@ def test_temperature_near_zero_is_greedy():
     assert torch.equal(cold, greedy(z))
 
 
+@pytest.mark.parametrize("t", [1e-46, 5e-324, 1e-38, 1e39, 1.7e308])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+def test_fault_16_a_temperature_that_no_float32_holds_is_the_nearest_one(t, dtype):
+    z = some_logits(2).to(dtype)
+    z[:, 7] = OUT  # a token that was ruled out before
+    ids = choose(z, pipeline(SamplingConfig(temperature=t)), None, numbers(0.01, 0.5, 0.99))
+    if t < 1:
+        assert torch.equal(ids, greedy(z))
+    else:
+        assert ids.tolist() == [2, 150, 297] and sampling.temperature(z, t).softmax(-1)[:, 7].max() == 0  # all are alike
+
+
+@pytest.mark.parametrize("penalty", [1e-40, 0.9e-9, 1.1e9, 1e40])
+def test_fault_16_a_penalty_that_overflows_is_refused(penalty):
+    with pytest.raises(SettingError, match="repetition_penalty"):
+        SamplingConfig().override(f"repetition_penalty={penalty}")
+
+
+@pytest.mark.parametrize("penalty", [1e-9, 1e9])
+def test_fault_16_the_largest_penalties_leave_scores_that_can_be_sampled(penalty):
+    z, seen = some_logits(2) * 100, torch.rand(3, 300, generator=torch.Generator().manual_seed(1)) < 0.5
+    ids = choose(z, pipeline(SamplingConfig(repetition_penalty=penalty)), seen, numbers(0.3, 0.5, 0.7))
+    best = sampling.repetition_penalty(z.double(), seen, penalty).argmax(-1)
+    assert torch.equal(ids, best)
+
+
 def test_top_k_of_one_is_greedy():
     z = some_logits(3)
     for u in (0.0, 0.3, 0.999999):

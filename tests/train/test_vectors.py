@@ -35,7 +35,10 @@ def test_tokens_take_their_words_vectors_with_and_without_a_space_before(tmp_pat
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("goat 1 2 3\n", "v.txt:1 has 3 numbers and model.n_embd is 8"),
+    ("goat 1 2 3\n", "v.txt has vectors of 3 numbers and model.n_embd is 8"),
+    ("400000 300\n" + row("goat") + "\n", "v.txt has vectors of 300 numbers and model.n_embd is 8"),
+    (row("goat") + " 1\n" + row("hen") + " 2\n", "v.txt has vectors of 9 numbers and model.n_embd is 8"),
+    ("\n".join(map(row, "abc")) + "\ngoat 1 2 3\n", "v.txt:4 has 3 numbers instead of 8; repair the line"),
     (row("hen") + "\ngoat 1 2 3 4 5 6 7 x\n", "v.txt:2 is not a word and its numbers"),
     (row("goat").replace(row("goat").split()[1], "nan") + "\n", "not finite"),
     (row("zebra") + "\n", "no word that is a token"),
@@ -47,6 +50,18 @@ def test_what_cannot_be_used_is_named(tmp_path, text, message):
     with pytest.raises(SettingError, match=message):
         start_from_vectors(weight, TOKENIZER, tmp_path / "v.txt")
     assert torch.equal(weight, table())
+
+
+@pytest.mark.parametrize("header", ["", "6 8\n"])
+@pytest.mark.parametrize("end", ["\n", " \n", "\r\n"])
+def test_fault_15_words_with_spaces_and_numbers(tmp_path, header, end):
+    """As in GloVe 840B: spaces within a word, words that are numbers or white space of Unicode."""
+    words = ["goat", "at name@example.com", ". . .", "1 2", "\xa0", "x\x85y", "the"]
+    (tmp_path / "v.txt").write_text(header + end.join(map(row, words)) + end, encoding="utf-8", newline="")
+    weight, plain = table(), table()
+    n = start_from_vectors(weight, TOKENIZER, tmp_path / "v.txt")
+    (tmp_path / "plain.txt").write_text("\n".join([row("goat"), row("the")]) + "\n")
+    assert n == start_from_vectors(plain, TOKENIZER, tmp_path / "plain.txt") > 1 and torch.equal(weight, plain)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -49,14 +49,22 @@ class SplitWriter:
         self._cut()
 
     def append(self, ids: np.ndarray, n_bytes: int, source: int = 0) -> None:
-        """Add a document: its ids, the number of UTF-8 bytes that they stand for, and the number of its source."""
-        self._waiting += [self._separator, ids]
+        """Add a document: its ids, the number of UTF-8 bytes that they stand for, and the number of its source.
+
+        An array that is mapped from a file is read in pieces, so it may be larger than memory.
+        """
+        self._wait(self._separator)
+        for start in range(0, len(ids), WAITING):
+            self._wait(ids[start : start + WAITING])
         self._lengths.append(1 + len(ids))
         self._from.append(source)
         self._counts[source] += (1, 1 + len(ids), n_bytes)
-        self._n_waiting += 1 + len(ids)
-        if self._n_waiting >= WAITING:
+
+    def _wait(self, ids: np.ndarray) -> None:
+        if self._n_waiting + len(ids) > WAITING:
             self._write()
+        self._waiting.append(ids)
+        self._n_waiting += len(ids)
 
     def sync(self) -> dict[str, Any]:
         """Force everything to disk. Returns what another writer needs to continue, as plain values."""
@@ -105,14 +113,15 @@ class SplitWriter:
             cut(self._sources, documents)
 
     def _write(self) -> None:
-        if not self._waiting:
+        """Write what waits. The last document may go on: its end is written when all of it is there."""
+        if not self._waiting and not self._lengths:
             return
-        ids = np.concatenate(self._waiting, dtype=self._separator.dtype)
+        ids = np.concatenate([*self._waiting, self._separator[:0]], dtype=self._separator.dtype)
         ends = self._end + np.cumsum(self._lengths, dtype="<i8")
         self._append(self._documents, ends)
         if len(self._counts) > 1:
             self._append(self._sources, self._from)
-        self._end += len(ids)
+        self._end = int(ends[-1]) if len(ends) else self._end
         self._empty()
         while len(ids):
             part = ids[: self._shard_tokens - self._in_shard]

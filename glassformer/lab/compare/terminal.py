@@ -13,7 +13,7 @@ from glassformer.lab.compare import Result, Stopped, compare
 from glassformer.lab.compare.design import Design, Question, budget_sentence, to_train, warnings
 from glassformer.lab.compare.page import write_page
 from glassformer.lab.compare.table import table
-from glassformer.recipes.words import recipe_of
+from glassformer.recipes.words import recipe_of, refuse_without_effect
 from glassformer.runs.run import named_folder
 
 
@@ -25,7 +25,9 @@ def run(
     question = Question.of(source, settings, recipe, against, seeds, budget, minutes, tune)
     folder = named_folder(name or f"compare-{question.key}")
     base = recipe_of(recipe, question.source, [])
-    _say(console, to_train(question, base.override(*question.settings).train.steps))
+    changed = base.override(*question.settings)
+    refuse_without_effect(changed, question.settings)
+    _say(console, to_train(question, changed.train.steps))
     with progress() as report_progress:
         try:
             design, results = compare(

@@ -16,6 +16,7 @@ from glassformer.data.prepare import fingerprint
 from glassformer.errors import SettingError
 from glassformer.lab.compare.design import Question
 from glassformer.recipes.presets import Recipe
+from glassformer.recipes.words import refuse_without_effect
 from glassformer.system.files import sha256
 
 EVALUATIONS = 8
@@ -40,6 +41,7 @@ def variants(base: Recipe, against: tuple[str, ...]) -> list[tuple[str, str, lis
         except ValueError as error:
             raise SettingError(f'--against "{text}" cannot be read ({error}); close the quotation') from None
         changed = base.override(*settings)
+        refuse_without_effect(changed, settings)
         if not settings or changed == base:
             raise SettingError(f"--against '{text}' changes nothing of the recipe; give a setting with another value")
         for other, recipe in before:
