@@ -14,7 +14,9 @@ def check_variant(
     seconds: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, help="Give up a test after so long: a part may hang.")
     ] = 60.0,
-    minutes: Annotated[float, typer.Option(metavar="MINUTES", min=0.1, help="Stop testing a part after so long.")] = 10.0,
+    minutes: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0.1, help="Stop testing a part after so long.")
+    ] = 10.0,
 ) -> None:
     """Test a part you wrote against what every built-in part guarantees.
 

@@ -162,8 +162,8 @@ WRONG = {
         "the buffer blocks.0.mixer.hidden is not saved",
     ),
     "weights outside of the seed": (
-        right("wide_norm"), "torch.ones(n_embd)", "torch.randn(n_embd, generator=seeding())", "the_seed_decides_the_weights",
-        "blocks.0.mixer_norm.weight differs between two models of the same seed",
+        right("wide_norm"), "torch.ones(n_embd)", "torch.randn(n_embd, generator=seeding())",
+        "the_seed_decides_the_weights", "blocks.0.mixer_norm.weight differs between two models of the same seed",
     ),
     "dropout in evaluation": (
         right("stochastic_depth"), "if not self.training:", "if False:", "the_same_text_gives_the_same_scores",
@@ -186,7 +186,8 @@ WRONG = {
         "every_parameter_learns", "mlp.up_proj.weight has no gradient but 0: rounding or a comparison stops it",
     ),
     "a batch that is normalised together": (
-        right("wide_norm"), "wide.square().mean(-1, keepdim=True)", "wide.square().mean((0, 1, 2)[2 * (not self.training) :], keepdim=True)",
+        right("wide_norm"), "wide.square().mean(-1, keepdim=True)",
+        "wide.square().mean((0, 1, 2)[2 * (not self.training) :], keepdim=True)",
         "causal_while_it_trains", "in training mode the output at position 0 depends on a later position, 1 (as with B",
     ),
     "twins that differ": (

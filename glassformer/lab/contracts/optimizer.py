@@ -44,12 +44,14 @@ def lowers_the_loss(optimizer: Optimizer) -> None:
 
 
 def follows_the_learning_rate(optimizer: Optimizer) -> None:
-    """It uses group["lr"], which the trainer sets before each step: at 0 the weights stay, and weight decay scales with it."""
+    """It uses group["lr"], which the trainer sets before each step: at 0 the weights stay, whatever the weight decay."""
     model = small_model()
     before = copy.deepcopy(model.state_dict())
     steps(model, optimizer.build(model), 2, 0.0)
     for name, p in model.named_parameters():
-        assert torch.equal(p, before[name]), f'at a learning rate of 0, {name} changes: multiply every change by group["lr"]'
+        assert torch.equal(p, before[name]), (
+            f'at a learning rate of 0, {name} changes: multiply every change by group["lr"]'
+        )
 
 
 def leaves_frozen_parameters_alone(optimizer: Optimizer) -> None:
@@ -95,8 +97,8 @@ def resumes_exactly(optimizer: Optimizer) -> None:
     steps(second, resumed, 3, first=3)
     for name, p in second.named_parameters():
         assert torch.equal(p, whole.state_dict()[name]), (
-            f"{name} differs after a resume: keep what `step` remembers in self.state[p] or in the parameter groups, which are "
-            "saved, and nowhere else"
+            f"{name} differs after a resume: keep what `step` remembers in self.state[p] or in the parameter groups, which "
+            "are saved, and nowhere else"
         )
 
 

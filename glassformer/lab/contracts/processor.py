@@ -1,12 +1,11 @@
 """Promises of a processor of scores (`sample.processor`): what it makes of a model's scores is still a distribution."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from glassformer.generate.processor import Processor
 from glassformer.lab.contracts._alone import cases, label
+from glassformer.recipes.rehearsal import scores_of
 
 __all__ = ["BASIS", "PROMISES", "cases", "label"]
 
@@ -21,17 +20,10 @@ def scores() -> tuple[Tensor, Tensor]:
 
 
 def processed(processor: Processor, z: Tensor, seen: Tensor) -> Tensor:
-    """`processor.process`, checked. Raises AssertionError."""
+    """`processor.process`, checked. Raises SettingError or AssertionError."""
     before = z.clone()
-    found: Any = processor.process(z, seen)
-    assert isinstance(found, Tensor), f"process returns a {type(found).__name__}, not a tensor"
-    assert found.shape == z.shape, f"process returns {tuple(found.shape)} for scores of {tuple(z.shape)}"
-    assert found.is_floating_point(), f"process returns {found.dtype}; scores are floating-point numbers"
+    found = scores_of(processor, z, seen)
     assert torch.equal(z, before), "process changes the scores that it was given; work on a copy (z = z + 1, not z += 1)"
-    for row in range(len(z)):
-        assert not found[row].isnan().any(), f"row {row}: a score is NaN"
-        assert not (found[row] == torch.inf).any(), f"row {row}: a score is infinite"
-        assert found[row].isfinite().any(), f"row {row}: every token is ruled out, so none can be chosen"
     return found
 
 

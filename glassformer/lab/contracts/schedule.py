@@ -1,9 +1,7 @@
 """Promises of a schedule (`train.schedule`)."""
 
-import math
-from typing import Any
-
 from glassformer.lab.contracts._alone import cases, label
+from glassformer.recipes import rehearsal
 from glassformer.train.schedule import Schedule
 
 __all__ = ["BASIS", "PROMISES", "cases", "label"]
@@ -17,16 +15,12 @@ def places(steps: int) -> list[int]:
 
 
 def factor(schedule: Schedule, step: int, steps: int) -> float:
-    """The factor. Raises AssertionError if it is none."""
-    value: Any = schedule.factor(step, steps)
-    where = f"at step {step} of {steps}"
-    assert isinstance(value, int | float), (
-        f"the factor {where} is {value!r:.40}, not a number; does every path of after_warmup end in `return`?"
+    """The factor. Raises SettingError or AssertionError if it is no share."""
+    value = rehearsal.factor(schedule, step, steps)
+    assert value <= 1 + 1e-9, (
+        f"the factor at step {step} of {steps} is {value:.3g}: it is a share of train.learning_rate, so at most 1"
     )
-    assert math.isfinite(value), f"the factor {where} is {value}"
-    assert value >= 0, f"the factor {where} is {value:.3g}: a learning rate below 0 climbs the loss"
-    assert value <= 1 + 1e-9, f"the factor {where} is {value:.3g}: it is a share of train.learning_rate, so at most 1"
-    return float(value)
+    return value
 
 
 def gives_a_share_of_the_peak(schedule: Schedule) -> None:
@@ -48,9 +42,8 @@ def stays_past_the_end(schedule: Schedule) -> None:
     for steps in LENGTHS:
         last = factor(schedule, steps, steps)
         for beyond in (1, steps, 10 * steps):
-            assert factor(schedule, steps + beyond, steps) == last, (
-                f"at step {steps + beyond} of {steps} the factor is {factor(schedule, steps + beyond, steps):.3g}, not {last:.3g}"
-            )
+            value = factor(schedule, steps + beyond, steps)
+            assert value == last, f"at step {steps + beyond} of {steps} the factor is {value:.3g}, at the end {last:.3g}"
 
 
 def depends_on_the_step_alone(schedule: Schedule) -> None:

@@ -130,8 +130,8 @@ def padding_changes_nothing(c: Combination) -> None:
             off, off_later = (now - other_now)[row, :n].abs().max(), (later - other_later)[row].abs().max()
             assert off <= tolerance, f"{n} real tokens depend on the {5 - n} of padding behind them{remedy}"
             assert off_later <= tolerance, (
-                f"the token after {n} real ones and {5 - n} of padding depends on the padding{remedy}, and only those belong "
-                "into the state"
+                f"the token after {n} real ones and {5 - n} of padding depends on the padding{remedy}, and only those "
+                "belong into the state"
             )
 
 
