@@ -31,6 +31,14 @@ class CheckpointError(GlassError):
     """A checkpoint that is missing, damaged, or made for another model."""
 
 
+class MissingPackage(CorpusError):
+    """A package that only some sources need, and that is not installed; the sentence has the line that installs it."""
+
+
+class Stopped(KeyboardInterrupt):
+    """The user has stopped long work (Ctrl-C). The sentence says what is kept and how to go on; the exit code is 130."""
+
+
 def remedy(error: OSError) -> str:
     """What a person can do where the system has refused to open or write a file."""
     remedies = {

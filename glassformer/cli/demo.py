@@ -1,7 +1,6 @@
 """`glass demo`: a small model learns to write stories, in one command and about five minutes on two CPU cores."""
 
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +9,10 @@ from glassformer.cli.arguments import Name, minutes_from
 from glassformer.cli.terminal import console, progress_bars, say, suggest, typed, watching
 from glassformer.cli.train import finished
 
-STORIES = 3
-"""Stories shown at the end."""
 JUDGED = 24
 """Stories that the model, the untrained model and the 5-gram each write for the score."""
+READ = 65_536
+"""Held-out tokens that each of them predicts for the score."""
 
 
 def demo(
@@ -29,10 +28,10 @@ def demo(
     """Watch a small model learn to write stories, in about five minutes.
 
     It makes the text (stories of a simulated village), trains a tokenizer
-    and a model, scores the model, lets it write three stories, and leaves a
-    page with curves and samples.
+    and a model, scores the model, shows three of its best stories and the
+    worst with what is wrong in them, and leaves a page with all curves.
     """
-    from glassformer.lab.terminal import show_evaluation
+    from glassformer.lab.terminal import show_evaluation, show_stories
     from glassformer.recipes import build, launch
     from glassformer.recipes.presets import mini
     from glassformer.runs.report import write_report
@@ -62,29 +61,23 @@ def demo(
         screen, "4  score", "how well it predicts, and what the village's checker says of its stories",
         typed("eval", folder),
     )  # fmt: skip
-    show_evaluation(folder, JUDGED, screen)
+    found = show_evaluation(folder, JUDGED, screen, READ)
 
-    _heading(screen, "5  stories", "the model wrote these", typed("generate", folder))
-    for text in _stories(folder, recipe):
-        _panel(screen, text, "cyan")
+    _heading(
+        screen, "5  stories", "the best of those and the worst, with what the checker found wrong",
+        typed("generate", folder),
+    )  # fmt: skip
+    show_stories(found, screen)
     say(
         f"Done in {time.perf_counter() - started:.0f} seconds. {write_report(folder)} shows the curves and samples; "
         "open it in a browser."
     )
     suggest(
         (typed("generate", folder, "One morning"), "let the model continue a text"),
+        (typed("demo", "--minutes", "20"), "train longer: the stories get better"),
         (typed("train", "my_book.txt"), "train on a text of your own"),
         (typed("settings", "mini"), "see everything that can be changed"),
     )
-
-
-def _stories(folder: Path, recipe: Any) -> list[str]:
-    from glassformer.generate.text import complete
-    from glassformer.runs import checkpoint
-
-    saved = checkpoint.load(folder)
-    sampling = recipe.sample.override("max_new_tokens=400", "seed=7")
-    return complete(saved.model(), saved.tokenizer(), [""] * STORIES, sampling)
 
 
 def _heading(screen: Any, title: str, what: str, command: str) -> None:

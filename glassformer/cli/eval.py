@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from glassformer.cli.arguments import RunFolder
-from glassformer.cli.terminal import console
+from glassformer.cli.terminal import console, suggest, typed
 
 Stories = Annotated[
     int,
@@ -17,9 +17,16 @@ def evaluate(folder: RunFolder, stories: Stories = 40) -> None:
     """Measure a model on text it has never seen.
 
     Prints its bits per byte beside those of n-grams, which only count, and
-    of the untrained model. A model of the village also writes stories, and
-    the village's checker reads them.
+    of the untrained model. A model of the village also writes stories; the
+    village's checker reads them, and you see the best ones and the worst.
     """
-    from glassformer.lab.terminal import show_evaluation
+    from glassformer.lab.terminal import show_evaluation, show_stories
 
-    show_evaluation(folder, stories, console())
+    screen = console()
+    found = show_evaluation(folder, stories, screen)
+    if found.stories:
+        show_stories(found, screen)
+    steps = [(typed("report", folder), "see the curves and these numbers on one page")]
+    if found.ratio >= 1:
+        steps.insert(0, (typed("train", "--help"), "train longer (--minutes), or on more text"))
+    suggest(*steps, (typed("generate", folder), "let the model write"))

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import typer
+
 from glassformer.cli.arguments import Minutes, Name, RecipeName, Settings, Source
 from glassformer.cli.terminal import console, progress_bars, say, suggest, typed, watching
 
@@ -41,7 +43,7 @@ def finished(folder: Path, outcome: str, report: Path) -> None:
     if outcome == "interrupted":
         say("Stopped and saved.")
         suggest((typed("resume", folder), "continue where it stopped"))
-        return
+        raise typer.Exit(130)
     say(f"Done. {report} shows the curves and samples; open it in a browser.")
     suggest(
         (typed("generate", folder), "let the model write"),

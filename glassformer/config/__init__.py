@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 from pydantic_core import PydanticCustomError
 
 from glassformer.errors import SettingError
+from glassformer.system.command import typed
 
 
 class Setting(NamedTuple):
@@ -242,7 +243,7 @@ def _sentence(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message[:1].lower() + message[1:].partition(", unable")[0].partition(", got")[0]
     got = "" if first["type"] in ("value_error", "missing") else f", got {json.dumps(first['input'], default=str)}"
-    return f"{path + ': ' if path else ''}{message}{got} (see `glass settings`)"
+    return f"{path + ': ' if path else ''}{message}{got} (see `{typed('settings')}`)"
 
 
 def _listed(annotation: Any, value: Any) -> Any:

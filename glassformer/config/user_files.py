@@ -8,6 +8,7 @@ from typing import Any
 
 from glassformer.config import Config
 from glassformer.errors import GlassError, SettingError
+from glassformer.system.command import typed
 
 
 def own_files(config: Config) -> list[str]:
@@ -70,5 +71,5 @@ def blaming(config: Config, what: str = "this recipe cannot take a step", then: 
             raise
         place = line_of(error, files)
         guilty = [place[0]] if place else files
-        remedy = then or f"`glass check-variant {guilty[0]}` shows what is wrong with it"
+        remedy = then or f"`{typed('check-variant', guilty[0])}` shows what is wrong with it"
         raise SettingError(f"{what} with {' and '.join(guilty)}: {words_of(error, files)}; {remedy}") from error

@@ -52,7 +52,7 @@ def export_bin(dataset: Dataset, folder: str | Path) -> Path:
             "tokens": {name: getattr(dataset.index, name).tokens for name in FILES},
             "dataset": dataset.index.fingerprint,
         }
-        (growing / "meta.json").write_text(json.dumps(facts, indent=1) + "\n")
+        (growing / "meta.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
@@ -184,7 +184,7 @@ def _refuse_another_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     if not path.is_file():
         return
     try:
-        expected = json.loads(path.read_text())["tokenizer"]
+        expected = json.loads(path.read_text(encoding="utf-8"))["tokenizer"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DatasetError(f"{path} is damaged; export the data again, or delete this file") from None
     if expected != tokenizer.fingerprint():

@@ -2,20 +2,24 @@
 beside its own untrained weights.
 
 For any corpus: bits per byte of each. The 1-gram to the 5-gram are the scale on which to read the model's number. For
-the village also four shares: each writer continues the openings of held-out stories, and the village's checker reads
-the stories back.
+the village also what a name costs (`names.py`), and what the village's checker says of stories: each writer continues the
+openings of held-out stories (`stories.py`).
+
+None of these numbers gets better when a model says less. All models predict the same tokens; a name is paid for wherever
+it stands; and what a story has to say is measured against village stories (`corpora.village.score`).
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from glassformer.corpora.village import Village
-from glassformer.corpora.village.score import Copies, score
+from glassformer.corpora.village.score import Judgement, judged, score
 from glassformer.data.batches import evaluation_starts, sequential
 from glassformer.data.ngram import MOST_COUNTED, NGram, evenly
 from glassformer.data.shards import Dataset
-from glassformer.lab import stories
+from glassformer.lab import names, stories
 from glassformer.model.gpt import GPT
 from glassformer.recipes.build import device_of
 from glassformer.recipes.presets import Recipe
@@ -32,68 +36,113 @@ ORDER = 5
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured of each writer ("model", "5-gram" ... "1-gram", "untrained")."""
+    """What was measured of each writer ("model", "5-gram" ... "1-gram", "untrained", "village")."""
 
     rows: dict[str, dict[str, float]]
-    """By writer, then by measure ("bpb", "understood", ...)."""
+    """By writer, then by measure ("bpb", "name_said", "understood", ...). "village" is how these stories really go on."""
     longest: str
     """The name of the longest n-gram, with which the model is compared."""
+    stories: list[Judgement]
+    """The model's stories, the best first; empty if stories cannot be judged."""
     notes: list[str]
     """What a reader should know about these numbers."""
+    seconds: float
+    """How long all of this took."""
 
     @property
-    def saved(self) -> float:
-        """The share of bits that the model needs less than the longest n-gram; negative if it needs more."""
-        return 1 - self.rows["model"]["bpb"] / self.rows[self.longest]["bpb"]
+    def ratio(self) -> float:
+        """How many times the bits of the longest n-gram the model needs."""
+        return self.rows["model"]["bpb"] / self.rows[self.longest]["bpb"]
 
 
-def judge(folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doing: None) -> Evaluation:
+def judge(
+    folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doing: None, most_tokens: int = MOST_TOKENS
+) -> Evaluation:  # fmt: skip
     """Measure the newest checkpoint of a run; logs a `score` line for each writer and rewrites the report.
 
-    `tell` is called with what is being done. Raises GlassError.
+    `tell` is called with what is being done. Each model predicts at most `most_tokens` held-out tokens. Raises GlassError.
     """
+    begun = time.perf_counter()
     run, saved = Run.open(folder), checkpoint.load(folder)
     recipe, data = Recipe.parse(saved.recipe), Dataset.open(run.facts()["dataset"]["folder"])
     device = device_of("auto")
     model = saved.model(device=device)
     untrained = GPT(model.config, seed=recipe.train.seed).to(device).eval()
-    tell("counting every 5 tokens in a row of the training text")
+    tell(f"counting every {ORDER} tokens in a row of the training text")
     ngram = NGram.fit(evenly(data.train.tokens), order=ORDER, vocab_size=data.index.vocab_size)
-    longest, notes = f"{ngram.order}-gram", []
-    names = ["model", *(f"{k}-gram" for k in range(ngram.order, 0, -1)), "untrained"]
-    rows: dict[str, dict[str, float]] = {who: {} for who in names}
+    longest, notes = f"{ngram.order}-gram", list[str]()
+    who = ["model", *(f"{k}-gram" for k in range(ngram.order, 0, -1)), "untrained"]
+    rows: dict[str, dict[str, float]] = {name: {} for name in who}
+    models = {"model": model, "untrained": untrained}
     tell("reading held-out text")
-    rows["model"]["bpb"] = _bits_per_byte(model, data, recipe)
-    rows["untrained"]["bpb"] = _bits_per_byte(untrained, data, recipe)
-    for k, bpb in enumerate(_ngram_bits_per_byte(ngram, data, recipe), start=1):
+    for name, one in models.items():
+        rows[name]["bpb"] = _bits_per_byte(one, data, recipe, most_tokens)
+    for k, bpb in enumerate(_ngram_bits_per_byte(ngram, data, recipe, most_tokens), start=1):
         rows[f"{k}-gram"]["bpb"] = bpb
-    openings = stories.openings(recipe, data, n_stories)
-    if isinstance(recipe.corpus, Village) and not openings:
-        notes.append(
-            "There is no story score: the openings of the held-out stories are longer than model.context_length."
-        )
-    if openings:
+    best: list[Judgement] = []
+    if isinstance(recipe.corpus, Village):
+        tell("reading the names in held-out stories")
+        notes += _names(rows, models, ngram, data, recipe)
         tell(f"writing and checking {n_stories} stories each")
-        copies = Copies(document.text for document in recipe.corpus.documents() if document.split == "train")
-        for who, writer in (("model", model), ("untrained", untrained)):
-            rows[who] |= score(stories.by_model(writer, data, recipe, openings), copies)._asdict()
-        rows[longest] |= score(stories.by_ngram(ngram, data, recipe, openings), copies)._asdict()
-    for who, values in rows.items():
-        run.log("score", saved.step, who=who, **values)
+        best = _stories(rows, models, ngram, data, recipe, n_stories)
+        if not best:
+            notes.append(
+                "There is no story score: the openings of the held-out stories are longer than model.context_length."
+            )
+    for name, values in rows.items():
+        run.log("score", saved.step, who=name, **values)
     if len(data.train) > MOST_COUNTED:
         notes.append(f"The n-grams have counted {MOST_COUNTED:,} of {len(data.train):,} tokens, evenly spread.")
     write_report(folder)
-    return Evaluation(rows, longest, notes)
+    return Evaluation(rows, longest, best, notes, time.perf_counter() - begun)
 
 
-def _bits_per_byte(model: GPT, data: Dataset, recipe: Recipe) -> float:
+def rank(judgement: Judgement) -> tuple[bool, bool, float]:
+    """What makes one story better than another: right, complete, and the share of its claims and sentences that hold."""
+    told, held = judgement.understood, judgement.consistent
+    return judgement.right, judgement.complete, told[0] / told[1] + held[0] / held[1]
+
+
+def _names(
+    rows: dict[str, dict[str, float]], models: dict[str, GPT], ngram: NGram, data: Dataset, recipe: Recipe
+) -> list[str]:  # fmt: skip
+    """Add to `rows` what a name costs each of them; returns notes."""
+    assert isinstance(recipe.corpus, Village)
+    found = names.held_out_names(recipe.corpus.seed, data.tokenizer, recipe.model.context_length)
+    if found is None:
+        return ["What a name costs was not measured: the tokenizer does not give a text back exactly."]
+    for name, model in models.items():
+        rows[name] |= names.by_model(found, model)
+    for k, costs in enumerate(names.by_ngrams(found, ngram), start=1):
+        rows[f"{k}-gram"] |= costs
+    return []
+
+
+def _stories(
+    rows: dict[str, dict[str, float]], models: dict[str, GPT], ngram: NGram, data: Dataset, recipe: Recipe, n: int
+) -> list[Judgement]:  # fmt: skip
+    """Add to `rows` the score of `n` stories of each writer; returns the model's stories, the best first."""
+    told = stories.openings(recipe, data, n)
+    if not told:
+        return []
+    known = stories.copies(data)
+    written = {name: stories.by_model(model, data, recipe, told) for name, model in models.items()}
+    written[f"{ngram.order}-gram"] = stories.by_ngram(ngram, data, recipe, told)
+    written["village"] = told
+    found = {name: judged(its, known) for name, its in written.items()}
+    for name, its in found.items():
+        rows.setdefault(name, {}).update(score(its)._asdict())
+    return sorted(found["model"], key=rank, reverse=True)
+
+
+def _bits_per_byte(model: GPT, data: Dataset, recipe: Recipe, most_tokens: int) -> float:
     precision = Precision("fp32", model.device)
-    batches = sequential(data.validation, recipe.model.context_length, recipe.train.micro_batch_size, MOST_TOKENS)
+    batches = sequential(data.validation, recipe.model.context_length, recipe.train.micro_batch_size, most_tokens)
     return evaluate(model, batches, byte_lengths(data.tokenizer.token_bytes), precision)["bpb"]
 
 
-def _ngram_bits_per_byte(ngram: NGram, data: Dataset, recipe: Recipe) -> list[float]:
+def _ngram_bits_per_byte(ngram: NGram, data: Dataset, recipe: Recipe, most_tokens: int) -> list[float]:
     """Of the 1-gram, the 2-gram ..., on the targets that the model predicts."""
     T, tokens = recipe.model.context_length, data.validation.tokens
-    starts = evaluation_starts(len(tokens), T, MOST_TOKENS).tolist()
+    starts = evaluation_starts(len(tokens), T, most_tokens).tolist()
     return ngram.bits_per_byte_of_orders(tokens, starts, T, data.tokenizer.token_bytes)

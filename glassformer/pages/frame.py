@@ -6,15 +6,13 @@ offline.
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-_TROUBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
-)
+from glassformer.system.command import typed
+from glassformer.system.visible import visible
 
 
 def render(template: Path, values: dict[str, Any]) -> str:
@@ -34,19 +32,11 @@ def environment(*folders: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["setting"] = _setting
+    environment.globals["typed"] = typed
     environment.tests["nested"] = _nested
     environment.tests["any"] = lambda values: any(value is not None for value in values)
     environment.filters["readout"] = lambda line: {"steps": line["steps"], "values": line["values"]}
     return environment
-
-
-def visible(text: str) -> str:
-    """The text with invisible characters that can do harm (control, direction, lone surrogates) written as escapes.
-
-    >>> visible("a\\0b")
-    'a\\\\x00b'
-    """
-    return re.sub(_TROUBLE, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def duration(seconds: float) -> str:

@@ -33,6 +33,7 @@ from glassformer.recipes.presets import Recipe
 from glassformer.recipes.rehearsal import rehearse
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
+from glassformer.system.command import typed
 from glassformer.system.machine import git_commit, machine_facts
 from glassformer.train.doctor import Diverged
 from glassformer.train.trainer import Trainer
@@ -161,6 +162,6 @@ def _train(
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)
-        then = f"mend the file and continue from the last checkpoint with `glass resume {run.folder}`"
+        then = f"mend the file and continue from the last checkpoint with `{typed('resume', run.folder)}`"
         with blaming(recipe, "training stopped", then):
             return trainer.train()

@@ -12,6 +12,7 @@ from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
 from glassformer.recipes.build import Parts, Say
 from glassformer.recipes.presets import Recipe
+from glassformer.system.command import typed
 from glassformer.train.precision import Precision, choose
 
 Trial = Callable[[Precision], None]
@@ -100,5 +101,5 @@ def enough_memory() -> Iterator[None]:
             raise
         raise SettingError(
             "there is not enough memory for a step: lower train.micro_batch_size (and raise train.grad_accumulation), "
-            "model.context_length or the size of the model; `glass plan` with the same settings says what fits"
+            f"model.context_length or the size of the model; `{typed('plan')}` with the same settings says what fits"
         ) from error

@@ -32,6 +32,7 @@ from glassformer.kernels import Kernels
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.wrapped import unwrapped
 from glassformer.runs import optimizer_state
+from glassformer.system.command import typed
 from glassformer.system.files import sha256, write_atomic
 from glassformer.system.folders import all_or_nothing
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe
@@ -199,7 +200,7 @@ def load(path: Path | str) -> Checkpoint:
     folder = path if (path / "manifest.json").exists() else newest(path)
     if folder is None:
         there = "holds no checkpoint" if path.is_dir() else "does not exist"
-        raise CheckpointError(f"{path} {there}; name a run folder such as runs/demo, or train one with `glass train`")
+        raise CheckpointError(f"{path} {there}; name a run folder such as runs/demo, or train one with `{typed('train')}`")
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         hashes = dict(manifest["sha256"])

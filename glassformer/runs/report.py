@@ -18,6 +18,8 @@ from glassformer.pages.dataset import SHOWN, sections
 from glassformer.pages.frame import duration, render
 from glassformer.runs.curves import Row, curves, finite, points
 from glassformer.runs.run import Run
+from glassformer.system.blank_lines import without_blank_runs
+from glassformer.system.command import typed
 from glassformer.system.files import write_atomic
 
 MOST_SAMPLES = 8  # on a timeline, and of stories at the end
@@ -120,10 +122,10 @@ def _findings(train: list[Row], evals: list[Row], scores: dict[str, Row]) -> lis
     found = []
     ours, counted = (_dig(scores.get(who), "bpb") for who in ("model", "5-gram"))
     if ours and counted and math.isfinite(ours) and math.isfinite(counted):
-        word = "fewer" if ours < counted else "more"
+        much = f"{1 - ours / counted:.0%} fewer than" if ours < counted else f"{ours / counted:.1f} times as many as"
         found.append(
-            f"On unseen text the model needs {ours:.3f} bits per byte, {abs(1 - ours / counted):.0%} {word} than a "
-            f"5-gram, which counts what follows each four tokens ({counted:.3f})."
+            f"On unseen text the model needs {ours:.3f} bits per byte, {much} a 5-gram, which counts what follows each "
+            f"four tokens ({counted:.3f})."
         )
     losses = [point for point in points(evals, "loss") if math.isfinite(point.value)]
     if losses and losses[-1].value > 1.01 * (best := min(losses, key=lambda point: point.value)).value:
@@ -142,7 +144,7 @@ def _sample(sample: Row, evals: list[Row]) -> Row:
     return {
         "step": sample["step"],
         "prompt": prompt,
-        "continuation": text.removeprefix(prompt),
+        "continuation": without_blank_runs(text.removeprefix(prompt)),
         "code": "\n    " in text,
         "after": duration(seconds) if finite(seconds) and seconds else "",
         "bpb": f"{before[-1]:.3f}" if before else "",
@@ -166,13 +168,14 @@ def _timelines(samples: list[Row]) -> list[Row]:
 
 def _scores(scores: dict[str, Row]) -> list[Row]:
     order = {"model": 0, **{f"{k}-gram": 10 - k for k in range(1, 10)}, "untrained": 10}
-    shares = ("understood", "consistent", "wholly_right", "original")
+    numbers = {"bpb": 3, "name_said": 2, "name_unsaid": 2, "sentences": 1, "claims": 1, "stories": 0}
+    shares = ("understood", "consistent", "complete", "right")
     return [
         {
             "who": who,
-            "bpb": f"{score['bpb']:.3f}" if finite(score.get("bpb")) else "–",
+            **{key: f"{score[key]:.{n}f}" if finite(score.get(key)) else "–" for key, n in numbers.items()},
             "shares": [score[share] if finite(score.get(share)) else None for share in shares],
-            "stories": score.get("stories", "–"),
+            "copied": f"{score['copied']:.0%}" if finite(score.get("copied")) else "–",
         }
         for who, score in sorted(scores.items(), key=lambda item: (order.get(item[0], 11), item[0]))
     ]
@@ -194,7 +197,9 @@ def _parts(facts: Row) -> list[Row]:
 
 
 def _command(facts: Row) -> str:
-    commit, command = facts.get("git"), facts.get("command")
+    """The commands that make this run again, as its reader can type them."""
+    commit, argv = facts.get("git"), facts.get("argv")
+    command = typed(*argv) if isinstance(argv, list) else facts.get("command")
     return "\n".join(line for line in (commit and f"git checkout {commit}", command) if line)
 
 

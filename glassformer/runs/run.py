@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from glassformer.errors import GlassError, SettingError
+from glassformer.system.command import typed
 from glassformer.system.files import cannot_write, write_atomic
 
 LONGEST_NAME = 200
@@ -50,8 +51,8 @@ class Run:
         run = cls(folder)
         if any((run.folder / name).exists() for name in ("run.json", "metrics.jsonl")):
             raise GlassError(
-                f"{run.folder} already holds a run: continue it with `glass resume {run.folder}`, choose another --name "
-                "for the new run, or delete the folder."
+                f"{run.folder} already holds a run: continue it with `{typed('resume', run.folder)}`, "
+                "choose another --name for the new run, or delete the folder."
             )
         write_atomic(run.folder / "recipe.json", recipe_json)
         write_atomic(run.folder / "run.json", json.dumps(_storable(facts), indent=2, allow_nan=False) + "\n")
@@ -191,5 +192,5 @@ def check_free(folder: Path) -> None:
     """Raises SettingError if `folder` already holds a run; to be called before any work is done."""
     if (folder / "run.json").exists():
         raise SettingError(
-            f"{folder} already holds a run; continue it with `glass resume {folder}` or choose another --name"
+            f"{folder} already holds a run; continue it with `{typed('resume', folder)}` or choose another --name"
         )

@@ -53,10 +53,7 @@ def documents(split: Split) -> Iterator[tuple[int, np.ndarray]]:
     first = 0
     while first < len(bounds) - 1:
         last = max(first + 1, int(np.searchsorted(bounds, bounds[first] + BLOCK, side="right")) - 1)
-        ids, cuts = (
-            split.tokens[int(bounds[first]) : int(bounds[last])],
-            (bounds[first : last + 1] - bounds[first]).tolist(),
-        )
+        ids, cuts = split.tokens[int(bounds[first]) : int(bounds[last])], (bounds[first:last + 1] - bounds[first]).tolist()
         for number, (start, stop) in enumerate(zip(cuts, cuts[1:]), start=first):
             yield number, ids[start + 1 : stop]
         first = last

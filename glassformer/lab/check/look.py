@@ -13,6 +13,7 @@ from glassformer.lab.check.leaks import Overlap
 from glassformer.lab.check.oddities import Measures
 from glassformer.lab.check.statistics import Statistics
 from glassformer.runs.run import Run
+from glassformer.system.command import typed
 from glassformer.tokenizers import TokenizerRecipe
 
 SEVERITIES = ("error", "warning", "note")
@@ -106,9 +107,7 @@ def _limits(checked: Checked, looked: Looked) -> list[str]:
     text = len(looked.data.validation) - looked.data.validation.index.documents
     if looked.overlap.compared < text:
         short = f"; documents of less than {checked.config.n} tokens only as a whole"
-        lines.append(
-            f"leaks: {looked.overlap.compared:,} of {text:,} validation tokens were compared with train{short}"
-        )
+        lines.append(f"leaks: {looked.overlap.compared:,} of {text:,} validation tokens were compared with train{short}")
     for name, split in looked.repeats.items():
         documents = checked.index.train.documents if name == "train" else checked.index.validation.documents
         if split.kept > 1:
@@ -131,7 +130,7 @@ def _where(folder: Path) -> tuple[Run | None, Path, type[TokenizerRecipe] | None
         return None, folder, None
     if not (folder / "run.json").exists():
         there = "holds neither a dataset (index.json) nor a run (run.json)" if folder.is_dir() else "is not a folder"
-        raise DatasetError(f"{folder} {there}; name a folder below data/ or runs/, or make one with `glass prepare`")
+        raise DatasetError(f"{folder} {there}; name a folder below data/ or runs/, or make one with `{typed('prepare')}`")
     run = Run.open(folder)
     dataset = (run.facts().get("dataset") or {}).get("folder")
     if not isinstance(dataset, str) or not (Path(dataset) / "index.json").exists():

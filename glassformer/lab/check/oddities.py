@@ -166,13 +166,9 @@ def findings(data: Dataset, split: DatasetSplit, measures: Measures, config: Che
             z, median = robust_z(values, FLOORS[name])
             odd = np.flatnonzero(sign * z > config.odd)
             worst = odd[np.argsort(-sign * z[odd], kind="stable")][:MOST_PLACES]
-            places = [
-                _place(data, split, int(measures.documents[among[i]]), told.format(values[i], median)) for i in worst
-            ]
+            places = [_place(data, split, int(measures.documents[among[i]]), told.format(values[i], median)) for i in worst]
             if places:
-                remedy = (
-                    "Read them. If a model should not learn from them, remove them from the source and prepare again."
-                )
+                remedy = "Read them. If a model should not learn from them, remove them from the source and prepare again."
                 found.append(_finding(len(odd), len(among), f"documents of {of} {what}", remedy, places))
     return found
 
@@ -198,6 +194,4 @@ def _place(data: Dataset, split: DatasetSplit, document: int, told: str) -> Plac
 
 
 def _finding(n: int, of: int, what: str, remedy: str, places: list[Place]) -> Finding:
-    return Finding(
-        "warning" if n >= 0.01 * of else "note", "oddities", f"{n:,} of {of:,} {what}", remedy, tuple(places)
-    )
+    return Finding("warning" if n >= 0.01 * of else "note", "oddities", f"{n:,} of {of:,} {what}", remedy, tuple(places))

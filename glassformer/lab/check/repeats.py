@@ -18,6 +18,7 @@ from glassformer.data.prepare.duplicates import jaccard, near_duplicates, signat
 from glassformer.data.shards import Dataset, DatasetSplit
 from glassformer.lab.check import MOST_PLACES, CheckConfig, Finding, Place, counted, excerpt
 from glassformer.lab.check.hashes import blocks, document_of, ngram_hashes, same_ids, values
+from glassformer.system.command import typed
 
 MOST_SPANS = 1 << 23
 MOST_NEAR = 50_000  # documents that are compared for near repetitions
@@ -101,9 +102,7 @@ def _joined(firsts: np.ndarray, times: np.ndarray, n: int, kept: int) -> list[tu
     order = np.argsort(firsts)
     cuts = np.flatnonzero(np.diff(firsts[order]) > (1 if kept == 1 else n)) + 1
     groups = np.split(order, cuts) if len(order) else []
-    return [
-        (int(firsts[group[0]]), int(firsts[group[-1]]) + n, int(group[np.argmax(times[group])])) for group in groups
-    ]
+    return [(int(firsts[group[0]]), int(firsts[group[-1]]) + n, int(group[np.argmax(times[group])])) for group in groups]
 
 
 def _confirmed(split: DatasetSplit, start: int, stop: int, positions: np.ndarray, n: int) -> Span:
@@ -114,9 +113,7 @@ def _confirmed(split: DatasetSplit, start: int, stop: int, positions: np.ndarray
     return Span(start, stop, times, len(np.unique(document_of(split, same))))
 
 
-def near_documents(
-    data: Dataset, split: DatasetSplit, equal: list[np.ndarray], config: CheckConfig
-) -> tuple[list, int]:
+def near_documents(data: Dataset, split: DatasetSplit, equal: list[np.ndarray], config: CheckConfig) -> tuple[list, int]:
     """(pairs (document, the earlier one that it nearly repeats), how many documents were compared). Of many documents,
     an even selection is compared; of `equal` groups, only the first."""
     bounds = split.documents
@@ -154,7 +151,7 @@ def findings(data: Dataset, split: DatasetSplit, repeats: Repeats, config: Check
         places = [Place(f"{split.name} document {group[0]:,} occurs {len(group):,} times", text(group[0]))
                   for group in groups[:MOST_PLACES]]  # fmt: skip
         what = f"{extra:,} of {len(bounds) - 1:,} documents of {split.name} repeat an earlier one exactly"
-        remedy = "Prepare the dataset again from its text: `glass prepare` drops exact repetitions."
+        remedy = f"Prepare the dataset again from its text: `{typed('prepare')}` drops exact repetitions."
         found.append(_finding(extra / (len(bounds) - 1), what, remedy, places))
     if near := repeats.near:
         places = [Place(f"{split.name} document {later:,} nearly repeats document {earlier:,}", text(later))

@@ -19,9 +19,8 @@ import torch
 
 from glassformer.data.prepare import Progress
 from glassformer.data.shards import Dataset
-from glassformer.errors import SettingError
+from glassformer.errors import SettingError, Stopped
 from glassformer.lab.compare import budget, measure
-from glassformer.lab.compare.budget import Stopped
 from glassformer.lab.compare.design import GRID, Design, Entry, Question
 from glassformer.lab.compare.measure import Measured
 from glassformer.lab.compare.statistics import Difference, holm, paired, verdict
@@ -123,9 +122,7 @@ class Session:
             first = first or cost
             times = (seconds, own_seconds) if seconds and own_seconds else None
             count = budget.equal_steps(self.question.budget, steps, first, cost, times)
-            trained = combined(self.base, self.question, settings, precision, count).override(
-                f"train.precision={chosen}"
-            )
+            trained = combined(self.base, self.question, settings, precision, count).override(f"train.precision={chosen}")
             design.entries.append(
                 Entry(name, label, difference(self.base, trained), contents(trained), count, count * cost.tokens_per_step,
                       cost.parameters, count * cost.flops_per_step, cost.memory, own_seconds if timed else None)
@@ -178,16 +175,10 @@ class Session:
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         outcome = launch.train_or_resume(
-            recipe,
-            self.data(recipe),
-            folder,
-            say=self.say,
-            progress=self.progress,
-            watching=budget.unwatched,
-            argv=words,
+            recipe, self.data(recipe), folder, say=self.say, progress=self.progress, watching=budget.unwatched, argv=words
         )
         if outcome == "interrupted":
-            raise Stopped
+            raise Stopped(budget.STOPPED)
         if outcome == "done":
             self.say(f"{name}: {Run.open(folder).metrics('eval')[-1]['bpb']:.4f} bits per byte")
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from glassformer.lab.compare import Result, Stopped, compare
+from glassformer.lab.compare import Result, compare
 from glassformer.lab.compare.design import Design, Question, budget_sentence, to_train, warnings
 from glassformer.lab.compare.page import write_page
 from glassformer.lab.compare.table import table
@@ -21,7 +21,7 @@ def run(
     console: Console, source: str | None, settings: list[str] | None, recipe: str, against: list[str], seeds: int,
     budget: str, minutes: float | None, tune: bool, name: str | None, progress: Any,
 ) -> None:  # fmt: skip
-    """Compare, print the result and write the report. Raises GlassError."""
+    """Compare, print the result and write the report. Raises GlassError, and Stopped at Ctrl-C."""
     question = Question.of(source, settings, recipe, against, seeds, budget, minutes, tune)
     folder = named_folder(name or f"compare-{question.key}")
     base = recipe_of(recipe, question.source, [])
@@ -29,17 +29,7 @@ def run(
     refuse_without_effect(changed, question.settings)
     _say(console, to_train(question, changed.train.steps))
     with progress() as report_progress:
-        try:
-            design, results = compare(
-                question,
-                base,
-                folder,
-                say=lambda line: _say(console, line),
-                progress=report_progress,
-            )
-        except Stopped:
-            _say(console, "saved; run the same command again to continue")
-            return
+        design, results = compare(question, base, folder, say=lambda line: _say(console, line), progress=report_progress)
     show(console, design, results)
     _say(console, f"Curves, verdicts and the command of every run: {write_page(folder, design, results)}")
 

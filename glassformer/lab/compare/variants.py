@@ -17,6 +17,7 @@ from glassformer.errors import SettingError
 from glassformer.lab.compare.design import Question
 from glassformer.recipes.presets import Recipe
 from glassformer.recipes.words import refuse_without_effect
+from glassformer.system.command import typed
 from glassformer.system.files import sha256
 
 EVALUATIONS = 8
@@ -39,16 +40,14 @@ def variants(base: Recipe, against: tuple[str, ...]) -> list[tuple[str, str, lis
         try:
             settings = shlex.split(text)
         except ValueError as error:
-            raise SettingError(f'--against "{text}" cannot be read ({error}); close the quotation') from None
+            raise SettingError(f"--against \"{text}\" cannot be read ({error}); close the quotation") from None
         changed = base.override(*settings)
         refuse_without_effect(changed, settings)
         if not settings or changed == base:
             raise SettingError(f"--against '{text}' changes nothing of the recipe; give a setting with another value")
         for other, recipe in before:
             if recipe == changed:
-                raise SettingError(
-                    f"--against '{other}' and --against '{text}' are the same model; leave one of them out"
-                )
+                raise SettingError(f"--against '{other}' and --against '{text}' are the same model; leave one of them out")
         before.append((text, changed))
         _refuse_unequal_terms(base, changed, text)
         name = _slug(settings)
@@ -115,7 +114,8 @@ def _refuse_unequal_terms(base: Recipe, changed: Recipe, text: str) -> None:
     for setting, why in FOR_ALL.items():
         if getattr(changed.train, setting) != getattr(base.train, setting):
             raise SettingError(
-                f"--against '{text}' sets train.{setting}, {why}; set it for all: glass compare train.{setting}=..."
+                f"--against '{text}' sets train.{setting}, {why}; set it for all: "
+                f"{typed('compare', f'train.{setting}=...')}"
             )
 
 

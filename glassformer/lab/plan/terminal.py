@@ -3,6 +3,7 @@
 import json
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from glassformer.corpora.village import Village
@@ -22,20 +23,40 @@ def show(console: Console, recipe: Recipe, hardware: str, ranks: int, as_json: b
         tree = {**found.to_json(), "advice": [{"settings": s, "peak": p} for s, p in changes]}
         console.print(json.dumps(tree, indent=2), markup=False, soft_wrap=True)
         return
-    console.print(_fit(found))
+    _print(console, _fit(found))
     _verdict(console, found, changes, machines)
-    console.print(_time(found))
-    console.print(_result(found))
+    _print(console, _time(found))
+    _print(console, _result(found))
+
+
+NARROW = 72
+"""Columns below which a remark stands under its number instead of beside it."""
 
 
 def _table(title: str) -> Table:
     table = Table(
         title=title, title_justify="left", title_style="bold cyan", box=None, show_header=False, pad_edge=False
     )
-    table.add_column(min_width=22)
-    table.add_column(justify="right")
+    table.add_column(min_width=18)
+    table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
     return table
+
+
+def _print(console: Console, table: Table) -> None:
+    """Print a table of `_table`. On a narrow terminal each remark goes to lines of its own."""
+    if console.width >= NARROW:
+        console.print(table)
+        return
+    console.print(f"[bold cyan]{table.title}[/]")
+    for name, value, remark in zip(*(column.cells for column in table.columns)):
+        line = Table.grid(expand=True)
+        line.add_column(ratio=1)
+        line.add_column(justify="right", no_wrap=True)
+        line.add_row(name, value)
+        console.print(line)
+        if remark:
+            console.print(Padding(remark, (0, 0, 0, 2)), style="dim")
 
 
 def _fit(found: Plan) -> Table:

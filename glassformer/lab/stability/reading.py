@@ -127,9 +127,7 @@ def _gradients(findings: Findings) -> list[str]:
     for residual in NORMS:
         norms = findings.gradients[residual, "flat"]
         slope = norms[-1] / norms[0] if norms[0] else math.inf
-        where = (
-            "largest in the last blocks" if slope > 1.1 else "largest in the first blocks" if slope < 0.9 else "level"
-        )
+        where = "largest in the last blocks" if slope > 1.1 else "largest in the first blocks" if slope < 0.9 else "level"
         said.append(
             f"Gradient before the first step, {residual}-norm, {len(norms)} layers: {where} "
             f"(last block {norms[-1]:.2g}, first {norms[0]:.2g}; one seed)."

@@ -167,9 +167,7 @@ def test_a_limit_on_validation_takes_sections_evenly(tmp_path, monkeypatch):
 def test_findings_say_where_and_what(tmp_path):
     text = "Nora lost her red kite on the roof, and nobody in the whole village had seen it since Monday."
     others = [f"{i}. A quite different story about number {i * i}, which nobody has ever heard of." for i in range(40)]
-    data = plant(
-        tmp_path / "set", [*others[:30], text, "x" + text[:80] + "y" * 40], [*others[30:], text, text[:75] + "zz"]
-    )
+    data = plant(tmp_path / "set", [*others[:30], text, "x" + text[:80] + "y" * 40], [*others[30:], text, text[:75] + "zz"])
     config = CheckConfig()
     found = leaks.findings(data, look(data), config)
     assert [each.severity for each in found] == ["error", "error"]

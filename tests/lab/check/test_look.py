@@ -102,14 +102,11 @@ def test_ids_go_to_nanogpt_and_come_back_and_are_trained_on(glass, tmp_path):
     code, out, _ = glass("data", "import", "bin")
     assert code == 0 and out.startswith("data/bin: 20 documents, 6,020 tokens")
     for name in ("train", "validation"):
-        assert (
-            shard_file(tmp_path / "data/bin", name, 0).read_bytes()[:600]
-            == (shard_file(tmp_path / "set", name, 0).read_bytes()[:600])
+        assert shard_file(tmp_path / "data/bin", name, 0).read_bytes()[:600] == (
+            shard_file(tmp_path / "set", name, 0).read_bytes()[:600]
         )
     assert glass("data", "check", "data/bin")[0] == 0
-    words = (
-        "model.n_layer=1 model.n_embd=32 model.n_head=2 model.context_length=32 train.steps=2 train.micro_batch_size=2"
-    )
+    words = "model.n_layer=1 model.n_embd=32 model.n_head=2 model.context_length=32 train.steps=2 train.micro_batch_size=2"
     words += " train.precision=fp32 train.eval_tokens=256 train.eval_every=1 sample.max_new_tokens=4"
     code, out, err = glass("train", "data/bin", *words.split(), "--name", "tiny")
     assert code == 0, err

@@ -31,18 +31,13 @@ def test_variants_that_compare_nothing_are_refused(against, why):
 
 
 def test_names_of_variants_differ_and_are_folders():
-    decays = (
-        "train.optimizer.weight_decay=0.5",
-        "train.optimizer.others.weight_decay=0.5",
-    )  # the last word is the same
+    decays = ("train.optimizer.weight_decay=0.5", "train.optimizer.others.weight_decay=0.5")  # the last word is the same
     found = variants(mini(), ("model.mixer=sliding", *decays))
     names = [name for name, _, _ in found]
     assert len(set(names)) == 4 and all(re.fullmatch(r"[\w.,-]+", name) for name in names)
 
 
-@pytest.mark.parametrize(
-    "again", ["model.mlp=gelu", "train.grad_clip=1 model.mlp=gelu", "model.mlp=relu model.mlp=gelu"]
-)
+@pytest.mark.parametrize("again", ["model.mlp=gelu", "train.grad_clip=1 model.mlp=gelu", "model.mlp=relu model.mlp=gelu"])
 def test_one_model_is_not_compared_twice(again):
     with pytest.raises(SettingError, match="'model.mlp=gelu' and .* are the same model"):
         variants(mini(), ("model.mlp=gelu", "model.norm=rmsnorm", again))
@@ -67,9 +62,7 @@ def test_few_seeds_are_said_to_be_few_once():
 
 
 def planned(settings: str, against: str, precision: str = "fp32") -> Recipe:
-    return combined(
-        mini(), replace(QUESTION, settings=tuple(shlex.split(settings))), shlex.split(against), precision, 6
-    )
+    return combined(mini(), replace(QUESTION, settings=tuple(shlex.split(settings))), shlex.split(against), precision, 6)
 
 
 @pytest.mark.parametrize(
