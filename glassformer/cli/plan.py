@@ -1,11 +1,12 @@
 """`glass plan`: what a training will need, before it begins."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from glassformer.cli.arguments import RecipeName, Settings, argument, option
-from glassformer.cli.terminal import console
+from glassformer.cli.terminal import console, suggest, typed
 
 
 def plan(
@@ -40,4 +41,19 @@ def plan(
     from glassformer.lab.plan.terminal import show
     from glassformer.recipes.words import recipe_or_run
 
-    show(console(), recipe_or_run(what, settings, recipe), hardware, ranks, json)
+    found = show(console(), recipe_or_run(what, settings, recipe), hardware, ranks, json)
+    if json:
+        return
+    look = (typed("settings", what, *(settings or [])), "see every setting that can be changed")
+    if found.fits and found.hardware.measured and not (Path(what) / "run.json").is_file():
+        suggest((typed("train", *_words(what, settings or [], recipe)), "train it here"), look)
+    else:
+        suggest(look)
+
+
+def _words(what: str, settings: list[str], recipe: str) -> list[str]:
+    """The words after `train` for what was planned: a recipe, or a text with one."""
+    from glassformer.recipes.presets import presets
+
+    base = what if what in presets() else recipe
+    return [*([what] if what != base else []), *settings, *(["--recipe", base] if base != "mini" else [])]

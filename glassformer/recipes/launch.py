@@ -1,7 +1,7 @@
 """From a recipe to a run, and from an interrupted run to its end.
 
     parts = build(recipe, data)          dataset, model, batches, loss
-    choices = measure(parts)             precision, and the steps that fit into the time
+    choices = measure(parts)             precision, and about how many steps fit into the time
     run = start(parts, choices)          the run folder
     Trainer(...).train()
 
@@ -12,7 +12,9 @@ import contextlib
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from glassformer.config.sources import sources
 from glassformer.config.user_files import blaming
 from glassformer.data.batches import sequential
 from glassformer.data.loader import Loader
+from glassformer.data.pace import Pace
 from glassformer.data.prepare import Progress
 from glassformer.data.shards import Dataset
 from glassformer.errors import CheckpointError, DiskError, GlassError, SettingError
@@ -31,9 +34,10 @@ from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
 from glassformer.recipes.build import Parts, Say, build
-from glassformer.recipes.measure import Choices, enough_memory, measure
+from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
 from glassformer.recipes.recorded import recorded
+from glassformer.recipes.rehearsal import rehearse
 from glassformer.recipes.trained_on import says_when_changed, trained_on
 from glassformer.runs import checkpoint
 from glassformer.runs.parts import neighbours, trust
@@ -42,6 +46,7 @@ from glassformer.system.command import typed
 from glassformer.system.files import write_atomic
 from glassformer.system.lock import locked
 from glassformer.system.machine import git_commit, machine_facts
+from glassformer.train.budget import Budget
 from glassformer.train.doctor import Diverged
 from glassformer.train.trainer import Trainer
 
@@ -56,24 +61,28 @@ def train(
     *,
     say: Say,
     watching: Watching,
-    minutes: float | None = None,
+    limit: Limit | None = None,
+    told: Collection[str] = (),
     argv: list[str] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> str:
     """Train a new model in the run folder `folder`; returns "done" or "interrupted". What is refused before the first step
     leaves no folder.
 
-    With `minutes`, the number of steps is chosen after measuring a step so that the run takes about that long. `argv` are
-    the words after `glass` that make this run, where they are not those of this process.
+    With a `limit`, the number of steps is adapted to the speed of the machine, before training and all through it, so that
+    the run ends on time. `told` are the paths of the settings that the user has given. `argv` are the words after `glass`
+    that make this run, where they are not those of this process. `clock` gives seconds.
     """
     with locked(folder):
         check_free(folder)
         with blaming(recipe), enough_memory():
             parts = build(recipe, data, say)
-            choices = measure(parts, minutes, say)
-            rehearse(parts)
+            rehearse(parts.recipe, parts.model, small_batch(parts))
+            _rehearse_sample(parts)
+            choices = measure(parts, limit, say, told, clock)
         run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say)
         try:
-            return _train(parts, choices, run, watching)
+            return _train(parts, choices, run, watching, clock=clock)
         except Exception:
             if checkpoint.newest(folder) is None:
                 run.delete()
@@ -81,14 +90,15 @@ def train(
 
 
 def resume(
-    folder: Path, *, say: Say, progress: Progress, watching: Watching, settings: Sequence[str] = ()
+    folder: Path, *, say: Say, progress: Progress, watching: Watching, settings: Sequence[str] = (),
+    clock: Callable[[], float] = time.perf_counter,
 ) -> str:  # fmt: skip
     """Continue a run from its newest checkpoint, exactly as if it had never stopped; returns "done" or "interrupted".
 
     `folder` is the run, or one of its checkpoints to go back to: those after it are deleted, since their steps are trained
     again. `settings` are changed from here on (`recorded.MAY_CHANGE`). The run goes on with the dataset it began with.
     """
-    run, chosen = _run_to_resume(folder)
+    run, chosen = run_to_resume(folder)
     with locked(run.folder):
         saved = _checkpoint(run, chosen)
         recipe = recorded(run, saved, settings)
@@ -97,26 +107,29 @@ def resume(
             raise CheckpointError(
                 f"{saved.folder} and {data.folder} have different tokenizers; delete the dataset's folder and resume again"
             )
-        if saved and saved.step >= recipe.train.steps:
+        events = run.metrics("event")
+        pace, budget = Pace.logged(recipe.train.steps, events), Budget.logged(events)
+        if saved and saved.step >= (pace.steps if (end := done_at(events)) is None else end):
             say(f"{run.folder} is complete at step {saved.step}; nothing to resume")
             return "done"
         says_when_changed(run, recipe, data, say)
         if saved is None:
             say("the run was stopped before its first checkpoint; starting from the beginning")
         else:
-            say(f"continuing {run.folder} from step {saved.step} of {recipe.train.steps}")
+            say(f"continuing {run.folder} from step {saved.step} of {pace.steps}")
         parts, why = build(recipe, data, say, saved), run.fact("precision", "why")
-        choices = Choices(parts.recipe, saved.state["precision"] if saved else run.fact("precision", "chosen"), why)
+        precision = saved.state["precision"] if saved else run.fact("precision", "chosen")
+        choices = Choices(parts.recipe, precision, why, pace, budget)
         if settings:
             text = choices.recipe.to_json()
             write_atomic(run.folder / "recipe.json", saved.as_recorded(text) if saved else text)
         _go_back(run, saved)
         detail = saved.folder.name if saved else "from the beginning"
         run.log("event", saved.step if saved else 0, what="resume", detail=detail)
-        return _train(parts, choices, run, watching, saved)
+        return _train(parts, choices, run, watching, saved, clock)
 
 
-def rehearse(parts: Parts) -> None:
+def _rehearse_sample(parts: Parts) -> None:
     """Write one token of a sample, if the run will write samples: a prompt that cannot be continued is refused here, before
     there is a run folder. Raises SettingError."""
     sample = parts.recipe.sample
@@ -130,6 +143,12 @@ def rehearse(parts: Parts) -> None:
             raise SettingError(f"sample.prompt cannot be continued: {error}") from error
         finally:
             parts.model.train()
+
+
+def done_at(events: list[dict[str, Any]]) -> int | None:
+    """The step at which a run with these events came to its end; None if it has not, or if it was extended after that."""
+    turns = [event for event in events if event["what"] in ("start", "plan", "resume", "interrupted", "nan", "done")]
+    return turns[-1]["step"] if turns and turns[-1]["what"] == "done" else None
 
 
 def train_or_resume(
@@ -154,7 +173,8 @@ def ended(folder: Path) -> bool:
     """Whether the run in `folder` is complete or has diverged, so that nothing is left to train."""
     if not (folder / "run.json").exists():
         return False
-    return any(event["what"] in ("done", "nan") for event in Run.open(folder).metrics("event"))
+    events = Run.open(folder).metrics("event")
+    return done_at(events) is not None or any(event["what"] == "nan" for event in events)
 
 
 def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Say) -> Run:
@@ -177,13 +197,17 @@ def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Sa
     run = Run.create(folder, choices.recipe.to_json(), facts)
     try:
         run.log("event", 0, what="start", detail=facts["command"])
+        if (budget := choices.budget) is not None:
+            detail = f"{choices.pace.steps:,} steps fit into {budget.seconds:.0f} seconds"
+            legs, limits = choices.pace.legs, budget.limits()
+            run.log("event", 0, what="plan", steps=choices.pace.steps, legs=legs, budget=limits, detail=detail)
     except GlassError:
         run.delete()
         raise
     return run
 
 
-def _run_to_resume(folder: Path) -> tuple[Run, Path | None]:
+def run_to_resume(folder: Path) -> tuple[Run, Path | None]:
     """(the run, the checkpoint that was named). Raises GlassError for what is no run, and for one that never trained."""
     folder, chosen = checkpoint.run_of(folder)
     run = Run.open(folder)
@@ -223,10 +247,11 @@ def _kept(run: Run) -> Iterator[None]:
 
 
 def _train(
-    parts: Parts, choices: Choices, run: Run, watching: Watching, saved: checkpoint.Checkpoint | None = None
+    parts: Parts, choices: Choices, run: Run, watching: Watching, saved: checkpoint.Checkpoint | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> str:  # fmt: skip
-    parts, recipe, config = parts.following(choices.recipe), choices.recipe, choices.recipe.train
-    tokenizer, T = parts.data.tokenizer, recipe.model.context_length
+    parts, recipe, config = replace(parts, recipe=choices.recipe).at(choices.pace), choices.recipe, choices.recipe.train
+    tokenizer, T, steps = parts.data.tokenizer, recipe.model.context_length, choices.pace.steps
     text, own = recipe.to_json(), sources(recipe)
     if saved is not None:  # the run goes on calling its own files as it did
         text, own = saved.as_recorded(text), {saved.renamed.get(path, path): source for path, source in own.items()}
@@ -235,16 +260,20 @@ def _train(
         return recipe.sample.prompt, complete(model, tokenizer, [recipe.sample.prompt], recipe.sample)[0]
 
     with (
-        Loader(parts.batches, config.steps, pinned=parts.model.device.type == "cuda") as batches,
-        watching(config.steps, saved.step if saved else 0) as watch,
+        Loader(parts.batches, steps, pinned=parts.model.device.type == "cuda") as batches,
+        watching(steps, saved.step if saved else 0) as watch,
         enough_memory(),
         _kept(run),
     ):
         trainer = Trainer(
             parts.model, tokenizer, batches,
             held_out=lambda: sequential(parts.data.validation, T, config.micro_batch_size, config.eval_tokens),
-            config=config, run=run, recipe_json=text, precision=choices.precision, sample=sample, watch=watch, sources=own,
+            config=config, run=run, recipe_json=text, precision=choices.precision, sample=sample, watch=watch,
+            sources=own, pace=choices.pace, budget=choices.budget, clock=clock,
+            follow=lambda pace: batches.follow(parts.at(pace).batches, pace.steps),
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)
-        return trainer.train()
+        then = f"mend the file and continue from the last checkpoint with `{typed('resume', run.folder)}`"
+        with blaming(recipe, "training stopped", then):
+            return trainer.train()

@@ -61,7 +61,9 @@ def _read(name: str, run: Run, facts: dict[str, Any], recipe: dict[str, Any]) ->
     else:
         text, state = _text(run.fact("dataset", "source")), _state(run, events)
     losses = [line["loss"] for line in evals if isinstance(line.get("loss"), float) and math.isfinite(line["loss"])]
+    planned = [event["steps"] for event in events if event.get("what") == "plan" and isinstance(event.get("steps"), int)]
     steps = recipe["train"].get("steps") if isinstance(recipe.get("train"), dict) else None
+    steps = planned[-1] if planned else steps
     done = max((line["step"] for line in train + evals), default=0)
     times = [line["time"] for line in (events + train + evals) if isinstance(line.get("time"), int | float)]
     when = max(times, default=_changed(run.folder))

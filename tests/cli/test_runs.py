@@ -14,7 +14,7 @@ from glassformer.recipes.words import recipe_of, recipe_or_run
 TINY = [
     "tokenizer=byte", "model.n_layer=1", "model.n_embd=16", "model.n_head=2", "model.context_length=16", "train.steps=4",
     "train.micro_batch_size=2", "train.precision=fp32", "train.eval_tokens=64", "train.checkpoint_every=2",
-    "train.sample_every=0", "sample.max_new_tokens=4",
+    "train.sample_every=0", "train.keep_checkpoints=9", "sample.max_new_tokens=4",
 ]  # fmt: skip
 
 
