@@ -16,7 +16,7 @@ READ = 65_536
 """Held-out tokens that each of them predicts for the score."""
 STARTED = time.perf_counter()
 """When the command began: this module is imported before anything slow."""
-SCORING = 300
+SCORING = 150
 """The score and the stories take about as long as this many training steps, on this machine as on a slower one."""
 MARGIN = 0.04
 """This share of the time is kept for what cannot be foreseen, and for the start of Python."""
