@@ -100,6 +100,7 @@ def main() -> None:
 
     terminal.say_what_they_can()
     terminal.say_notes()
+    sys.excepthook = terminal.show_traceback
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()

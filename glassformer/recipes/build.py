@@ -10,6 +10,7 @@ import torch
 
 from glassformer import kernels
 from glassformer.config import variants
+from glassformer.config.user_files import blaming
 from glassformer.corpora import Corpus
 from glassformer.corpora.files import Files
 from glassformer.data.batches import Batches
@@ -22,6 +23,7 @@ from glassformer.errors import SettingError
 from glassformer.kernels import flex
 from glassformer.model.gpt import GPT
 from glassformer.recipes.presets import Recipe
+from glassformer.recipes.rehearsal import rehearse_text
 from glassformer.runs.checkpoint import Checkpoint
 from glassformer.tokenizers import TokenizerRecipe
 from glassformer.train.loss import Loss
@@ -88,7 +90,11 @@ def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: in
     """
     if is_dataset(recipe.corpus):
         return Dataset.open(recipe.corpus.path, type(recipe.tokenizer) if recipe.tokenizer.name.endswith(".py") else None)
-    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, dataset_folder(recipe), progress, fresh, workers)
+    folder = dataset_folder(recipe)
+    if fresh or not folder.exists():
+        rehearse_text(recipe)
+    with blaming(recipe, "the text cannot be prepared"):
+        return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh, workers)
 
 
 def is_dataset(corpus: Corpus) -> TypeGuard[Files]:

@@ -31,10 +31,12 @@ from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
 from glassformer.recipes.build import Parts, Say, build, dataset
-from glassformer.recipes.measure import Choices, Limit, enough_memory, measure
+from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
+from glassformer.recipes.rehearsal import rehearse
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
+from glassformer.system.command import typed
 from glassformer.system.machine import git_commit, machine_facts
 from glassformer.train.budget import Budget
 from glassformer.train.doctor import Diverged
@@ -64,6 +66,7 @@ def train(
     """
     with blaming(recipe), enough_memory():
         parts = build(recipe, data, say)
+        rehearse(parts.recipe, parts.model, small_batch(parts))
         choices = measure(parts, limit, say, told, clock)
     run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say)
     return _train(parts, choices, run, watching, clock=clock)
@@ -183,4 +186,6 @@ def _train(
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)
-        return trainer.train()
+        then = f"mend the file and continue from the last checkpoint with `{typed('resume', run.folder)}`"
+        with blaming(recipe, "training stopped", then):
+            return trainer.train()

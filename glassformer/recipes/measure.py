@@ -4,9 +4,11 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from glassformer.data.batches import Batch
 from glassformer.data.pace import Pace
 from glassformer.errors import SettingError
 from glassformer.recipes.build import Parts, Say
@@ -75,8 +77,7 @@ def measure(
 
 def trial_of(parts: Parts) -> Trial:
     """One forward and backward pass of a micro-batch of the last step, whose rows are the longest; no gradient is left."""
-    config = parts.recipe.train
-    batch = next(parts.batches(config.steps - 1).parts(config.grad_accumulation))
+    batch = small_batch(parts)
 
     def trial(precision: Precision) -> None:
         micro = batch.to(precision.device)
@@ -86,6 +87,15 @@ def trial_of(parts: Parts) -> Trial:
         parts.model.zero_grad(set_to_none=True)
 
     return trial
+
+
+def small_batch(parts: Parts) -> Batch:
+    """A micro-batch of the last step. Raises SettingError if a sampler of the user's own gives no Batch."""
+    config = parts.recipe.train
+    batch: Any = parts.batches(config.steps - 1)
+    if not isinstance(batch, Batch):
+        raise SettingError(f"the sampler {config.sampler.name} gives a {type(batch).__name__} for a step, not a Batch")
+    return next(batch.parts(config.grad_accumulation))
 
 
 def _a_pass(trial: Trial, precision: Precision, clock: Callable[[], float]) -> float:

@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from glassformer.config import variant_class
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.kernels import Kernels
 from glassformer.model.gpt import GPT, GPTConfig
@@ -35,7 +36,7 @@ from glassformer.runs import optimizer_state
 from glassformer.system.command import typed
 from glassformer.system.files import sha256, write_atomic
 from glassformer.system.folders import all_or_nothing
-from glassformer.tokenizers import Tokenizer
+from glassformer.tokenizers import Tokenizer, TokenizerRecipe
 from glassformer.tokenizers import load as load_tokenizer
 
 FORMAT = 1
@@ -60,7 +61,10 @@ class Checkpoint:
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer the model was trained with."""
-        return load_tokenizer(self.folder / "tokenizer.json")
+        name = str(self.recipe.get("tokenizer", {}).get("name", ""))
+        own = variant_class(TokenizerRecipe, name) if name.endswith(".py") else None
+        assert own is None or issubclass(own, TokenizerRecipe)
+        return load_tokenizer(self.folder / "tokenizer.json", own)
 
     def model(self, kernels: Kernels | None = None, device: str | torch.device = "cpu") -> GPT:
         """The model with its weights, in evaluation mode. Raises CheckpointError if they do not fit the recipe."""

@@ -19,7 +19,7 @@ from glassformer.pages.frame import duration, render
 from glassformer.runs.curves import Row, curves, finite, points
 from glassformer.runs.run import Run
 from glassformer.system.blank_lines import without_blank_runs
-from glassformer.system.command import typed
+from glassformer.system.command import on_a_page
 from glassformer.system.files import write_atomic
 
 MOST_SAMPLES = 8  # on a timeline, and of stories at the end
@@ -200,9 +200,9 @@ def _parts(facts: Row) -> list[Row]:
 
 
 def _command(facts: Row) -> str:
-    """The commands that make this run again, as its reader can type them."""
+    """The commands that make this run again, as a page writes them."""
     commit, argv = facts.get("git"), facts.get("argv")
-    command = typed(*argv) if isinstance(argv, list) else facts.get("command")
+    command = on_a_page(*argv) if isinstance(argv, list) else facts.get("command")
     return "\n".join(line for line in (commit and f"git checkout {commit}", command) if line)
 
 
