@@ -5,15 +5,20 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import Settings, argument, option
+from glassformer.cli.arguments import RecipeName, Settings, argument, option
 from glassformer.cli.terminal import console, suggest, typed
 
 
 def plan(
-    recipe: Annotated[
-        str, argument("A recipe ([cyan]./glass settings[/] lists them), or the folder of a run.", metavar="RECIPE")
+    what: Annotated[
+        str,
+        argument(
+            "A recipe ([cyan]./glass settings[/] lists them), the folder of a run, or a text as in [cyan]./glass train[/].",
+            metavar="RECIPE",
+        ),
     ] = "mini",
     settings: Settings = None,
+    recipe: RecipeName = "mini",
     hardware: Annotated[
         str,
         option(
@@ -31,16 +36,24 @@ def plan(
     No weights are allocated, so any size can be planned.
 
     Try: [cyan]./glass plan gpt2 --hardware rtx4090[/]
+    or [cyan]./glass plan my_book.txt[/]
     """
     from glassformer.lab.plan.terminal import show
     from glassformer.recipes.words import recipe_or_run
 
-    found = show(console(), recipe_or_run(recipe, settings), hardware, ranks, json)
+    found = show(console(), recipe_or_run(what, settings, recipe), hardware, ranks, json)
     if json:
         return
-    look = (typed("settings", *([recipe, *(settings or [])])), "see every setting that can be changed")
-    if found.fits and found.hardware.measured and not Path(recipe).is_dir():
-        words = [recipe, *(settings or [])] if "=" in recipe else [*(settings or []), "--recipe", recipe]
-        suggest((typed("train", *words), "train it here"), look)
+    look = (typed("settings", what, *(settings or [])), "see every setting that can be changed")
+    if found.fits and found.hardware.measured and not (Path(what) / "run.json").is_file():
+        suggest((typed("train", *_words(what, settings or [], recipe)), "train it here"), look)
     else:
         suggest(look)
+
+
+def _words(what: str, settings: list[str], recipe: str) -> list[str]:
+    """The words after `train` for what was planned: a recipe, or a text with one."""
+    from glassformer.recipes.presets import presets
+
+    base = what if what in presets() else recipe
+    return [*([what] if what != base else []), *settings, *(["--recipe", base] if base != "mini" else [])]

@@ -17,6 +17,7 @@ from glassformer.recipes.build import Say
 from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
+from glassformer.system.lock import locked
 from glassformer.train.budget import FIRST, Budget
 
 
@@ -27,7 +28,15 @@ def extend(
 
     With both, whichever comes first ends it. Raises SettingError, or GlassError for a run that cannot go on.
     """
-    run = Run.open(folder)
+    run, _ = launch.run_to_resume(folder)
+    with locked(run.folder):
+        _plan(run, steps, minutes, say)
+        return launch.resume(run.folder, say=lambda line: None, progress=progress, watching=watching)
+
+
+def _plan(run: Run, steps: int | None, minutes: float | None, say: Say) -> None:
+    """Decide how the run goes on, and write the decision into its log."""
+    folder = run.folder
     if any(event["what"] == "nan" for event in run.metrics("event")):
         raise GlassError(
             f"{folder} has diverged, and would do so again; train a new run with a lower train.learning_rate"
@@ -48,7 +57,6 @@ def extend(
     detail = f"extended to {until:,} steps"
     limits = budget and budget.limits()
     run.log("event", saved.step, what="plan", steps=until, legs=legs, budget=limits, detail=detail)
-    return launch.resume(folder, say=lambda line: None, progress=progress, watching=watching)
 
 
 def _legs(run: Run, reached: int, steps: int) -> tuple[list[Leg], str]:

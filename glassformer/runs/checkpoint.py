@@ -7,6 +7,7 @@
         state.json               step, tokens, seconds, precision, loss scale, frozen parameters
         recipe.json              every setting of the run
         tokenizer.json           text <-> ids
+        parts.json, part-*.py    the source of the user's own files that the recipe names, if there are any (parts.py)
         manifest.json            the SHA-256 of each file above, written last
 
 The folder is filled under another name, forced to the disk and renamed, so a crash or a full disk leaves the earlier
@@ -16,8 +17,8 @@ module alone: an attention layer, a block, a module of your own.
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +33,9 @@ from glassformer.errors import CheckpointError, GlassError
 from glassformer.kernels import Kernels
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.wrapped import unwrapped
-from glassformer.runs import optimizer_state
+from glassformer.runs import optimizer_state, parts
+from glassformer.runs.run import Run, no_run
+from glassformer.system import cache_folder
 from glassformer.system.command import typed
 from glassformer.system.files import sha256, write_atomic
 from glassformer.system.folders import all_or_nothing
@@ -52,7 +55,10 @@ class Checkpoint:
     state: dict[str, Any]
     """step, tokens, seconds, the names of the frozen parameters, and what else the trainer keeps."""
     recipe: dict[str, Any]
-    """The run's settings as a tree of plain values; `presets.Recipe.parse` makes them a Recipe again."""
+    """The run's settings as a tree of plain values; `presets.Recipe.parse` makes them a Recipe again. The user's own files
+    in it are those with the code that the model was made with (parts.py)."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """{path of a kept source: what the run calls it}."""
 
     @property
     def step(self) -> int:
@@ -71,6 +77,14 @@ class Checkpoint:
         with torch.device("meta"):
             model = GPT(GPTConfig.parse(self.recipe["model"]), kernels)
         return self.fill(model).to(device).eval()
+
+    def as_recorded(self, recipe_json: str) -> str:
+        """A recipe that was made from this checkpoint's, with the user's own files called as the run calls them."""
+        for path, name in self.renamed.items():
+            recipe_json = recipe_json.replace(
+                json.dumps(path, ensure_ascii=False), json.dumps(name, ensure_ascii=False)
+            )
+        return recipe_json
 
     def fill(self, model: Module) -> Module:
         """Give `model`, which may be on the meta device, the weights; what was frozen is frozen again.
@@ -103,10 +117,10 @@ class Checkpoint:
 
 def save(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict[str, Any], recipe_json: str,
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer, sources: Mapping[str, bytes] | None = None,
 ) -> Path:  # fmt: skip
     """Write `folder/<step>`; returns it. One of the same step is replaced. `optimizer` is None where there is none to go
-    on with, as in an import. Raises GlassError on a full disk.
+    on with, as in an import. `sources` are the user's own files that the recipe names. Raises GlassError on a full disk.
     """
     final = folder / f"{state['step']:08d}"
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
@@ -118,6 +132,7 @@ def save(
         write_atomic(growing / "state.json", json.dumps({**state, "frozen": frozen}, indent=2) + "\n")
         write_atomic(growing / "recipe.json", recipe_json)
         tokenizer.save(growing / "tokenizer.json")
+        parts.keep(growing, sources or {})
         hashes = {path.name: sha256(path) for path in sorted(growing.iterdir())}
         write_atomic(growing / "manifest.json", json.dumps({"format": FORMAT, "sha256": hashes}, indent=2) + "\n")
     return final
@@ -188,6 +203,20 @@ def steps(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("[0-9]*") if p.name.isdigit() and p.is_dir())
 
 
+def run_of(folder: Path) -> tuple[Path, Path | None]:
+    """(the folder of the run, the checkpoint) that a person means by a run or by one of its checkpoints."""
+    folder = Path(folder).expanduser()
+    if (folder / "manifest.json").is_file() and folder.absolute().parent.name == "checkpoints":
+        return folder.parent.parent if folder.parent.name else folder.absolute().parents[1], folder
+    return folder, None
+
+
+def recipe_of(run: Run) -> dict[str, Any]:
+    """The recipe of a run as plain values, with the user's own files in it as the newest checkpoint has them. Raises
+    CheckpointError for code that may not run here."""
+    return parts.resolved(run.recipe(), newest(run.folder) or run.folder)[0]
+
+
 def newest(run: Path) -> Path | None:
     """The latest checkpoint of a run folder, or None."""
     found = steps(run / "checkpoints")
@@ -227,9 +256,10 @@ def load(path: Path | str, which: Callable[[Path], Path | None] = newest) -> Che
     """
     path = Path(path).expanduser()
     folder = path if (path / "manifest.json").exists() else which(path)
+    if folder is None and (path / "run.json").exists():
+        raise CheckpointError(f"{path} holds no checkpoint yet; `{typed('resume', path)}` trains it")
     if folder is None:
-        there = "holds no checkpoint" if path.is_dir() else "does not exist"
-        raise CheckpointError(f"{path} {there}; name a run folder such as runs/demo, or train one with `{typed('train')}`")
+        raise CheckpointError(no_run(path))
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         hashes = dict(manifest["sha256"])
@@ -247,7 +277,7 @@ def load(path: Path | str, which: Callable[[Path], Path | None] = newest) -> Che
                 )
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-        return Checkpoint(folder, {**state, "step": int(state["step"])}, dict(recipe))
+        return Checkpoint(folder, {**state, "step": int(state["step"])}, *parts.resolved(dict(recipe), folder))
     except GlassError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -255,6 +285,26 @@ def load(path: Path | str, which: Callable[[Path], Path | None] = newest) -> Che
             f"{folder} is not a whole checkpoint ({type(error).__name__}: {error}); "
             "delete its folder to go back to the one before"
         ) from None
+
+
+def trust(path: Path | str) -> list[Path]:
+    """Allow the code that the checkpoint at `path`, or the newest of a run, brings; returns its files. Raises
+    CheckpointError if it brings none, or if it cannot be remembered."""
+    path = Path(path).expanduser()
+    folder = path if (path / "manifest.json").exists() else newest(path)
+    if folder is None:
+        raise CheckpointError(no_run(path))
+    try:
+        files = parts.brought(json.loads((folder / "recipe.json").read_text(encoding="utf-8")), folder)
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{folder / 'recipe.json'} cannot be read ({error}); copy the checkpoint again") from None
+    if not files:
+        raise CheckpointError(f"{folder} brings no Python code; there is nothing to allow")
+    parts.trust(file.read_bytes() for file in files)
+    if not all(parts.is_trusted(file.read_bytes()) for file in files):
+        place = cache_folder.folder()
+        raise CheckpointError(f"{place} cannot be written; make it writable, or set XDG_CACHE_HOME to a folder that is")
+    return files
 
 
 def _check_fit(module: nn.Module, found: dict[str, Tensor], path: Path) -> None:
@@ -268,4 +318,6 @@ def _check_fit(module: nn.Module, found: dict[str, Tensor], path: Path) -> None:
                 "recipe.json) that the weights were trained with"
             )
     if extra := sorted(found.keys() - wanted.keys()):
-        raise CheckpointError(f"{path} holds {extra[0]}, which the model does not have; it was written for another model")
+        raise CheckpointError(
+            f"{path} holds {extra[0]}, which the model does not have; it was written for another model"
+        )

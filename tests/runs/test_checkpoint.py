@@ -108,7 +108,7 @@ def test_prune_keeps_the_newest_and_sweeps_what_a_crash_left(saved):
 
 def test_nothing_there_is_one_sentence(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(CheckpointError, match="name a run folder"):
+        with pytest.raises(CheckpointError, match="give the folder of a run, such as runs/demo"):
             checkpoint.load(path)
 
 
