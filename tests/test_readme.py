@@ -91,7 +91,8 @@ def refused_settings(verb: list[str], given: dict[str, Any]) -> str | None:
 
             CheckConfig().override(*settings)
         elif verb == ["generate"]:
-            recipe.sample.override(*(given["knobs"] or []))
+            knobs = given["knobs"] or []
+            recipe.sample.override(*(word for word in knobs if not of_own_file(word, knobs)))
         elif verb[0] in ("train", "prepare", "compare", "plan", "settings"):
             called = given.get("recipe") or "mini"
             if "=" in called:

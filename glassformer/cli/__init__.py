@@ -18,6 +18,7 @@ from glassformer.cli import (
     compare,
     data,
     demo,
+    extend,
     generate,
     import_,
     plan,
@@ -54,6 +55,7 @@ START, MAKE, USE, MEASURE, RESEARCH, DEVELOP = (
 app.command(rich_help_panel=START)(demo.demo)
 app.command(rich_help_panel=MAKE)(train.train)
 app.command(rich_help_panel=MAKE)(resume.resume)
+app.command(rich_help_panel=MAKE)(extend.extend)
 app.command(rich_help_panel=MAKE)(prepare.prepare)
 app.command("import", rich_help_panel=MAKE)(import_.import_weights)
 app.command(rich_help_panel=USE)(generate.generate)
