@@ -32,14 +32,15 @@ def name(path: Path) -> str:
 
 
 def commands(text: str, name: str) -> list[Command]:
-    """The commands in ```sh and ```bash blocks; continuation lines joined, pipes and redirections cut into parts."""
+    """The commands in ```sh and ```bash blocks; continuation lines joined, pipes cut into parts, redirections left out."""
     found = []
     for block in re.finditer(r"^ *```(?:sh|bash|shell|console)[^\n]*\n(.*?)^ *```", text, re.M | re.S):
         first = text[: block.start(1)].count("\n") + 1
         lines = block.group(1).replace("\\\n", "  ").splitlines()
         for number, line in enumerate(lines, first):
             line = re.sub(r"(^|\s)#.*", "", line.strip().removeprefix("$ "))
-            for part in re.split(r"&&|\|\|?|;(?=\s)|\s[12&]?>>?", line):
+            line = re.sub(r"\s[12&]?>>?\s*\S+", "", line)  # where the output goes
+            for part in re.split(r"&&|\|\|?|;(?=\s)", line):
                 words = shlex.split(part)
                 while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                     words.pop(0)

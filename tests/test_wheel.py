@@ -65,6 +65,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
     assert {Path(name).suffix for name in names} >= {".py", ".html", ".css", ".js"}
 
 
+@pytest.mark.timeout(1200)  # it prepares the village and compiles for its own place first; 100 s on a quiet machine
 def test_an_installed_package_runs_the_demo_outside_of_any_clone(environment, tmp_path):
     done = glass(environment, tmp_path, "demo", "--minutes", "0.3")
     assert done.returncode == 0, done.stderr

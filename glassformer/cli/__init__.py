@@ -18,6 +18,7 @@ from glassformer.cli import (
     compare,
     data,
     demo,
+    extend,
     generate,
     import_,
     plan,
@@ -54,6 +55,7 @@ START, MAKE, USE, MEASURE, RESEARCH, DEVELOP = (
 app.command(rich_help_panel=START)(demo.demo)
 app.command(rich_help_panel=MAKE)(train.train)
 app.command(rich_help_panel=MAKE)(resume.resume)
+app.command(rich_help_panel=MAKE)(extend.extend)
 app.command(rich_help_panel=MAKE)(prepare.prepare)
 app.command("import", rich_help_panel=MAKE)(import_.import_weights)
 app.command(rich_help_panel=USE)(generate.generate)
@@ -98,6 +100,7 @@ def main() -> None:
 
     terminal.say_what_they_can()
     terminal.say_notes()
+    sys.excepthook = terminal.show_traceback
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()

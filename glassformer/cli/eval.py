@@ -28,5 +28,5 @@ def evaluate(folder: RunFolder, stories: Stories = 40) -> None:
         show_stories(found, screen)
     steps = [(typed("report", folder), "see the curves and these numbers on one page")]
     if found.ratio >= 1:
-        steps.insert(0, (typed("train", "--help"), "train longer (--minutes), or on more text"))
+        steps.insert(0, (typed("extend", folder, "--minutes", "10"), "train it longer"))
     suggest(*steps, (typed("generate", folder), "let the model write"))

@@ -1,10 +1,12 @@
 """`glass generate`: a trained model writes."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from glassformer.cli.arguments import RunOrCheckpoint, argument, option
+from glassformer.cli.terminal import suggest, typed
 
 Prompts = Annotated[
     list[str] | None,
@@ -31,3 +33,6 @@ def generate(folder: RunOrCheckpoint, prompt: Prompts = None, knobs: Knobs = Non
     from glassformer.recipes.terminal import write_texts
 
     write_texts(folder, prompt or [""], knobs or [], count)
+    if sys.stdout.isatty():
+        told = [f"--set={knob}" for knob in knobs or []]
+        suggest((typed("generate", folder, *(prompt or []), "-n", 3, *told), "write three texts"))

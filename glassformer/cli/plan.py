@@ -1,11 +1,12 @@
 """`glass plan`: what a training will need, before it begins."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from glassformer.cli.arguments import Settings, argument, option
-from glassformer.cli.terminal import console
+from glassformer.cli.terminal import console, suggest, typed
 
 
 def plan(
@@ -34,4 +35,12 @@ def plan(
     from glassformer.lab.plan.terminal import show
     from glassformer.recipes.words import recipe_or_run
 
-    show(console(), recipe_or_run(recipe, settings), hardware, ranks, json)
+    found = show(console(), recipe_or_run(recipe, settings), hardware, ranks, json)
+    if json:
+        return
+    look = (typed("settings", *([recipe, *(settings or [])])), "see every setting that can be changed")
+    if found.fits and found.hardware.measured and not Path(recipe).is_dir():
+        words = [recipe, *(settings or [])] if "=" in recipe else [*(settings or []), "--recipe", recipe]
+        suggest((typed("train", *words), "train it here"), look)
+    else:
+        suggest(look)

@@ -6,13 +6,16 @@ the village also what a name costs (`names.py`), and what the village's checker 
 openings of held-out stories (`stories.py`).
 
 None of these numbers gets better when a model says less. All models predict the same tokens; a name is paid for wherever
-it stands; and what a story has to say is measured against village stories (`corpora.village.score`).
+it stands; and what a story has to say is measured against village stories (`corpora.village.score`). Only a tokenizer that
+drops text, as `word` does with rare words, leaves bits out of bits per byte: then `dropped` says how much, and a note does.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from glassformer.corpora.village import Village
 from glassformer.corpora.village.score import Judgement, judged, score
@@ -26,6 +29,7 @@ from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.report import write_report
 from glassformer.runs.run import Run
+from glassformer.tokenizers import Tokenizer
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
 
@@ -58,12 +62,12 @@ class Evaluation:
 def judge(
     folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doing: None, most_tokens: int = MOST_TOKENS
 ) -> Evaluation:  # fmt: skip
-    """Measure the newest checkpoint of a run; logs a `score` line for each writer and rewrites the report.
+    """Measure the best checkpoint of a run; logs a `score` line for each writer and rewrites the report.
 
     `tell` is called with what is being done. Each model predicts at most `most_tokens` held-out tokens. Raises GlassError.
     """
     begun = time.perf_counter()
-    run, saved = Run.open(folder), checkpoint.load(folder)
+    run, saved = Run.open(folder), checkpoint.load(folder, checkpoint.best)
     recipe, data = Recipe.parse(saved.recipe), Dataset.open(run.facts()["dataset"]["folder"])
     device = device_of("auto")
     model = saved.model(device=device)
@@ -91,10 +95,28 @@ def judge(
             )
     for name, values in rows.items():
         run.log("score", saved.step, who=name, **values)
+    if lost := dropped(data.validation.tokens[:most_tokens], data.tokenizer):
+        notes.append(
+            f"The tokenizer drops {lost:.1%} of the held-out tokens: bits per byte leave that text out, so they compare "
+            "with these n-grams, but not with models that have another tokenizer."
+        )
     if len(data.train) > MOST_COUNTED:
         notes.append(f"The n-grams have counted {MOST_COUNTED:,} of {len(data.train):,} tokens, evenly spread.")
     write_report(folder)
     return Evaluation(rows, longest, best, notes, time.perf_counter() - begun)
+
+
+def dropped(ids: np.ndarray, tokenizer: Tokenizer) -> float:
+    """The share of ids that stand for text which the tokenizer dropped (`<unk>`). Its bits are cheap and its bytes are not
+    counted, so bits per byte would fall with every word that is dropped.
+
+    >>> dropped(np.array(word_tokenizer.encode("Tom met Zoë")), word_tokenizer)
+    0.333
+    """
+    empty = np.array([not piece for piece in tokenizer.token_bytes])
+    if tokenizer.end_of_text is not None:
+        empty[tokenizer.end_of_text] = False
+    return float(empty[ids].mean())
 
 
 def rank(judgement: Judgement) -> tuple[bool, bool, float]:

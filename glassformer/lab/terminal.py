@@ -14,6 +14,7 @@ from rich.text import Text
 from glassformer.corpora.village.score import Judgement
 from glassformer.lab.evaluate import MOST_TOKENS, Evaluation, judge
 from glassformer.lab.stories import Mark, interval, marks
+from glassformer.runs import checkpoint
 from glassformer.system.blank_lines import without_blank_runs
 from glassformer.system.visible import visible
 
@@ -51,6 +52,8 @@ def show_evaluation(folder: Path, n_stories: int, console: Console, most_tokens:
     """Evaluate the run in `folder` and print the numbers. Raises GlassError."""
     with console.status("") as status:
         found = judge(folder, n_stories, status.update, most_tokens)
+    if note := checkpoint.used(folder):
+        console.print(note, markup=False)
     console.print(_predicting(found))
     if found.ratio < 1:
         console.print(f"The model needs {1 - found.ratio:.0%} fewer bits than the {found.longest}.")

@@ -11,7 +11,7 @@ from typing import Any
 
 import jinja2
 
-from glassformer.system.command import typed
+from glassformer.system.command import on_a_page
 from glassformer.system.visible import visible
 
 
@@ -32,7 +32,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["setting"] = _setting
-    environment.globals["typed"] = typed
+    environment.globals["glass"] = on_a_page
     environment.tests["nested"] = _nested
     environment.tests["any"] = lambda values: any(value is not None for value in values)
     environment.filters["readout"] = lambda line: {"steps": line["steps"], "values": line["values"]}

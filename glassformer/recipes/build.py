@@ -16,6 +16,7 @@ from glassformer.corpora.files import Files
 from glassformer.data.batches import Batches
 from glassformer.data.curriculum import lengthening
 from glassformer.data.mixture import mixture
+from glassformer.data.pace import Pace
 from glassformer.data.prepare import Progress, fingerprint, prepare
 from glassformer.data.shards import Dataset
 from glassformer.errors import SettingError
@@ -42,9 +43,10 @@ class Parts:
     batches: Batches
     loss: Loss
 
-    def following(self, recipe: Recipe) -> "Parts":
-        """The same parts for a recipe with other steps, on which the order of the batches may depend."""
-        return self if recipe == self.recipe else replace(self, recipe=recipe, batches=batches(recipe, self.data))
+    def at(self, pace: Pace) -> "Parts":
+        """The same parts for another pace, on which the sources of the rows and their lengths may depend."""
+        depend = self.recipe.train.lengths or len(self.data.index.sources) > 1
+        return replace(self, batches=batches(self.recipe, self.data, pace)) if depend else self
 
 
 def build(recipe: Recipe, data: Dataset, say: Say, saved: Checkpoint | None = None) -> Parts:
@@ -57,7 +59,8 @@ def build(recipe: Recipe, data: Dataset, say: Say, saved: Checkpoint | None = No
     model = build_model(recipe, kernels_of(recipe, device, say), saved)
     if saved is None and recipe.train.vectors is not None:
         start_from_vectors(model.embedding, data.tokenizer, recipe.train.vectors)
-    return Parts(recipe, data, model.to(device).train(), batches(recipe, data), recipe.train.loss)
+    reading = batches(recipe, data, Pace.even(recipe.train.steps))
+    return Parts(recipe, data, model.to(device).train(), reading, recipe.train.loss)
 
 
 def build_model(recipe: Recipe, maths: kernels.Kernels | None = None, saved: Checkpoint | None = None) -> GPT:
@@ -120,12 +123,12 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def batches(recipe: Recipe, data: Dataset) -> Batches:
+def batches(recipe: Recipe, data: Dataset, pace: Pace) -> Batches:
     """What a run of `recipe` reads: its sampler, under its schedules. Raises SettingError or DatasetError."""
     config, T = recipe.train, recipe.model.context_length
-    shares = mixture(config.mixture, data.index.sources, data.index.weights, config.steps)
+    shares = mixture(config.mixture, data.index.sources, data.index.weights, pace)
     sampler = config.sampler.build(data.train, T, config.batch_size, config.seed, shares)
-    return lengthening(sampler, config.lengths, T, config.steps)
+    return lengthening(sampler, config.lengths, T, pace)
 
 
 def kernels_of(recipe: Recipe, device: torch.device, say: Say) -> kernels.Kernels:

@@ -34,7 +34,9 @@ def write_texts(folder: Path, prompts: list[str], settings: list[str], count: in
     from glassformer.recipes.build import device_of
     from glassformer.runs import checkpoint
 
-    saved = checkpoint.load(folder)
+    saved = checkpoint.load(folder, checkpoint.best)
+    if note := checkpoint.used(folder):
+        Console(stderr=True).print(note, style="dim", markup=False, soft_wrap=True)
     config = Recipe.parse(saved.recipe).sample.override(*settings)
     model, tokenizer = saved.model(device=device_of("auto")), saved.tokenizer()
     if len(prompts) * count == 1:

@@ -16,6 +16,7 @@ module alone: an attention layer, a block, a module of your own.
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -175,9 +176,11 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints, and what a crash left half-written."""
+    """Delete all but the best and the newest `keep` checkpoints, and what a crash left half-written."""
+    kept = best(folder.parent)
     for path in [*folder.glob(".*"), *steps(folder)[:-keep]]:
-        shutil.rmtree(path, ignore_errors=True)
+        if path != kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def steps(folder: Path) -> list[Path]:
@@ -191,13 +194,39 @@ def newest(run: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def load(path: Path | str) -> Checkpoint:
-    """Open the checkpoint at `path`, or the newest of the run folder `path`, verifying every byte first.
+def best(run: Path) -> Path | None:
+    """The checkpoint of a run folder to use: that of the lowest held-out loss; None if there is no checkpoint.
+
+    It is the newest if no evaluation before it was lower than the last one, or if it says nothing about evaluations, as in
+    an import.
+    """
+    last = newest(run)
+    try:
+        lowest = json.loads((last / "state.json").read_text(encoding="utf-8"))["lowest"] if last else {"since": 0}
+        lower = run / "checkpoints" / f"{lowest['step']:08d}" if lowest["since"] else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return last
+    return lower if lower and (lower / "manifest.json").is_file() else last
+
+
+def used(run: Path) -> str:
+    """Which checkpoint of a run is used where none is named, in a sentence; "" if it is the newest, or for a checkpoint."""
+    chosen, last = best(run), newest(run)
+    if chosen is None or last is None or chosen == last:
+        return ""
+    return (
+        f"Using step {int(chosen.name):,} of {int(last.name):,}, where the held-out loss was lowest. "
+        f"Any other checkpoint can be named: {last}"
+    )
+
+
+def load(path: Path | str, which: Callable[[Path], Path | None] = newest) -> Checkpoint:
+    """Open the checkpoint at `path`, or `which` (`newest` or `best`) of the run folder `path`, verifying every byte first.
 
     Raises CheckpointError when it is missing, truncated or altered.
     """
     path = Path(path).expanduser()
-    folder = path if (path / "manifest.json").exists() else newest(path)
+    folder = path if (path / "manifest.json").exists() else which(path)
     if folder is None:
         there = "holds no checkpoint" if path.is_dir() else "does not exist"
         raise CheckpointError(f"{path} {there}; name a run folder such as runs/demo, or train one with `{typed('train')}`")

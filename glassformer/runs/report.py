@@ -19,7 +19,7 @@ from glassformer.pages.frame import duration, render
 from glassformer.runs.curves import Row, curves, finite, points
 from glassformer.runs.run import Run
 from glassformer.system.blank_lines import without_blank_runs
-from glassformer.system.command import typed
+from glassformer.system.command import on_a_page
 from glassformer.system.files import write_atomic
 
 MOST_SAMPLES = 8  # on a timeline, and of stories at the end
@@ -67,6 +67,8 @@ def _state(events: list[Row], train: list[Row], recipe: Row) -> Row:
     turns = [event for event in events if event.get("what") in ("start", "resume", "interrupted", "nan", "done")]
     last = turns[-1] if turns else {"what": "start"}
     step, steps = train[-1]["step"] if train else 0, _dig(recipe, "train", "steps")
+    if plans := [event for event in events if event.get("what") == "plan"]:
+        steps = plans[-1]["steps"]
     progress = f"step {step:,}" + (f" of {steps:,}" if isinstance(steps, int) else "")
     if last["what"] == "done":
         return {"word": "finished", "mood": "good", "alarm": None}
@@ -103,8 +105,9 @@ def _tiles(train: list[Row], evals: list[Row], facts: Row) -> list[Row]:
     tiles = []
     for key, label, digits in (("loss", "validation loss", 4), ("bpb", "bits per byte", 3)):
         if found := points(evals, key):
-            step, value = found[-1]
-            tiles.append({"label": label, "value": f"{value:.{digits}f}", "note": f"at step {step:,}"})
+            step, value = min(found, key=lambda point: (not math.isfinite(point.value), point.value))
+            lowest = "" if step == found[-1].step else ", the lowest"
+            tiles.append({"label": label, "value": f"{value:.{digits}f}", "note": f"at step {step:,}{lowest}"})
     for key, label, say in (("tokens", "tokens seen", short), ("seconds", "training time", duration)):
         if found := points(train, key):
             step, value = found[-1]
@@ -131,8 +134,8 @@ def _findings(train: list[Row], evals: list[Row], scores: dict[str, Row]) -> lis
     if losses and losses[-1].value > 1.01 * (best := min(losses, key=lambda point: point.value)).value:
         found.append(
             f"The lowest validation loss was {best.value:.4f} at step {best.step:,}. Since then it has risen to "
-            f"{losses[-1].value:.4f}, because the model has begun to memorise its training text. More text, a smaller "
-            "model, more dropout or fewer steps help."
+            f"{losses[-1].value:.4f}, because the model has begun to memorise its training text. The weights of the "
+            "lowest loss are the ones that are used. More text, a smaller model, more dropout or fewer steps help."
         )
     return found
 
@@ -197,20 +200,24 @@ def _parts(facts: Row) -> list[Row]:
 
 
 def _command(facts: Row) -> str:
-    """The commands that make this run again, as its reader can type them."""
+    """The commands that make this run again, as a page writes them."""
     commit, argv = facts.get("git"), facts.get("argv")
-    command = typed(*argv) if isinstance(argv, list) else facts.get("command")
+    command = on_a_page(*argv) if isinstance(argv, list) else facts.get("command")
     return "\n".join(line for line in (commit and f"git checkout {commit}", command) if line)
 
 
 def _events(events: list[Row]) -> list[Row]:
     """The history of the run, with each series of checkpoints on one line."""
     history = []
-    for saved, group in itertools.groupby(events, key=lambda event: event.get("what") == "checkpoint"):
+    for regular, group in itertools.groupby(events, key=lambda event: event.get("what") in ("checkpoint", "plan")):
         rows = list(group)
-        if saved and len(rows) > 1:
-            detail = f"{len(rows)} saved, from step {rows[0]['step']:,} to step {rows[-1]['step']:,}"
-            rows = [{"step": rows[-1]["step"], "what": "checkpoints", "detail": detail}]
+        if regular and len(rows) > 1:
+            saved = [row for row in rows if row["what"] == "checkpoint"]
+            plans = [row for row in rows if row["what"] == "plan"]
+            rows = plans[-1:]
+            if saved:
+                detail = f"{len(saved)} saved, from step {saved[0]['step']:,} to step {saved[-1]['step']:,}"
+                rows += [{"step": saved[-1]["step"], "what": "checkpoints", "detail": detail}]
         history += [{"step": row["step"], "what": row.get("what", ""), "detail": row.get("detail", "")} for row in rows]
     return history
 

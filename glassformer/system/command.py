@@ -22,7 +22,15 @@ def typed(*words: object) -> str:
 
     Without words it is the program alone.
     """
-    command = [*_program(), *map(str, words)]
+    return _joined([*_program(), *map(str, words)])
+
+
+def on_a_page(*words: object) -> str:
+    """A command as an HTML page writes it: other people open that elsewhere, and need not learn where this clone lies."""
+    return _joined([("./glass" if LAUNCHER.is_file() else "glass"), *map(str, words)])
+
+
+def _joined(command: list[str]) -> str:
     return subprocess.list2cmdline(command) if WINDOWS else shlex.join(command)
 
 

@@ -9,7 +9,9 @@ import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any, TextIO
 
 from rich.console import Console as RichConsole
@@ -78,24 +80,30 @@ def write(text: str, stream: TextIO | None = None) -> None:
     A terminal gets it with harmful characters made visible. A pipe or a file gets exactly its bytes in UTF-8: nothing is
     added, and line ends are not translated.
     """
-    stream = stream or sys.stdout
-    if stream.isatty() or not hasattr(stream, "buffer"):
-        stream.write(visible(text))
+    out = stream or sys.stdout
+    if out.isatty() or not hasattr(out, "buffer"):
+        out.write(visible(text))
     else:
-        stream.flush()
-        stream.buffer.write(text.encode("utf-8", "surrogateescape"))
-    stream.flush()
+        out.flush()
+        out.buffer.write(text.encode("utf-8", "surrogateescape"))
+    out.flush()
 
 
 def say_what_they_can() -> None:
     """Let standard output and error replace a character that their encoding does not have, instead of failing. One that
     was closed before we began takes everything and keeps nothing."""
     codecs.register_error("glassformer", _replacement)
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (as long as the program)
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (as long as the program)
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="glassformer")
+
+
+def show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a mistake of ours as Python does, but for the control characters in its message."""
+    sys.stderr.write(visible("".join(traceback.format_exception(kind, error, trace))))
 
 
 class Notes(logging.Handler):

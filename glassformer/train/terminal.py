@@ -78,7 +78,10 @@ class Display:
                         text, title=title, title_align="left", border_style="cyan", width=min(100, self.console.width)
                     )
                 )
-            case "event" if line["what"] in ("nan", "interrupted"):
+            case "event" if line["what"] == "plan":
+                self.steps = line["steps"]
+                self.progress.update(self.task, total=self.steps)
+            case "event" if line["what"] in ("nan", "interrupted", "memorising"):
                 self.console.print(f"[yellow]step {line['step']}: {line['what']} ({escape(line['detail'])})[/]")
 
     def _train(self, line: dict[str, Any]) -> None:

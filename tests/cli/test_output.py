@@ -135,6 +135,17 @@ def test_fault_33_no_verb_hands_on_what_a_terminal_obeys(glass, words):
     assert not set(out + err) & set("\x1b\r\x0b\x9b\x07\u202e")
 
 
+def test_fault_33_a_traceback_is_tame():
+    code = """
+import glassformer.cli
+def broken(words): raise RuntimeError(chr(27) + "[2J")
+glassformer.cli._run = broken
+glassformer.cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and r"RuntimeError: \x1b[2J" in done.stderr and "\x1b" not in done.stderr
+
+
 def test_fault_33_samples_in_training_are_tame(capsys):
     from glassformer.system.terminal import Console
     from glassformer.train.terminal import Display

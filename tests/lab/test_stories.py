@@ -137,6 +137,24 @@ def test_fault_24_eval_ends_with_what_to_do_next(run, glass, monkeypatch):
     code, out, _ = glass("eval", run, "--stories", "2")
     flat = " ".join(out.split())
     assert code == 0 and "times as many bits" in flat and "nats per name" in flat and "95 % interval" in flat
-    assert "no. 1 of 2" in flat and "Next:" in out and f"report {run}" in out
+    assert "no. 1 of 2" in flat and "Next:" in out and f"report {run}" in out and f"extend {run} --minutes 10" in out
     page = (run / "report.html").read_text()
     assert "times as many as a 5-gram" in page and "already said" in page and "wholly" not in page
+
+
+@pytest.mark.slow
+def test_fault_06_a_trained_model_is_clearly_above_an_untrained_one(tmp_path, monkeypatch):
+    """The demo's model after 400 steps, a minute or two of training."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stories, "MEASURED", 100)
+    monkeypatch.setattr(names, "STORIES", 100)
+    settings = ("corpus.megabytes=5", "train.steps=400", "train.sample_every=0", "train.eval_every=200")
+    monkeypatch.setattr(sys, "argv", ["glass", "train", "village", *settings, "--name", "scored"])
+    with pytest.raises(SystemExit, match="^0$"):
+        cli.main()
+    found = judge(Path("runs/scored"), 24, most_tokens=20_000)
+    model, untrained = found.rows["model"], found.rows["untrained"]
+    assert model["understood"] > 0.15 and untrained["understood"] < 0.02 and untrained["consistent"] < 0.02
+    assert model["consistent"] > 0.05 and model["claims"] > 3 > untrained["claims"]
+    assert untrained["complete"] == untrained["right"] == 0
+    assert all(model[kind] < untrained[kind] - 2 for kind in ("name_said", "name_unsaid"))

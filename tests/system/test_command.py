@@ -12,7 +12,7 @@ import typer
 
 from glassformer.cli import app
 from glassformer.system import command
-from glassformer.system.command import typed
+from glassformer.system.command import on_a_page, typed
 
 ROOT = Path(__file__).parents[2]
 VERBS = "|".join(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
@@ -98,3 +98,10 @@ def test_fault_23_help_names_the_program_as_this_reader_can_type_it(glass):
 def test_fault_23_errors_name_commands_that_work(glass, words):
     code, _, err = glass(*words)
     assert code == 2 and not re.search(rf"(?<![/.\w])glass ({VERBS})\b", err)
+
+
+def test_a_page_does_not_say_where_this_clone_lies(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert on_a_page("train", "my book.txt") == "./glass train 'my book.txt'"
+    monkeypatch.setattr(command, "LAUNCHER", tmp_path / "none")
+    assert on_a_page("plan") == "glass plan"

@@ -17,9 +17,9 @@ from glassformer.model.gpt import GPT
 from glassformer.recipes import build, launch, measure
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run, new_run
+from glassformer.train.budget import Budget
 from glassformer.train.doctor import Diverged
 from glassformer.train.loss import Loss
-from glassformer.train.precision import Precision
 from glassformer.train.ranks import ALONE
 from glassformer.train.trainer import Trainer
 
@@ -224,7 +224,8 @@ def test_a_run_fitted_into_minutes_keeps_the_warmup_asked_for_unless_it_is_most_
     def fitted(warmup):
         said: list[str] = []
         asked = recipe.override(f"train.schedule.warmup_steps={warmup}")
-        cut = measure.fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
+        cut = measure.fit(asked, Budget(24.0), 1.0, ["train.eval_every"], said.append)
+        assert (cut.train.eval_every, cut.train.sample_every) == (asked.train.eval_every, 1 / 6)
         return cut.train.steps, cut.train.schedule.warmup_steps, len(said)
 
     assert fitted(2000) == (24, 2, 2) and fitted(12) == (24, 12, 1) and fitted("null") == (24, None, 1)

@@ -15,7 +15,7 @@ from glassformer.data.index import checksum
 from glassformer.errors import GlassError, SettingError
 from glassformer.recipes.presets import Recipe
 from glassformer.recipes.words import split
-from glassformer.system.command import typed
+from glassformer.system.command import on_a_page, typed
 from glassformer.system.files import write_atomic
 
 Budget = Literal["steps", "flops", "time"]
@@ -134,8 +134,8 @@ class Design:
 
 
 def command(words: list[str]) -> str:
-    """The command as a person types it here, quoted where the shell needs it."""
-    return typed(*words)
+    """The command as a page writes it, quoted where the shell needs it."""
+    return on_a_page(*words)
 
 
 def to_train(question: Question, steps: int) -> str:

@@ -24,6 +24,7 @@ from glassformer.corpora.village.score import judged, score
 from glassformer.data.batches import Batch, uniform
 from glassformer.data.shards import Dataset
 from glassformer.lab import names, stories
+from glassformer.lab.evaluate import dropped
 from glassformer.model.gpt import GPT
 from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
@@ -64,6 +65,8 @@ class Measured:
     """The share of claims in its stories that contradict nothing that was said before, as counted there."""
     judged_bytes: int | None = None
     """Bytes of held-out text that were predicted; None if training diverged."""
+    dropped: float = 0.0
+    """The share of the held-out tokens that stand for text which the tokenizer dropped."""
 
 
 def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
@@ -84,7 +87,8 @@ def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
         found = lengths(model, ids, data, recipe)
         n_bytes = int(byte_lengths(data.tokenizer.token_bytes)[ids[1:]].sum())
         village = name_nats(model, data, recipe) | story_shares(model, data, recipe)
-        result = Measured(found["1"], speed, memory, found, **village, judged_bytes=n_bytes)
+        lost = dropped(ids, data.tokenizer)
+        result = Measured(found["1"], speed, memory, found, **village, judged_bytes=n_bytes, dropped=lost)
     run.log("compare", train[-1]["step"] if train else 0, **asdict(result))
     return result
 

@@ -15,18 +15,19 @@ from glassformer.recipes.presets import Recipe
 VILLAGE = "on the village: a 5-gram needs 0.344 bits per byte, mini needed 0.25 after 2.5M tokens (LOG.md)"
 
 
-def show(console: Console, recipe: Recipe, hardware: str, ranks: int, as_json: bool) -> None:
-    """Make the plan and print it. Raises SettingError."""
+def show(console: Console, recipe: Recipe, hardware: str, ranks: int, as_json: bool) -> Plan:
+    """Make the plan, print it and return it. Raises SettingError."""
     found = plan(recipe, named(hardware), ranks)
     changes, machines = ([], []) if found.fits else (settings_that_fit(found), machines_that_fit(found))
     if as_json:
         tree = {**found.to_json(), "advice": [{"settings": s, "peak": p} for s, p in changes]}
         console.print(json.dumps(tree, indent=2), markup=False, soft_wrap=True)
-        return
+        return found
     _print(console, _fit(found))
     _verdict(console, found, changes, machines)
     _print(console, _time(found))
     _print(console, _result(found))
+    return found
 
 
 NARROW = 72

@@ -232,7 +232,7 @@ def test_the_words_of_a_run_give_its_recipe(first):
     recipe = design.recipe(mini(), design.entries[2], 1338)
     assert recipe.model.position.name == "learned" and recipe.train.seed == 1338 and recipe.train.sample_every == 0
     words = design.words(design.entries[2], 1338, "x")
-    assert command(words).startswith("glass train train.seed=1338 corpus.megabytes=0.1 ")
+    assert command(words).startswith("./glass train train.seed=1338 corpus.megabytes=0.1 ")
     assert said(words) == recipe
 
 
