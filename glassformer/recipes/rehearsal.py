@@ -107,7 +107,7 @@ def first_texts(corpus: Corpus) -> list[str]:
     return texts
 
 
-def factor(schedule: Schedule, step: int, steps: int) -> float:
+def factor(schedule: Schedule, step: float, steps: int) -> float:
     """The factor of the learning rate at a step. Raises SettingError if it is none."""
     value: Any = schedule.factor(step, steps)
     said = f"the factor at step {step} of {steps} is {value!r:.40}"
