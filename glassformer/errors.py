@@ -11,6 +11,17 @@ class GlassError(Exception):
     """Base of every error whose cause is input: a setting, a file, a folder, a machine."""
 
 
+class DiskError(GlassError):
+    """A write that the system refused: the disk is full, the folder is read only.
+
+    `what` is the file with the reason, `remedy` what a person can do, and `then` what to do after that.
+    """
+
+    def __init__(self, what: str, remedy: str, then: str = "run the command again"):
+        super().__init__(f"{what}: {remedy}, and {then}. Nothing that was there before is lost.")
+        self.what, self.remedy = what, remedy
+
+
 class SettingError(GlassError):
     """A setting that does not exist, has the wrong type, or contradicts another."""
 

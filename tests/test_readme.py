@@ -92,10 +92,11 @@ def refused_settings(verb: list[str], given: dict[str, Any]) -> str | None:
         elif verb == ["generate"]:
             recipe.sample.override(*(given["knobs"] or []))
         elif verb[0] in ("train", "prepare", "compare", "plan", "settings"):
-            called = given.get("recipe") or "mini"
+            called, source = given.get("recipe") or "mini", given.get("source")
+            if verb == ["plan"]:  # its first word is a recipe, a run or a text
+                called, source = (given["what"], None) if given["what"] in presets() else (called, given["what"])
             if "=" in called:
                 settings, called = [called, *settings], "mini"
-            source = given.get("source")
             if source and "=" in source and "," not in source:
                 settings, source = [source, *settings], None
             recipe = named(called if called in presets() or "/" not in called else "mini")

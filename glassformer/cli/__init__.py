@@ -25,11 +25,13 @@ from glassformer.cli import (
     prepare,
     report,
     resume,
+    runs,
     settings,
     stability,
     test,
     tokenize,
     train,
+    trust,
 )
 from glassformer.cli import eval as evaluate
 
@@ -58,7 +60,9 @@ app.command(rich_help_panel=MAKE)(resume.resume)
 app.command(rich_help_panel=MAKE)(extend.extend)
 app.command(rich_help_panel=MAKE)(prepare.prepare)
 app.command("import", rich_help_panel=MAKE)(import_.import_weights)
+app.command(rich_help_panel=USE)(runs.runs)
 app.command(rich_help_panel=USE)(generate.generate)
+app.command(rich_help_panel=USE)(trust.trust)
 app.command("eval", rich_help_panel=MEASURE)(evaluate.evaluate)
 app.command(rich_help_panel=MEASURE)(report.report)
 app.command(rich_help_panel=MEASURE)(tokenize.tokenize)

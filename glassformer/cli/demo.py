@@ -1,6 +1,7 @@
 """`glass demo`: a small model learns to write stories, in one command and five minutes."""
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -41,17 +42,22 @@ def demo(
     training gets the time that the other stages leave, and adapts to the
     speed of the machine.
     """
+    from glassformer.recipes.presets import mini
+    from glassformer.runs.run import new_run
+
+    recipe = mini()
+    with new_run(name, "demo") as folder:
+        _run(folder, recipe, minutes)
+
+
+def _run(folder: Path, recipe: Any, minutes: float) -> None:
+    """The five stages of the demo, whose run is made in `folder`."""
     from glassformer.lab.terminal import show_evaluation, show_stories
     from glassformer.recipes import build, launch
     from glassformer.recipes.measure import Limit
-    from glassformer.recipes.presets import mini
     from glassformer.runs.report import write_report
-    from glassformer.runs.run import check_free, new_run
 
-    screen, recipe = console(), mini()
-    folder = new_run(name, "demo")
-    check_free(folder)
-
+    screen = console()
     _heading(screen, "1  text", "a simulated village tells stories; this is one of them", typed("prepare", "village"))
     _panel(screen, recipe.corpus.story("train", 0).text, "dim")  # type: ignore[attr-defined]  (it is the village)
 

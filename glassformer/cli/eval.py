@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import RunFolder
+from glassformer.cli.arguments import RunOrCheckpoint, argument
 from glassformer.cli.terminal import console, suggest, typed
 
 Stories = Annotated[
@@ -13,7 +13,16 @@ Stories = Annotated[
 ]
 
 
-def evaluate(folder: RunFolder, stories: Stories = 40) -> None:
+Text = Annotated[
+    str | None,
+    argument(
+        "Another text to measure it on: a file, a folder, or any other source. Without it, the text it was trained on.",
+        metavar="TEXT",
+    ),
+]
+
+
+def evaluate(folder: RunOrCheckpoint, source: Text = None, stories: Stories = 40) -> None:
     """Measure a model on text it has never seen.
 
     Prints its bits per byte beside those of n-grams, which only count, and
@@ -23,7 +32,7 @@ def evaluate(folder: RunFolder, stories: Stories = 40) -> None:
     from glassformer.lab.terminal import show_evaluation, show_stories
 
     screen = console()
-    found = show_evaluation(folder, stories, screen)
+    found = show_evaluation(folder, stories, screen, source=source)
     if found.stories:
         show_stories(found, screen)
     steps = [(typed("report", folder), "see the curves and these numbers on one page")]

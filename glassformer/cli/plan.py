@@ -4,15 +4,20 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import Settings, argument, option
+from glassformer.cli.arguments import RecipeName, Settings, argument, option
 from glassformer.cli.terminal import console
 
 
 def plan(
-    recipe: Annotated[
-        str, argument("A recipe ([cyan]./glass settings[/] lists them), or the folder of a run.", metavar="RECIPE")
+    what: Annotated[
+        str,
+        argument(
+            "A recipe ([cyan]./glass settings[/] lists them), the folder of a run, or a text as in [cyan]./glass train[/].",
+            metavar="RECIPE",
+        ),
     ] = "mini",
     settings: Settings = None,
+    recipe: RecipeName = "mini",
     hardware: Annotated[
         str,
         option(
@@ -30,8 +35,9 @@ def plan(
     No weights are allocated, so any size can be planned.
 
     Try: [cyan]./glass plan gpt2 --hardware rtx4090[/]
+    or [cyan]./glass plan my_book.txt[/]
     """
     from glassformer.lab.plan.terminal import show
     from glassformer.recipes.words import recipe_or_run
 
-    show(console(), recipe_or_run(recipe, settings), hardware, ranks, json)
+    show(console(), recipe_or_run(what, settings, recipe), hardware, ranks, json)

@@ -32,26 +32,25 @@ def train(
     from glassformer.recipes.measure import Limit
     from glassformer.recipes.words import recipe_of, split
     from glassformer.runs.report import write_report
-    from glassformer.runs.run import check_free, new_run
+    from glassformer.runs.run import new_run
 
     chosen, given = recipe_of(recipe, source, settings), sizes.told(split(source, settings)[1])
     if recipe == DEFAULT:
         chosen = sizes.with_vocabulary(chosen, given)
-    folder = new_run(name, build.stem(chosen))
-    check_free(folder)
     build.device_of(chosen.train.device)
-    with progress_bars() as progress:
-        data = build.dataset(chosen, progress)
-    describe(data, console())
-    most, chosen_for = (chosen.train.steps if "train.steps" in given else None), ""
-    if recipe == DEFAULT:
-        chosen, chosen_for = sizes.fitted(chosen, data, given)
-    if chosen_for:
-        say(chosen_for)
-        most = chosen.train.steps
-    limit = None if minutes is None else Limit(minutes, time.perf_counter(), most)
-    outcome = launch.train(chosen, data, folder, say=say, watching=watching, limit=limit, told=given)
-    finished(folder, outcome, write_report(folder))
+    with new_run(name, build.stem(chosen)) as folder:
+        with progress_bars() as progress:
+            data = build.dataset(chosen, progress)
+        describe(data, console())
+        most, chosen_for = (chosen.train.steps if "train.steps" in given else None), ""
+        if recipe == DEFAULT:
+            chosen, chosen_for = sizes.fitted(chosen, data, given)
+        if chosen_for:
+            say(chosen_for)
+            most = chosen.train.steps
+        limit = None if minutes is None else Limit(minutes, time.perf_counter(), most)
+        outcome = launch.train(chosen, data, folder, say=say, watching=watching, limit=limit, told=given)
+        finished(folder, outcome, write_report(folder))
 
 
 def finished(folder: Path, outcome: str, report: Path) -> None:

@@ -23,6 +23,7 @@ from glassformer.lab import names, stories
 from glassformer.model.gpt import GPT
 from glassformer.recipes.build import device_of
 from glassformer.recipes.presets import Recipe
+from glassformer.recipes.trained_on import read_by, trained_on
 from glassformer.runs import checkpoint
 from glassformer.runs.report import write_report
 from glassformer.runs.run import Run
@@ -56,15 +57,23 @@ class Evaluation:
 
 
 def judge(
-    folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doing: None, most_tokens: int = MOST_TOKENS
+    folder: Path, n_stories: int, tell: Callable[[str], None] = lambda doing: None, most_tokens: int = MOST_TOKENS,
+    source: str | None = None,
 ) -> Evaluation:  # fmt: skip
-    """Measure the best checkpoint of a run; logs a `score` line for each writer and rewrites the report.
+    """Measure a checkpoint, or the best of a run, on the run's text; logs a `score` line for each writer and rewrites the
+    report.
 
-    `tell` is called with what is being done. Each model predicts at most `most_tokens` held-out tokens. Raises GlassError.
+    With a `source`, another text is measured, in the run's tokens, and nothing is logged, for the report is about the run's
+    own. `tell` is called with what is being done. Each model predicts at most `most_tokens` held-out tokens. Raises
+    GlassError.
     """
     begun = time.perf_counter()
-    run, saved = Run.open(folder), checkpoint.load(folder, checkpoint.best)
-    recipe, data = Recipe.parse(saved.recipe), Dataset.open(run.facts()["dataset"]["folder"])
+    run, saved = Run.open(checkpoint.run_of(folder)[0]), checkpoint.load(folder, checkpoint.best)
+    recipe = Recipe.parse(saved.recipe)
+    if source is None:
+        data = trained_on(run, recipe)
+    else:
+        recipe, data = read_by(saved, recipe, source, lambda stage, *counts: tell(stage))
     device = device_of("auto")
     model = saved.model(device=device)
     untrained = GPT(model.config, seed=recipe.train.seed).to(device).eval()
@@ -89,11 +98,12 @@ def judge(
             notes.append(
                 "There is no story score: the openings of the held-out stories are longer than model.context_length."
             )
-    for name, values in rows.items():
+    for name, values in rows.items() if source is None else ():
         run.log("score", saved.step, who=name, **values)
     if len(data.train) > MOST_COUNTED:
         notes.append(f"The n-grams have counted {MOST_COUNTED:,} of {len(data.train):,} tokens, evenly spread.")
-    write_report(folder)
+    if source is None:
+        write_report(run.folder)
     return Evaluation(rows, longest, best, notes, time.perf_counter() - begun)
 
 

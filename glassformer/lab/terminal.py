@@ -48,10 +48,12 @@ LACKS = 2
 """Lines on what it lacks to be complete."""
 
 
-def show_evaluation(folder: Path, n_stories: int, console: Console, most_tokens: int = MOST_TOKENS) -> Evaluation:
-    """Evaluate the run in `folder` and print the numbers. Raises GlassError."""
+def show_evaluation(
+    folder: Path, n_stories: int, console: Console, most_tokens: int = MOST_TOKENS, source: str | None = None
+) -> Evaluation:
+    """Evaluate the run in `folder`, on its own text or on `source`, and print the numbers. Raises GlassError."""
     with console.status("") as status:
-        found = judge(folder, n_stories, status.update, most_tokens)
+        found = judge(folder, n_stories, status.update, most_tokens, source)
     if note := checkpoint.used(folder):
         console.print(note, markup=False)
     console.print(_predicting(found))

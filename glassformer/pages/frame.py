@@ -6,6 +6,8 @@ offline.
 """
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import jinja2
 
 from glassformer.system.command import typed
 from glassformer.system.visible import visible
+
+_HOMES = re.compile(r"(?<![\w.~/])(?:/home/[^/\s]+|/Users/[^/\s]+|[A-Za-z]:\\Users\\[^/\\\s]+)(?=[/\\])")
 
 
 def render(template: Path, values: dict[str, Any]) -> str:
@@ -37,6 +41,21 @@ def environment(*folders: Path) -> jinja2.Environment:
     environment.tests["any"] = lambda values: any(value is not None for value in values)
     environment.filters["readout"] = lambda line: {"steps": line["steps"], "values": line["values"]}
     return environment
+
+
+def homeless(value: Any) -> Any:
+    """The value, however deep, with `~` for the folders of users, here or on the machine that it comes from: a page is
+    shown to others, who need not read who made it.
+    """
+    if isinstance(value, dict):
+        return {homeless(key): homeless(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        made = getattr(value, "_make", type(value))  # a named tuple is made in its own way
+        return made([homeless(item) for item in value])
+    if not isinstance(value, str):
+        return value
+    own = str(Path.home())
+    return _HOMES.sub("~", value.replace(own + os.sep, "~" + os.sep) if len(own) > 1 else value)
 
 
 def duration(seconds: float) -> str:

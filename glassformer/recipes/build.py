@@ -23,7 +23,7 @@ from glassformer.kernels import flex
 from glassformer.model.gpt import GPT
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.checkpoint import Checkpoint
-from glassformer.tokenizers import TokenizerRecipe
+from glassformer.tokenizers import Tokenizer, TokenizerRecipe
 from glassformer.train.loss import Loss
 from glassformer.train.vectors import start_from_vectors
 
@@ -72,13 +72,20 @@ def build_model(recipe: Recipe, maths: kernels.Kernels | None = None, saved: Che
 
 def sized(recipe: Recipe, data: Dataset) -> Recipe:
     """The recipe with the vocabulary of its dataset's tokenizer; that tokenizer's kind, if the dataset came ready."""
-    if is_dataset(recipe.corpus) and data.tokenizer.name in variants(TokenizerRecipe):
-        recipe = recipe.override(f"tokenizer={data.tokenizer.name}")
-        facts = {"vocab_size": data.tokenizer.vocab_size, "pattern": getattr(data.tokenizer, "pattern", "")}
-        known = [name for name in facts if name in type(recipe.tokenizer).model_fields]
-        recipe = recipe.override(*(f"tokenizer.{name}={json.dumps(facts[name])}" for name in known))
+    if is_dataset(recipe.corpus):
+        recipe = with_tokenizer(recipe, data.tokenizer)
     absent = [list(bounds) for bounds in data.tokenizer.absent]
     return recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}", f"model.absent={absent}")
+
+
+def with_tokenizer(recipe: Recipe, tokenizer: Tokenizer) -> Recipe:
+    """The recipe with the kind and the settings of a tokenizer that came ready, as far as they are known."""
+    if tokenizer.name not in variants(TokenizerRecipe):
+        return recipe
+    recipe = recipe.override(f"tokenizer={tokenizer.name}")
+    facts = {"vocab_size": tokenizer.vocab_size, "pattern": getattr(tokenizer, "pattern", "")}
+    known = [name for name in facts if name in type(recipe.tokenizer).model_fields]
+    return recipe.override(*(f"tokenizer.{name}={json.dumps(facts[name])}" for name in known))
 
 
 def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: int | None = None) -> Dataset:
@@ -87,7 +94,9 @@ def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: in
     A recipe whose corpus is the folder of a dataset, as `glass data import` makes them, has that one.
     """
     if is_dataset(recipe.corpus):
-        return Dataset.open(recipe.corpus.path, type(recipe.tokenizer) if recipe.tokenizer.name.endswith(".py") else None)
+        return Dataset.open(
+            recipe.corpus.path, type(recipe.tokenizer) if recipe.tokenizer.name.endswith(".py") else None
+        )
     return prepare(recipe.corpus, recipe.tokenizer, recipe.data, dataset_folder(recipe), progress, fresh, workers)
 
 

@@ -17,6 +17,7 @@ from glassformer.recipes.build import Say
 from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
+from glassformer.system.lock import locked
 from glassformer.train.budget import FIRST, Budget
 
 
@@ -28,27 +29,25 @@ def extend(
     With both, whichever comes first ends it. Raises SettingError, or GlassError for a run that cannot go on.
     """
     run = Run.open(folder)
-    if any(event["what"] == "nan" for event in run.metrics("event")):
-        raise GlassError(
-            f"{folder} has diverged, and would do so again; train a new run with a lower train.learning_rate"
-        )
-    saved = checkpoint.load(folder)
-    budget, until = None, steps
-    if minutes is not None:
-        budget = Budget(saved.state["seconds"] + 60 * minutes, steps)
-        a_step = saved.state["seconds"] / max(1, saved.step)
-        fitting = saved.step + max(FIRST + 1, round(60 * minutes / max(a_step, 1e-6)))
-        until = fitting if steps is None else min(steps, fitting)
-    if until is None:
-        raise SettingError(f"how far shall {folder} go on? give --steps N (in all) or --minutes M (more)")
-    if (steps or until) <= saved.step:
-        raise SettingError(f"{folder} has made {saved.step:,} steps already; --steps is the number in all, so give more")
-    legs, how = _legs(run, saved.step, until)
-    say(f"{folder} goes on from step {saved.step:,} to {until:,}" + (" or so" if minutes else "") + f": {how}")
-    detail = f"extended to {until:,} steps"
-    limits = budget and budget.limits()
-    run.log("event", saved.step, what="plan", steps=until, legs=legs, budget=limits, detail=detail)
-    return launch.resume(folder, say=lambda line: None, progress=progress, watching=watching)
+    with locked(run.folder):
+        if any(event["what"] == "nan" for event in run.metrics("event")):
+            raise GlassError(f"{folder} has diverged, and would again; train a new run with a lower train.learning_rate")
+        saved = checkpoint.load(folder)
+        budget, until = None, steps
+        if minutes is not None:
+            budget = Budget(saved.state["seconds"] + 60 * minutes, steps)
+            a_step = saved.state["seconds"] / max(1, saved.step)
+            fitting = saved.step + max(FIRST + 1, round(60 * minutes / max(a_step, 1e-6)))
+            until = fitting if steps is None else min(steps, fitting)
+        if until is None:
+            raise SettingError(f"how far shall {folder} go on? give --steps N (in all) or --minutes M (more)")
+        if (steps or until) <= saved.step:
+            raise SettingError(f"{folder} has made {saved.step:,} steps already; --steps is the number in all")
+        legs, how = _legs(run, saved.step, until)
+        say(f"{folder} is extended from step {saved.step:,} to {until:,}" + (" or so" if minutes else "") + f": {how}")
+        detail, limits = f"extended to {until:,} steps", budget and budget.limits()
+        run.log("event", saved.step, what="plan", steps=until, legs=legs, budget=limits, detail=detail)
+        return launch.resume(run.folder, say=say, progress=progress, watching=watching)
 
 
 def _legs(run: Run, reached: int, steps: int) -> tuple[list[Leg], str]:

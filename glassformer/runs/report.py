@@ -15,7 +15,7 @@ from typing import Any
 
 from glassformer.pages.chart import short
 from glassformer.pages.dataset import SHOWN, sections
-from glassformer.pages.frame import duration, render
+from glassformer.pages.frame import duration, homeless, render
 from glassformer.runs.curves import Row, curves, finite, points
 from glassformer.runs.run import Run
 from glassformer.system.blank_lines import without_blank_runs
@@ -37,7 +37,7 @@ def _page(run: Run) -> dict[str, Any]:
     """The values that the template shows, by name."""
     train, evals, events, samples = run.metrics("train"), run.metrics("eval"), run.metrics("event"), run.samples()
     scores = {str(score.get("who")): score for score in run.metrics("score")}  # the last of each
-    facts, recipe = run.facts(), run.recipe()
+    facts, recipe, events = homeless(run.facts()), homeless(run.recipe()), homeless(events)
     samples = [_sample(sample, evals) for sample in samples if isinstance(sample.get("text"), str)]
     stories = [sample for sample in samples if sample["step"] == samples[-1]["step"]]
     return {
@@ -67,8 +67,7 @@ def _state(events: list[Row], train: list[Row], recipe: Row) -> Row:
     turns = [event for event in events if event.get("what") in ("start", "resume", "interrupted", "nan", "done")]
     last = turns[-1] if turns else {"what": "start"}
     step, steps = train[-1]["step"] if train else 0, _dig(recipe, "train", "steps")
-    if plans := [event for event in events if event.get("what") == "plan"]:
-        steps = plans[-1]["steps"]
+    steps = next((event.get("steps") for event in reversed(events) if event.get("what") == "plan"), steps)
     progress = f"step {step:,}" + (f" of {steps:,}" if isinstance(steps, int) else "")
     if last["what"] == "done":
         return {"word": "finished", "mood": "good", "alarm": None}

@@ -17,12 +17,13 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from glassformer.config.sources import sources as own_sources
 from glassformer.data.batches import Batch
 from glassformer.data.pace import Pace
 from glassformer.model.gpt import GPT
@@ -64,11 +65,14 @@ class Trainer:
         budget: Budget | None = None,
         follow: Callable[[Pace], None] = lambda pace: None,
         clock: Callable[[], float] = time.perf_counter,
+        sources: Mapping[str, bytes] | None = None,
     ):
         """`model` is a GPT on its device, or one wrapped by torch.compile or DistributedDataParallel.
 
         `batches(step)` gives the batch of a whole update (of several `ranks`, the rows of this one); `loss` replaces
-        `config.loss`; `sample(model)` returns a prompt and its continuation; `watch` sees each line that is logged.
+        `config.loss`; `sample(model)` returns a prompt and its continuation; `watch` sees each line that is logged;
+        `sources` are the user's own files in the recipe, which are kept with the checkpoints; without them, those in
+        `config` and in the model's.
         `pace` replaces the even one of `config.steps`; with a `budget` it is decided anew while training, and `follow` is
         called with each new one, so that `batches` can follow it. `clock` gives seconds.
         """
@@ -78,6 +82,7 @@ class Trainer:
         self.tokenizer, self.batches, self.held_out = tokenizer, batches, held_out
         self.config, self.run_folder, self.recipe_json = config, run, recipe_json
         self.loss, self.sample, self.watch, self.ranks = loss or config.loss, sample, watch, ranks
+        self.sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.device = self.inner.device
         self.precision = Precision(precision, self.device)
         self.optimizer = config.optimizer.build(inner)
@@ -257,7 +262,9 @@ class Trainer:
             state = {"step": self.done, "tokens": self.tokens, "seconds": self.seconds, "precision": self.precision.name,
                      "loss_scale": [scale.value, scale.steps_since_change], "lowest": vars(self.lowest),
                      "budget": self.budget and self.budget.state()}  # fmt: skip
-            saved = checkpoint.save(folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer)
+            saved = checkpoint.save(
+                folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer, self.sources
+            )
             checkpoint.prune(folder, self.config.keep_checkpoints)
             self._log("event", what="checkpoint", detail=saved.name)
         self.saved = self.done
@@ -269,7 +276,10 @@ class Trainer:
 
     def _diverged(self, step: int, loss: float, norm: float, lr: float) -> None:
         self._log("event", what="nan", detail=f"loss {loss}, gradient norm {norm}")
-        kept, why = checkpoint.newest(self.run_folder.folder), "; or ".join(causes(self.config, lr, self.precision.name))
+        kept, why = (
+            checkpoint.newest(self.run_folder.folder),
+            "; or ".join(causes(self.config, lr, self.precision.name)),
+        )
         raise Diverged(
             f"loss {loss} and gradient norm {norm} at step {step}: training stopped before the weights were touched; "
             f"likely because {why}. The last good checkpoint is {kept}"

@@ -177,3 +177,26 @@ def test_a_huge_log_gives_a_page_of_bounded_size(run):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(GlassError, match=r"run\.json"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize("home", ["/home" + "/ann", "/Users" + "/ann", "C:\\Users\\ann", "OWN"])
+def test_fault_35_the_page_does_not_say_whose_folder_a_file_was_in(tmp_path, home):
+    from pathlib import Path
+
+    home = str(Path.home()) if home == "OWN" else home
+    own = f"{home}/parts/my_norm.py"
+    recipe = {"model": {"norm": {"name": own}, "mixers": [{"name": own}]}, "train": {"steps": 40, "vectors": own}}
+    source = {"name": "files", "path": f"{home}/books"}
+    facts = {
+        **FACTS,
+        "command": f"glass train model.norm={own}",
+        "dataset": {"source": source},
+        "imported": f"{home}/gpt2",
+    }
+    run = whole(Run.create(tmp_path / "own", json.dumps(recipe), facts))
+    run.log("event", 1, what="import", detail=f"{home}/gpt2")
+    run.sample(40, f"{home}/x is", f"{home}/x is a path that the model wrote", 80.0)
+    page = write_report(run.folder).read_text(encoding="utf-8")
+    assert "~/parts/my_norm.py" in page and "~/books" in page
+    page = page.replace(f"{home}/x is a path", "").replace(f"{home}/x is", "")
+    assert home + "/" not in page and home + "\\" not in page

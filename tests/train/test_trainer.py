@@ -293,5 +293,5 @@ def test_too_little_memory_is_a_sentence_with_remedies(recipe, data, tmp_path, m
 
 @pytest.mark.parametrize("name", ["", ".", "/tmp/elsewhere", "../elsewhere", "a/../../b"])
 def test_a_run_lies_below_runs(name):
-    with pytest.raises(SettingError, match="below runs/"):
-        new_run(name, "demo")
+    with pytest.raises(SettingError, match="below runs/"), new_run(name, "demo"):
+        pass

@@ -7,7 +7,6 @@ with `plan()` below. `advice` says what to change if it does not fit; `terminal`
 
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from glassformer.corpora.files import Files
@@ -27,6 +26,9 @@ PROCESS = {"cpu": 0.305e9, "cuda": 0.5e9, "mps": 0.5e9}
 0.25 GB after the imports and 0.055 GB more once kernels have run. The others are commonly reported values."""
 USABLE = 0.92
 """The share of a device's memory that a program can use."""
+READINGS, USELESS = 4, 16
+"""Up to so many readings a text is worth nearly as much as new text; after so many, more of them are worth little
+(Muennighoff et al., 2023, figures 1 and 5)."""
 BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "bpe": 4.0, "wordpiece": 4.0, "word": 5.0}
 """For English text, used if no prepared dataset gives the exact number."""
 
@@ -137,6 +139,19 @@ class Plan:
         """Whether a device has enough memory if the ranks share weights, gradients and optimizer state (FSDP)."""
         return self.sharded <= USABLE * self.hardware.memory
 
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should change before training, in sentences."""
+        readings, tokens = self.data.readings, self.data.tokens
+        if not readings or not tokens or readings <= READINGS:
+            return []
+        steps, about = max(1, int(READINGS * tokens / self.tokens_per_step)), "" if self.data.exact else "about "
+        effect = "the model learns the text by heart" if readings > USELESS else "each further reading helps less"
+        return [
+            f"Each token of the text would be read {about}{readings:,.0f} times. After {READINGS} readings {effect}: give "
+            f"more text, or train for about {steps:,} steps (train.steps={steps})."
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values for JSON, every setting included."""
         tree = {name: value for name, value in vars(self).items() if name not in ("recipe", "loss")}
@@ -145,6 +160,7 @@ class Plan:
         }
         loss = self.loss and {**asdict(self.loss), "bits_per_byte": self.loss.bits_per_byte}
         named = {name: getattr(self, name) for name in ("n_parameters", "seconds", "flops", "utilisation", "fits")}
+        named["warnings"] = self.warnings
         return {**tree, **named, "loss": loss, "recipe": self.recipe.model_dump()}
 
 
@@ -254,8 +270,10 @@ def _data(recipe: Recipe, index: Index | None) -> Data:
 
 
 def _text_bytes(recipe: Recipe) -> float | None:
-    if isinstance(recipe.corpus, Files):
-        path = Path(recipe.corpus.path).expanduser()
-        return path.stat().st_size * 0.9 if path.is_file() else None
-    megabytes = getattr(recipe.corpus, "megabytes", None)
-    return megabytes and megabytes * 1e6
+    """About how many bytes of training text the corpus has; None if that is not known before it is read."""
+    try:
+        size = recipe.corpus.size()
+    except (GlassError, OSError):  # a file that is not there yet can be planned with
+        return None
+    held_out = getattr(recipe.corpus, "validation_fraction", recipe.data.validation_fraction)
+    return size and size * (1 - held_out)

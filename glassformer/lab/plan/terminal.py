@@ -27,6 +27,8 @@ def show(console: Console, recipe: Recipe, hardware: str, ranks: int, as_json: b
     _verdict(console, found, changes, machines)
     _print(console, _time(found))
     _print(console, _result(found))
+    for warning in found.warnings:
+        console.print(f"[yellow]note:[/] {warning}", soft_wrap=True)
 
 
 NARROW = 72
@@ -121,7 +123,7 @@ def _result(found: Plan) -> Table:
     table.add_row("tokens read", _count(data.tokens_seen), f"{found.tokens_per_parameter:.1f} per parameter; {remark}")
     if data.tokens and data.readings:
         about = "" if data.exact else "about "
-        table.add_row("in the training text", _count(data.tokens), f"{about}each is read {data.readings:.1f} times")
+        table.add_row("in the training text", _count(data.tokens), f"{about}each is read {data.readings:,.1f} times")
     guess = f"nats per token = ln {found.recipe.model.vocab_size:,}; the loss starts here"
     table.add_row("uniform guess", f"{found.uniform_loss:.2f}", guess)
     if isinstance(found.recipe.corpus, Village):
