@@ -11,8 +11,8 @@
         manifest.json            the SHA-256 of each file above, written last
 
 The folder is filled under another name, forced to the disk and renamed, so a crash or a full disk leaves the earlier
-checkpoints as they were. Nothing is ever pickled. `save_weights` and `load_weights` do the same for the weights of any
-module alone: an attention layer, a block, a module of your own.
+checkpoints as they were. Nothing is ever pickled. `weights.py` reads and writes the tensors. Of a run's checkpoints the
+`best` is used, that of the lowest held-out loss, and the `newest` is trained on.
 """
 
 import json
@@ -20,21 +20,18 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from glassformer.config import variant_class
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.kernels import Kernels
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.model.wrapped import unwrapped
 from glassformer.runs import optimizer_state, parts
 from glassformer.runs.run import Run, no_run
+from glassformer.runs.weights import Module, check_fit, read_tensors, write_tensors
 from glassformer.system import cache_folder
 from glassformer.system.command import typed
 from glassformer.system.files import sha256, write_atomic
@@ -43,8 +40,6 @@ from glassformer.tokenizers import Tokenizer, TokenizerRecipe
 from glassformer.tokenizers import load as load_tokenizer
 
 FORMAT = 1
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -92,8 +87,8 @@ class Checkpoint:
         Raises CheckpointError if they do not fit.
         """
         path = self.folder / "model.safetensors"
-        tensors = _read_tensors(path)
-        _check_fit(model, tensors, path)
+        tensors = read_tensors(path)
+        check_fit(model, tensors, path)
         model.load_state_dict(tensors, assign=True)
         frozen = set(self.state.get("frozen", []))
         for name, p in model.named_parameters():
@@ -112,7 +107,7 @@ class Checkpoint:
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """The tensors of the optimizer's state: `embed.weight/mean`."""
-        return _read_tensors(self.folder / "optimizer.safetensors")
+        return read_tensors(self.folder / "optimizer.safetensors")
 
 
 def save(
@@ -126,8 +121,8 @@ def save(
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
     tensors, tree = optimizer_state.packed(optimizer, model) if optimizer else ({}, {})
     with all_or_nothing(final) as growing:
-        _write_tensors(growing / "model.safetensors", model.state_dict())
-        _write_tensors(growing / "optimizer.safetensors", tensors)
+        write_tensors(growing / "model.safetensors", model.state_dict())
+        write_tensors(growing / "optimizer.safetensors", tensors)
         write_atomic(growing / "optimizer.json", json.dumps(tree, indent=1) + "\n")
         write_atomic(growing / "state.json", json.dumps({**state, "frozen": frozen}, indent=2) + "\n")
         write_atomic(growing / "recipe.json", recipe_json)
@@ -136,58 +131,6 @@ def save(
         hashes = {path.name: sha256(path) for path in sorted(growing.iterdir())}
         write_atomic(growing / "manifest.json", json.dumps({"format": FORMAT, "sha256": hashes}, indent=2) + "\n")
     return final
-
-
-def save_weights(module: nn.Module, path: Path | str) -> Path:
-    """Write the weights and buffers of any module to a safetensors file, whole or not at all; returns its path.
-
-    >>> save_weights(block.mixer, "mixer.safetensors")
-    >>> load_weights(other_block.mixer, "mixer.safetensors")
-
-    Raises GlassError on a full disk, and for a module whose state is not tensors alone.
-    """
-    path, module = Path(path), unwrapped(module)
-    tensors = module.state_dict()
-    if other := next((name for name, value in tensors.items() if not isinstance(value, Tensor)), None):
-        raise GlassError(f"{other} of {type(module).__name__} is not a tensor; a weights file holds tensors only")
-    write_atomic(path, to_bytes(_storable(tensors)))
-    return path
-
-
-def load_weights(module: Module, path: Path | str) -> Module:
-    """Copy the weights that `save_weights` wrote into a module built in the same way; returns the module.
-
-    Raises CheckpointError naming the first weight that is missing, superfluous or of another shape.
-    """
-    tensors, inner = _read_tensors(Path(path)), unwrapped(module)
-    _check_fit(inner, tensors, Path(path))
-    inner.load_state_dict(tensors, assign=any(p.is_meta for p in inner.parameters()))
-    return module
-
-
-def _storable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, none of which shares memory with another: tied weights are stored once for each name."""
-    stored, found = set(), {}
-    for name, tensor in tensors.items():
-        tensor = tensor.detach().cpu().contiguous()
-        storage = tensor.untyped_storage().data_ptr()
-        found[name] = tensor.clone() if storage in stored else tensor
-        stored.add(storage)
-    return found
-
-
-def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    try:
-        save_file(_storable(tensors), path)
-    except SafetensorError as error:  # it wraps the system's refusal
-        raise OSError(str(error)) from error
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); use another file or checkpoint") from None
 
 
 def prune(folder: Path, keep: int) -> None:
@@ -305,19 +248,3 @@ def trust(path: Path | str) -> list[Path]:
         place = cache_folder.folder()
         raise CheckpointError(f"{place} cannot be written; make it writable, or set XDG_CACHE_HOME to a folder that is")
     return files
-
-
-def _check_fit(module: nn.Module, found: dict[str, Tensor], path: Path) -> None:
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    for name, shape in wanted.items():
-        if name not in found:
-            raise CheckpointError(f"{path} lacks {name}; it was written for a model with other settings")
-        if (was := tuple(found[name].shape)) != shape:
-            raise CheckpointError(
-                f"{path}: {name} has shape {was} and the model needs {shape}; build the model with the settings (such as "
-                "recipe.json) that the weights were trained with"
-            )
-    if extra := sorted(found.keys() - wanted.keys()):
-        raise CheckpointError(
-            f"{path} holds {extra[0]}, which the model does not have; it was written for another model"
-        )

@@ -19,6 +19,7 @@ from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.recipes.adopt import adopt
 from glassformer.runs import checkpoint
+from glassformer.runs import weights as weights_file
 
 PAIRS = ["h e", "l l", "o w", "Ġ w", "he ll", "Ġw o"]
 TEXTS = ["hello world, wow!", "  spaces\n\tand tabs  ", "Grüße 🦊 hello", "it's 1234 <|endoftext|>", ""]
@@ -416,7 +417,7 @@ def test_fault_10_an_import_that_fails_halfway_leaves_nothing(folder, tmp_path, 
     def full(*given):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(weights_file, "save_file", full)
     code, _, err = glass("import", folder, "--name", "g")
     assert code == 2 and "No space left" in err and not (tmp_path / "runs").exists()
     monkeypatch.undo()

@@ -12,6 +12,7 @@ from glassformer.errors import DatasetError, DiskError, GlassError, SettingError
 from glassformer.recipes import launch
 from glassformer.recipes.recorded import MAY_CHANGE
 from glassformer.runs import checkpoint
+from glassformer.runs import weights as weights_file
 from glassformer.runs.run import Run
 from glassformer.system.lock import Busy, locked
 
@@ -196,7 +197,7 @@ def test_fault_10_a_run_that_fails_before_its_first_checkpoint_leaves_no_folder(
 
 def full(monkeypatch, after):
     """Every write of weights fails once `after` of them have been done."""
-    done, real = [], checkpoint.save_file
+    done, real = [], weights_file.save_file
 
     def save_file(*given):
         done.append(given)
@@ -204,7 +205,7 @@ def full(monkeypatch, after):
             raise OSError(28, "No space left on device")
         return real(*given)
 
-    monkeypatch.setattr(checkpoint, "save_file", save_file)
+    monkeypatch.setattr(weights_file, "save_file", save_file)
 
 
 def test_fault_36_a_full_disk_at_a_checkpoint_says_how_the_run_goes_on(desk, whole, monkeypatch):
