@@ -98,7 +98,8 @@ def _work(part: Part, first: int, seconds: float, stack: str, sender: Connection
 def _hung(part: Part, seconds: float, stack: Path) -> str:
     """How a promise hung: where the child stood in the user's file, or else at all."""
     own = str(Path(part.path).resolve())
-    frames = re.findall(r'^  File "(.*)", line (\d+) in', stack.read_text(encoding="utf-8", errors="replace"), re.M) if stack.exists() else []
+    dump = stack.read_text(encoding="utf-8", errors="replace") if stack.exists() else ""
+    frames = re.findall(r'^  File "(.*)", line (\d+) in', dump, re.M)
     at = next(((path, line) for path, line in frames if str(Path(path).resolve()) == own), (frames or [("", "")])[0])
     where = f" at {words_of_line(at[0], int(at[1]))}" if at[0] else ""
     return f"no answer within {seconds:g} s{where}; it hangs or is too slow (--seconds waits longer)"
