@@ -92,7 +92,7 @@ def test_every_built_in_part_keeps_the_promises_of_its_kind(setting, name):
 WRONG = {
     "a mixer without a cache": (
         "my_mixer.py", "def make_cache", "def make_a_cache", "fits_its_place",
-        "(WindowMean) has no make_cache", "blocks.0.mixer (WindowMean) has no make_cache",
+        "(WindowMean) has no make_cache", "my_mixer.py: blocks.0.mixer (WindowMean) has no make_cache",
     ),
     "an optimizer that ignores the rate": (
         "my_optimizer.py", 'sub_(group["lr"] * direction)', "sub_(0.001 * direction)", "follows_the_learning_rate",

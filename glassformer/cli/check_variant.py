@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from glassformer.cli.arguments import argument
-from glassformer.cli.terminal import console
+from glassformer.cli.terminal import console, suggest, typed
 
 
 def check_variant(
@@ -25,7 +25,14 @@ def check_variant(
     of the model is combined with others and must, for example, never let a
     token see a later one. The exit code is 1 if a guarantee is broken.
     """
+    from glassformer.lab.contracts import parts_of
     from glassformer.lab.contracts.terminal import check_variant
 
     if not check_variant(path, console(), seconds, minutes):
+        suggest((typed("check-variant", path), "test it again after a change"))
         sys.exit(1)
+    setting = f"{parts_of(path)[0].setting}={path}"
+    if setting.startswith(("model.", "train.")):
+        suggest((typed("compare", "--against", setting), "find out whether it is better than the built-in part"))
+    else:
+        suggest((typed("train", setting), "train with it"))

@@ -97,6 +97,7 @@ def resume(
 
     `folder` is the run, or one of its checkpoints to go back to: those after it are deleted, since their steps are trained
     again. `settings` are changed from here on (`recorded.MAY_CHANGE`). The run goes on with the dataset it began with.
+    `clock` gives seconds.
     """
     run, chosen = run_to_resume(folder)
     with locked(run.folder):

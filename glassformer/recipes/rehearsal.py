@@ -107,7 +107,7 @@ def first_texts(corpus: Corpus) -> list[str]:
     return texts
 
 
-def factor(schedule: Schedule, step: int, steps: int) -> float:
+def factor(schedule: Schedule, step: float, steps: int) -> float:
     """The factor of the learning rate at a step. Raises SettingError if it is none."""
     value: Any = schedule.factor(step, steps)
     said = f"the factor at step {step} of {steps} is {value!r:.40}"
@@ -154,7 +154,7 @@ def scores_of(processor: Processor, z: Tensor, seen: Tensor) -> Tensor:
     return found
 
 
-def cache_of(mixer: nn.Module, rows: int, length: int, name: str) -> Any:
+def cache_of(mixer: Any, rows: int, length: int, name: str) -> Any:
     """The cache that a mixer makes. Raises SettingError if it makes none, or one that lacks a method."""
     kind = f"{name} ({type(mixer).__name__})"
     if not hasattr(mixer, "make_cache"):
@@ -162,8 +162,7 @@ def cache_of(mixer: nn.Module, rows: int, length: int, name: str) -> Any:
             f"{kind} has no make_cache, so the model cannot write: return KVCache(rows, length) for keys and values, or "
             "StateCache(rows) for a state (glassformer/model/cache)"
         )
-    make: Any = mixer.make_cache
-    cache = make(rows, length)
+    cache = mixer.make_cache(rows, length)
     lacking = [each for each in vars(LayerCache) if not each.startswith("_") and not hasattr(cache, each)]
     if lacking:
         raise SettingError(
@@ -176,7 +175,7 @@ def cache_of(mixer: nn.Module, rows: int, length: int, name: str) -> Any:
 def _writes(model: GPT) -> None:
     """Two tokens, one at a time."""
     for layer, block in enumerate(model.blocks):
-        cache_of(block.mixer, 1, 2, f"blocks.{layer}.mixer")
+        cache_of(block.mixer, 1, 2, f"{model.config.mixer_of(layer).name}: blocks.{layer}.mixer")
     was_training, cache = model.training, model.make_cache(1, 2)
     model.eval()
     for _ in range(min(2, model.config.context_length)):

@@ -67,8 +67,7 @@ def _state(events: list[Row], train: list[Row], recipe: Row) -> Row:
     turns = [event for event in events if event.get("what") in ("start", "resume", "interrupted", "nan", "done")]
     last = turns[-1] if turns else {"what": "start"}
     step, steps = train[-1]["step"] if train else 0, _dig(recipe, "train", "steps")
-    if plans := [event for event in events if event.get("what") == "plan"]:
-        steps = plans[-1]["steps"]
+    steps = next((event.get("steps") for event in reversed(events) if event.get("what") == "plan"), steps)
     progress = f"step {step:,}" + (f" of {steps:,}" if isinstance(steps, int) else "")
     if last["what"] == "done":
         return {"word": "finished", "mood": "good", "alarm": None}

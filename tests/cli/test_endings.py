@@ -10,7 +10,9 @@ import typer
 
 from glassformer import cli
 from glassformer.cli.terminal import typed
+from glassformer.lab import contracts
 from glassformer.lab.compare import terminal as comparing
+from glassformer.lab.contracts import terminal as checking
 from glassformer.lab.plan import terminal as planning
 from glassformer.lab.stability import terminal as stability
 
@@ -73,3 +75,16 @@ def test_fault_24_generate_suggests_on_a_terminal_and_never_in_a_pipe(glass, mon
     assert glass(*words)[1] == "One day\n"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert suggested(glass(*words)[1]) == [["generate", "runs/x", "One day", "-n", "3", "--set=temperature=0.5"]]
+
+
+@pytest.mark.parametrize(
+    ("setting", "verb"), [("model.norm", "compare"), ("train.optimizer", "compare"), ("corpus", "train")]
+)
+def test_fault_24_check_variant_ends_with_using_the_part_or_testing_it_again(glass, monkeypatch, setting, verb):
+    monkeypatch.setattr(contracts, "parts_of", lambda path: [SimpleNamespace(setting=setting)])
+    monkeypatch.setattr(checking, "check_variant", lambda *asked: True)
+    [words] = suggested(glass("check-variant", "./part.py")[1])
+    assert words[0] == verb and words[-1] == f"{setting}=./part.py"
+    monkeypatch.setattr(checking, "check_variant", lambda *asked: False)
+    code, out, _ = glass("check-variant", "./part.py")
+    assert code == 1 and suggested(out) == [["check-variant", "./part.py"]]

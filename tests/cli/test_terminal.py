@@ -45,6 +45,13 @@ def test_fault_37_the_live_bar_keeps_steps_and_time_left_at_40_columns():
         assert "120/1500" in line and re.search(r"\d\d:\d\d|-:--", line) and "loss 7.6" in line and len(line) <= width
 
 
+def test_fault_24_a_sample_is_called_a_sample_and_its_blank_lines_do_not_fill_the_screen():
+    shown = Console(file=io.StringIO(), width=80)
+    Display(shown, steps=9)({"kind": "sample", "step": 3, "prompt": "", "text": "def f():" + "\n" * 60 + "    pass"})
+    out = shown.file.getvalue()  # type: ignore[attr-defined]
+    assert "step 3: a sample" in out and "story" not in out and "(59 blank lines)" in out and len(out.splitlines()) < 9
+
+
 def test_fault_37_a_table_that_is_too_wide_becomes_a_list_and_loses_no_digit():
     table = Table("who", "documents", "tokens", "bytes/token", title="sizes")
     table.add_row("train", "1,234,567", "", "1.94")

@@ -245,7 +245,7 @@ def test_a_signal_in_the_last_step_stops_whoever_called(undisturbed, recipe, dat
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        ("B, T = x.shape", "ValueError: too many values to unpack (expected 2) (line 14 of mine.py)"),
+        ("B, T = x.shape", "ValueError: too many values to unpack (expected 2) (line 15 of mine.py: B, T = x.shape)"),
         ("x = x[..., 1:]", "RuntimeError"),
     ],
 )  # fmt: skip
@@ -253,6 +253,7 @@ def test_a_signal_in_the_last_step_stops_whoever_called(undisturbed, recipe, dat
 def test_a_part_of_ones_own_that_cannot_take_a_step_leaves_no_run(recipe, data, tmp_path, spoil, said, precision):
     (tmp_path / "mine.py").write_text(f"""
 from torch import nn
+from glassformer.model.cache import KVCache
 from glassformer.model.mixer import Mixer
 
 class Mine(Mixer):
@@ -266,6 +267,8 @@ class Module(nn.Module):
     def forward(self, x, positions, cache=None):
         {spoil}
         return self.o_proj(x)
+    def make_cache(self, rows, length):
+        return KVCache(rows, length)
 """)
     mine = recipe.override(f"model.mixer={tmp_path / 'mine.py'}", f"train.precision={precision}")
     with pytest.raises(SettingError, match=re.escape(said)) as raised:

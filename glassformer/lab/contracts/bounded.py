@@ -83,7 +83,7 @@ START = 30.0
 def _work(part: Part, first: int, seconds: float, stack: str, sender: Connection) -> None:
     """What the child does. Shortly before it is killed it writes down where it stands, whatever it is doing."""
     torch.set_num_threads(1)  # the models are tiny, and other programs may be running
-    with open(stack, "w") as file:
+    with open(stack, "w", encoding="utf-8") as file:
 
         def alive() -> None:
             file.truncate(0)
@@ -98,7 +98,8 @@ def _work(part: Part, first: int, seconds: float, stack: str, sender: Connection
 def _hung(part: Part, seconds: float, stack: Path) -> str:
     """How a promise hung: where the child stood in the user's file, or else at all."""
     own = str(Path(part.path).resolve())
-    frames = re.findall(r'^  File "(.*)", line (\d+) in', stack.read_text(), re.M) if stack.exists() else []
+    said = stack.read_text(encoding="utf-8", errors="replace") if stack.exists() else ""
+    frames = re.findall(r'^  File "(.*)", line (\d+) in', said, re.M)
     at = next(((path, line) for path, line in frames if str(Path(path).resolve()) == own), (frames or [("", "")])[0])
     where = f" at {words_of_line(at[0], int(at[1]))}" if at[0] else ""
     return f"no answer within {seconds:g} s{where}; it hangs or is too slow (--seconds waits longer)"

@@ -61,7 +61,7 @@ def leaves_frozen_parameters_alone(optimizer: Optimizer) -> None:
     before, made = copy.deepcopy(model.state_dict()), optimizer.build(model)
     model.zero_grad(set_to_none=True)
     small_loss(model, small_batch()).backward()
-    model.final_norm.weight.grad = None
+    next(model.final_norm.parameters()).grad = None
     set_learning_rate(made, 1e-3)
     made.step()
     for name, p in model.named_parameters():

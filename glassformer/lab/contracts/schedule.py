@@ -14,7 +14,7 @@ def places(steps: int) -> list[int]:
     return sorted({0, 1, steps // 10, steps - 1, *range(0, steps, max(1, steps // 50))} & {*range(steps)})
 
 
-def factor(schedule: Schedule, step: int, steps: int) -> float:
+def factor(schedule: Schedule, step: float, steps: int) -> float:
     """The factor. Raises SettingError or AssertionError if it is no share."""
     value = rehearsal.factor(schedule, step, steps)
     assert value <= 1 + 1e-9, (
@@ -24,10 +24,11 @@ def factor(schedule: Schedule, step: int, steps: int) -> float:
 
 
 def gives_a_share_of_the_peak(schedule: Schedule) -> None:
-    """The factor is a finite number from 0 to 1 at every step of runs of 1 to 5,000 steps."""
+    """The factor is a finite number from 0 to 1 at every step of runs of 1 to 5,000 steps, and between two steps."""
     for steps in LENGTHS:
         for step in places(steps):
             factor(schedule, step, steps)
+            factor(schedule, step + 0.5, steps)  # a run that ends on time stands between two
 
 
 def trains_at_all(schedule: Schedule) -> None:
