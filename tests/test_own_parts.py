@@ -253,10 +253,13 @@ def test_fault_27_an_optimizer_that_raises_later_stops_the_run_which_can_be_resu
     code, _, err = train(*chosen, steps=40)
     told = " ".join(err.split())
     assert code == 2 and "training stopped with" in told and "line 28 of my_optimizer.py: assert self.n < 30" in told, told
-    assert "resume runs/x" in told and Path("runs/x/checkpoints").is_dir()
+    again = f"train.optimizer={Path('my_optimizer.py').resolve()}"
+    assert f"resume runs/x {again}" in told and Path("runs/x/checkpoints").is_dir()
     Path("my_optimizer.py").write_text(text)
-    code, _, err = glass("resume", "runs/x")
+    assert glass("resume", "runs/x")[0] == 2  # with the source that was kept
+    code, _, err = glass("resume", "runs/x", again)
     assert code == 0, err
+    assert "has changed" not in glass("generate", "runs/x", "-s", "max_new_tokens=3")[2]  # the mended source is kept
 
 
 HANGS = """

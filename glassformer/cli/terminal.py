@@ -1,5 +1,6 @@
 """How verbs print: plain lines, commands that the reader can type, progress."""
 
+import textwrap
 from typing import Any
 
 from glassformer.system.command import typed as typed  # verbs have it from here
@@ -23,7 +24,8 @@ def suggest(*commands: tuple[str, str]) -> None:
     beside = width + max(len(effect) for _, effect in commands) + 5 <= console().width
     say("Next:")
     for command, effect in commands:
-        say(f"  {command:<{width}}   {effect}" if beside else f"  {command}\n      {effect}")
+        below = textwrap.fill(effect, max(20, console().width), initial_indent="    ", subsequent_indent="    ")
+        say(f"  {command:<{width}}   {effect}" if beside else f"  {command}\n{below}")
 
 
 def watching(steps: int, done: int) -> Any:

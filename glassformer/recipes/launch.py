@@ -36,7 +36,7 @@ from glassformer.model.parameters import parameters
 from glassformer.recipes.build import Parts, Say, build
 from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
-from glassformer.recipes.recorded import recorded
+from glassformer.recipes.recorded import own_parts, parts_as_now, recorded
 from glassformer.recipes.rehearsal import rehearse
 from glassformer.recipes.trained_on import says_when_changed, trained_on
 from glassformer.runs import checkpoint
@@ -96,12 +96,13 @@ def resume(
     """Continue a run from its newest checkpoint, exactly as if it had never stopped; returns "done" or "interrupted".
 
     `folder` is the run, or one of its checkpoints to go back to: those after it are deleted, since their steps are trained
-    again. `settings` are changed from here on (`recorded.MAY_CHANGE`). The run goes on with the dataset it began with.
-    `clock` gives seconds.
+    again. `settings` are changed from here on (`recorded.MAY_CHANGE`), and parts that they name again run as their files
+    are now (`recorded.parts_as_now`). The run goes on with the dataset it began with. `clock` gives seconds.
     """
     run, chosen = run_to_resume(folder)
     with locked(run.folder):
-        saved = _checkpoint(run, chosen)
+        mended, settings = parts_as_now(run, settings)
+        saved = _checkpoint(run, chosen, mended)
         recipe = recorded(run, saved, settings)
         data = trained_on(run, recipe, progress)
         if saved and saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():
@@ -220,11 +221,11 @@ def run_to_resume(folder: Path) -> tuple[Run, Path | None]:
     return run, chosen
 
 
-def _checkpoint(run: Run, chosen: Path | None) -> checkpoint.Checkpoint | None:
+def _checkpoint(run: Run, chosen: Path | None, mended: Sequence[str]) -> checkpoint.Checkpoint | None:
     """The checkpoint to go on from: the one that was named, else the newest, if there is any."""
     if chosen is None and checkpoint.newest(run.folder) is None:
         return None
-    return checkpoint.load(chosen or run.folder)
+    return checkpoint.load(chosen or run.folder, as_now=mended)
 
 
 def _go_back(run: Run, saved: checkpoint.Checkpoint | None) -> None:
@@ -275,6 +276,7 @@ def _train(
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)
-        then = f"mend the file and continue from the last checkpoint with `{typed('resume', run.folder)}`"
+        again = own_parts(run.recipe(), own)
+        then = f"mend the file and continue from the last checkpoint with `{typed('resume', run.folder, *again)}`"
         with blaming(recipe, "training stopped", then):
             return trainer.train()

@@ -6,7 +6,8 @@ meant: when the run looks at itself, what it writes while it trains, and where i
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from glassformer.errors import SettingError
@@ -19,6 +20,34 @@ MAY_CHANGE = (
     "train.log_every", "train.device", "corpus.path",
 )  # fmt: skip
 """Settings, and groups of settings, that a resume may change: no weight of the run depends on them."""
+
+
+def parts_as_now(run: Run, settings: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(the user's own files that `settings` name again for the places that they have in the run, the other settings).
+
+    `glass resume RUN train.optimizer=./my.py` runs the file as it is now; without the setting, as it was kept.
+    """
+    again, others, recipe = [], [], run.recipe()
+    for setting in settings:
+        path, _, value = setting.partition("=")
+        name = _at(recipe, f"{path.strip()}.name")
+        same = value.endswith(".py") and isinstance(name, str) and str(Path(value).expanduser().resolve()) == name
+        (again if same else others).append(name if same else setting)
+    return again, others
+
+
+def own_parts(tree: Any, files: Collection[str], path: str = "") -> list[str]:
+    """The settings of a recipe, as a tree of plain values, that name these files, as `parts_as_now` takes them."""
+    if not isinstance(tree, dict):
+        return []
+    here = [f"{path}={tree['name']}"] if path and tree.get("name") in files else []
+    return here + [s for key, child in tree.items() for s in own_parts(child, files, f"{path}.{key}" if path else key)]
+
+
+def _at(tree: Any, path: str) -> Any:
+    for part in path.split("."):
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree
 
 
 def recorded(run: Run, saved: Checkpoint | None, settings: Sequence[str] = ()) -> Recipe:

@@ -17,7 +17,7 @@ checkpoints as they were. Nothing is ever pickled. `weights.py` reads and writes
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,10 +192,13 @@ def used(run: Path) -> str:
     )
 
 
-def load(path: Path | str, which: Callable[[Path], Path | None] = newest) -> Checkpoint:
+def load(
+    path: Path | str, which: Callable[[Path], Path | None] = newest, as_now: Collection[str] = ()
+) -> Checkpoint:  # fmt: skip
     """Open the checkpoint at `path`, or `which` (`newest` or `best`) of the run folder `path`, verifying every byte first.
 
-    Raises CheckpointError when it is missing, truncated or altered.
+    The user's own files `as_now` are run as they are now, and not as they were kept with the checkpoint. Raises
+    CheckpointError when it is missing, truncated or altered.
     """
     path = Path(path).expanduser()
     folder = path if (path / "manifest.json").exists() else which(path)
@@ -220,7 +223,7 @@ def load(path: Path | str, which: Callable[[Path], Path | None] = newest) -> Che
                 )
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-        return Checkpoint(folder, {**state, "step": int(state["step"])}, *parts.resolved(dict(recipe), folder))
+        return Checkpoint(folder, {**state, "step": int(state["step"])}, *parts.resolved(dict(recipe), folder, as_now))
     except GlassError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

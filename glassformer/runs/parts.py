@@ -5,8 +5,9 @@
         part-1a2b3c4d5e6f-my_norm.py    the bytes that were loaded when the run began
 
 A recipe names such a file by its path. When a checkpoint is opened, the file at the path is used if its bytes are those
-that were kept. If it has changed, moved or gone, the kept source is run, and a change is logged as a note. Only the file
-itself is kept, and not what it imports.
+that were kept. If it has changed, moved or gone, the kept source is run, and a change is logged as a note; whoever has
+mended a file names it again (`glass resume RUN train.optimizer=./my.py`). Only the file itself is kept, and not what it
+imports.
 
 To open a checkpoint therefore means to run code that came with it. That code must have run on this machine before, which a
 list of hashes in the user's cache folder tells, or `trust` must have been called: a checkpoint of a stranger runs nothing.
@@ -17,7 +18,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,16 @@ def keep(folder: Path, sources: Mapping[str, bytes]) -> None:
         trust(sources.values())
 
 
-def resolved(recipe: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def resolved(
+    recipe: dict[str, Any], folder: Path, as_now: Collection[str] = ()
+) -> tuple[dict[str, Any], dict[str, str]]:  # fmt: skip
     """(the recipe with the paths of files that can be run, {path of a kept file: the name it stands for}).
 
-    `folder` is the checkpoint. Raises CheckpointError for code that has not run on this machine before.
+    `folder` is the checkpoint. The files `as_now` are run as they are now, in place of what was kept. Raises
+    CheckpointError for code that has not run on this machine before.
     """
     kept = _kept(folder)
-    here = {name: _usable(name, kept.get(name), folder) for name in names(recipe)}
+    here = {name: name if name in as_now else _usable(name, kept.get(name), folder) for name in names(recipe)}
     return _renamed(recipe, here), {path: name for name, path in here.items() if path != name}
 
 
