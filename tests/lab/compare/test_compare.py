@@ -184,10 +184,12 @@ def test_a_learning_rate_that_explodes_ends_that_run_only():
 def test_a_resumed_run_that_diverges_ends_that_run_only(monkeypatch):
     question = replace(QUESTION, against=("train.learning_rate=1e30 train.grad_clip=1e30 train.optimizer=adamw",), seeds=1)
     real = launch._train
-    monkeypatch.setattr(launch, "_train", lambda *given: "interrupted")  # killed as it began
+    monkeypatch.setattr(launch, "_train", lambda *given, **named: "interrupted")  # killed as it began
     with pytest.raises(Stopped):
         ask(question, "killed")
-    monkeypatch.setattr(launch, "_train", lambda *given: real(*given) if "baseline" in given[2].name else "interrupted")
+    monkeypatch.setattr(
+        launch, "_train", lambda *given, **named: real(*given, **named) if "baseline" in given[2].name else "interrupted"
+    )
     with pytest.raises(Stopped):
         ask(question, "killed")
     monkeypatch.setattr(launch, "_train", real)
