@@ -16,8 +16,9 @@ READ = 65_536
 """Held-out tokens that each of them predicts for the score."""
 STARTED = time.perf_counter()
 """When the command began: this module is imported before anything slow."""
-SCORING = 150
-"""The score and the stories take about as long as this many training steps, on this machine as on a slower one."""
+SCORING = 14
+"""The score and the stories take about as long as so many evaluations with their samples: 11 on a quiet machine, 6 on a
+busy one (LOG.md)."""
 MARGIN = 0.04
 """This share of the time is kept for what cannot be foreseen, and for the start of Python."""
 LEAST = 0.2

@@ -22,6 +22,9 @@ Trial = Callable[[Precision], None]
 LOOKS = 6
 """How often a run with a time limit evaluates, samples and saves, unless the settings say otherwise."""
 
+LOOK = 5
+"""An evaluation with its sample takes about as long as so many steps: a guess that is used until both were measured."""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -33,7 +36,7 @@ class Limit:
     most: int | None = None
     """Steps that are made at most, even if more would fit."""
     free: float = 0
-    """The time of so many steps is kept for what follows the training."""
+    """The time of so many evaluations with their samples is kept for what follows the training."""
     least: float = 0
     """Seconds that the training gets even if nothing is left."""
 
@@ -66,7 +69,7 @@ def measure(
     budget = None
     if limit is not None:
         a_step = 1.15 * _a_pass(trial, Precision(precision, device), clock) * recipe.train.grad_accumulation
-        left = max(60 * limit.minutes - (clock() - limit.since), limit.least + (1 + limit.free) * a_step)
+        left = max(60 * limit.minutes - (clock() - limit.since), limit.least + (1 + LOOK * limit.free) * a_step)
         budget = Budget(left, limit.most, limit.free)
         recipe = fit(recipe, budget, a_step, told, say)
     asked, warmup = recipe.train.schedule.warmup_steps, recipe.train.schedule.warmup(recipe.train.steps)
@@ -111,7 +114,7 @@ def _a_pass(trial: Trial, precision: Precision, clock: Callable[[], float]) -> f
 def fit(recipe: Recipe, budget: Budget, a_step: float, told: Collection[str], say: Say) -> Recipe:
     """The recipe with the number of steps of `a_step` seconds that fit into the budget: a first estimate, which the
     training corrects (train/budget.py). What happens every so many steps becomes a share of the run, unless told."""
-    steps = max(FIRST + 1, round(budget.seconds / a_step - budget.free))
+    steps = max(FIRST + 1, round(budget.seconds / a_step - LOOK * budget.free))
     if budget.most is not None and steps > budget.most:
         steps = budget.most
         say(f"{steps:,} steps take about {steps * a_step:.0f} seconds here and are enough for this text; the rest of the "

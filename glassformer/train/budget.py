@@ -1,9 +1,9 @@
 """Budget: ends a training on time. It measures how long everything takes, and decides how many steps still fit.
 
-    steps that fit = (time left - evaluations, samples and checkpoints still to come) / time of a step - steps kept free
+    steps that fit = (time left - time kept free - evaluations, samples and checkpoints still to come) / time of a step
 
-The demo keeps the time of some steps free for the score that follows the training: it takes longer on a slower machine, as
-a step does.
+The demo keeps time free for the score that follows the training. The score reads and writes, as an evaluation with its
+sample does, so it is measured in these: it takes longer on a slower machine, as they do.
 
 The time of a step is a mean in which a step counts less the longer ago it was, so the estimate follows a machine that
 becomes slower or faster. A decision is made after the first few steps, then at every fiftieth of the time, and more and
@@ -26,7 +26,7 @@ MEMORY = 16
 
 class Budget:
     """The time of one training: `seconds` in all, over all resumes; `most` steps even if more would fit; and the time of
-    `free` steps is left when it ends."""
+    `free` evaluations with their samples is left when it ends."""
 
     def __init__(self, seconds: float, most: int | None = None, free: float = 0) -> None:
         self.seconds, self.most, self.free = seconds, most, free
@@ -55,7 +55,7 @@ class Budget:
         """Whether to decide again after `seconds` of training."""
         if self.taken < FIRST:
             return self.taken > 0 and seconds >= self.seconds
-        left = self.seconds - seconds - self.free * self.spent / self.counted
+        left = self.seconds - seconds - self._kept_free()
         every = min(self.seconds / PARTS, max(0.0, left) / 4)
         return self.taken == FIRST or seconds - self.considered >= every
 
@@ -64,9 +64,14 @@ class Budget:
         kind of pause comes; all of them come once more at the end."""
         self.considered = seconds
         coming = sum(took * (1 + pace.remaining(step, every[kind])) for kind, took in self.pauses.items())
-        fitting = step + max(1, round((self.seconds - seconds - coming) * self.counted / self.spent - self.free))
+        left = self.seconds - seconds - self._kept_free() - coming
+        fitting = step + max(1, round(left * self.counted / self.spent))
         fitting = fitting if self.most is None else max(step + 1, min(fitting, self.most))
         return fitting if abs(fitting - pace.steps) > 0.01 * (pace.steps - step) else pace.steps
+
+    def _kept_free(self) -> float:
+        """Seconds."""
+        return self.free * (self.pauses.get("eval", 0.0) + self.pauses.get("sample", 0.0))
 
     def limits(self) -> dict[str, Any]:
         """What it was made with, for the run's log."""

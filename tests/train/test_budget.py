@@ -60,10 +60,12 @@ def test_fault_22_it_ends_on_time_however_fast_the_machine_becomes(machine, esti
 
 
 def test_time_is_kept_for_what_follows_and_the_most_is_never_passed():
-    budget = Budget(100.0, free=50)
+    budget = Budget(100.0, free=10)
+    budget.pauses = {"eval": 3.0, "sample": 1.0}
     for _ in range(10):
         budget.step_took(1.0)
-    assert budget.steps(10, 10.0, Pace.even(500), EVERY) == 50
+    still_to_come = 4 * (1 + Pace.even(500).remaining(10, EVERY["eval"]))
+    assert EVERY["eval"] == EVERY["sample"] and budget.steps(10, 10.0, Pace.even(500), EVERY) == 60 - still_to_come
     capped = Budget(100.0, most=30)
     for _ in range(10):
         capped.step_took(1.0)
