@@ -30,12 +30,13 @@ def evaluate(folder: RunOrCheckpoint, source: Text = None, stories: Stories = 40
     village's checker reads them, and you see the best ones and the worst.
     """
     from glassformer.lab.terminal import show_evaluation, show_stories
+    from glassformer.runs.checkpoint import is_imported
 
     screen = console()
     found = show_evaluation(folder, stories, screen, source=source)
     if found.stories:
         show_stories(found, screen)
     steps = [(typed("report", folder), "see the curves and these numbers on one page")]
-    if found.ratio >= 1:
+    if found.ratio >= 1 and not is_imported(folder):
         steps.insert(0, (typed("extend", folder, "--minutes", "10"), "train it longer"))
     suggest(*steps, (typed("generate", folder), "let the model write"))

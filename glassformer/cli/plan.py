@@ -7,6 +7,7 @@ import typer
 
 from glassformer.cli.arguments import RecipeName, Settings, argument, option
 from glassformer.cli.terminal import console, suggest, typed
+from glassformer.cli.train import DEFAULT
 
 
 def plan(
@@ -18,7 +19,7 @@ def plan(
         ),
     ] = "mini",
     settings: Settings = None,
-    recipe: RecipeName = "mini",
+    recipe: RecipeName = DEFAULT,
     hardware: Annotated[
         str,
         option(
@@ -38,14 +39,22 @@ def plan(
     Try: [cyan]./glass plan gpt2 --hardware rtx4090[/]
     or [cyan]./glass plan my_book.txt[/]
     """
+    from glassformer.lab.plan import as_trained
     from glassformer.lab.plan.terminal import show
-    from glassformer.recipes.words import recipe_or_run
+    from glassformer.recipes import sizes
+    from glassformer.recipes.presets import presets
+    from glassformer.recipes.words import recipe_or_run, split
+    from glassformer.runs.checkpoint import run_of
 
-    found = show(console(), recipe_or_run(what, settings, recipe), hardware, ranks, json)
+    chosen = recipe_or_run(what, settings, recipe)
+    is_run = (run_of(Path(what))[0] / "run.json").is_file()
+    if recipe == DEFAULT and what not in presets() and not is_run:
+        chosen = as_trained(chosen, sizes.told(split(what, settings)[1]))
+    found = show(console(), chosen, hardware, ranks, json)
     if json:
         return
     look = (typed("settings", what, *(settings or [])), "see every setting that can be changed")
-    if found.fits and found.hardware.measured and not (Path(what) / "run.json").is_file():
+    if found.fits and found.hardware.measured and not is_run:
         suggest((typed("train", *_words(what, settings or [], recipe)), "train it here"), look)
     else:
         suggest(look)

@@ -44,7 +44,7 @@ def train(
         describe(data, console())
         most, chosen_for = (chosen.train.steps if "train.steps" in given else None), ""
         if recipe == DEFAULT:
-            chosen, chosen_for = sizes.fitted(chosen, data, given)
+            chosen, chosen_for = sizes.fitted(chosen, data.index.train.bytes, data.index.train.tokens, given)
         if chosen_for:
             say(chosen_for)
             most = chosen.train.steps

@@ -10,7 +10,6 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from glassformer.corpora.village import Village
-from glassformer.data.shards import Dataset
 from glassformer.recipes.presets import Recipe
 
 
@@ -58,12 +57,11 @@ def with_vocabulary(recipe: Recipe, given: Collection[str]) -> Recipe:
     return recipe.override(f"tokenizer.vocab_size={size.vocab_size}")
 
 
-def fitted(recipe: Recipe, data: Dataset, given: Collection[str]) -> tuple[Recipe, str]:
-    """The recipe with a model, steps and evaluations that fit its text; and a sentence on what was chosen, "" if nothing
-    was."""
+def fitted(recipe: Recipe, n_bytes: int, n_tokens: int, given: Collection[str]) -> tuple[Recipe, str]:
+    """The recipe with a model, steps and evaluations that fit its training text of so many bytes and tokens; and a sentence
+    on what was chosen, "" if nothing was."""
     if isinstance(recipe.corpus, Village):
         return recipe, ""
-    n_bytes = data.index.train.bytes
     size = _size(n_bytes)
     if size is None:
         return recipe, ""
@@ -77,7 +75,7 @@ def fitted(recipe: Recipe, data: Dataset, given: Collection[str]) -> tuple[Recip
     tokens = recipe.train.batch_size * recipe.model.context_length
     pace = [f"train.eval_every={1 / EVALUATIONS}", "train.sample_every=0.2", "train.checkpoint_every=0.2"]
     if "train.steps" not in given:
-        steps = round(size.epochs * len(data.train) / tokens)
+        steps = round(size.epochs * n_tokens / tokens)
         pace += [f"train.steps={max(EVALUATIONS, steps)}", f"train.patience={PATIENCE}"]
     recipe = recipe.override(*(setting for setting in pace if not told([setting]) & set(given)))
     model, train = recipe.model, recipe.train

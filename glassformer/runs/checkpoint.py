@@ -154,6 +154,11 @@ def run_of(folder: Path) -> tuple[Path, Path | None]:
     return folder, None
 
 
+def is_imported(folder: Path) -> bool:
+    """Whether a run, or the run of a checkpoint, holds weights that were imported, and no training of its own."""
+    return "imported" in Run.open(run_of(folder)[0]).facts()
+
+
 def recipe_of(run: Run) -> dict[str, Any]:
     """The recipe of a run as plain values, with the user's own files in it as the newest checkpoint has them. Raises
     CheckpointError for code that may not run here."""

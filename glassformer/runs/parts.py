@@ -96,7 +96,7 @@ def neighbours(name: str, source: bytes) -> list[str]:
             imported.add(node.module.partition(".")[0])
     folder = Path(name).parent
     return sorted(
-        found.name for module in imported for found in (folder / f"{module}.py", folder / module) if found.exists()
+        found.name for module in imported - {"glassformer"} for found in (folder / f"{module}.py", folder / module) if found.exists()
     )
 
 

@@ -1,5 +1,6 @@
 """What a text decides when the user has decided nothing: vocabulary, model, steps, evaluations (fault 20)."""
 
+import json
 import random
 
 import pytest
@@ -32,7 +33,7 @@ def test_fault_20_a_smaller_text_gets_a_smaller_vocabulary_and_model(tmp_path, m
     for n_bytes in (30_000, 200_000):
         recipe = with_vocabulary(recipe_for(book(tmp_path / f"{n_bytes}.txt", n_bytes)), set())
         data = build.dataset(recipe, lambda *told: None)
-        chosen, sentence = fitted(recipe, data, set())
+        chosen, sentence = fitted(recipe, data.index.train.bytes, data.index.train.tokens, set())
         model, train = chosen.model, chosen.train
         read = train.steps * train.batch_size * model.context_length / len(data.train)
         found.append((data.tokenizer.vocab_size, model.n_layer, model.n_layer * model.n_embd**2))
@@ -48,7 +49,8 @@ def test_what_the_user_has_set_is_not_changed(tmp_path, monkeypatch):
     given = told(settings)
     recipe = recipe_for(book(tmp_path / "my book.txt", 30_000), *settings)
     assert with_vocabulary(recipe, given) == recipe
-    chosen, sentence = fitted(recipe, build.dataset(recipe, lambda *told: None), given)
+    index = build.dataset(recipe, lambda *told: None).index
+    chosen, sentence = fitted(recipe, index.train.bytes, index.train.tokens, given)
     assert chosen.model.n_layer == 3 and chosen.model.n_embd == mini().model.n_embd  # the shape is one decision
     assert chosen.train.steps == 70 and chosen.train.eval_every == 7 and chosen.model.dropout == 0
     assert chosen.train.patience is None and "fewer if" not in sentence  # 70 steps are 70 steps
@@ -59,7 +61,19 @@ def test_what_the_user_has_set_is_not_changed(tmp_path, monkeypatch):
 def test_for_the_village_nothing_changes(source, tmp_path):
     recipe = mini() if source is None else mini().model_copy(update={"corpus": corpus(source)})
     assert with_vocabulary(recipe, set()) == recipe
-    assert fitted(recipe, None, set()) == (recipe, "")  # type: ignore[arg-type]  (it looks at no data)
+    assert fitted(recipe, 30_000, 9_000, set()) == (recipe, "")
+
+
+def test_fault_34_a_text_is_planned_as_it_would_be_trained(tmp_path, glass):
+    book(tmp_path / "book.txt", 30_000)
+    settings = ["train.steps=2", "train.eval_tokens=256", "sample.max_new_tokens=8", "train.precision=fp32"]
+    before = json.loads(glass("plan", "book.txt", *settings, "--hardware", "rtx4090", "--json")[1])
+    assert glass("train", "book.txt", *settings, "--name", "run")[0] == 0
+    trained = json.loads((tmp_path / "runs/run/recipe.json").read_text())
+    after = json.loads(glass("plan", "book.txt", *settings, "--hardware", "rtx4090", "--json")[1])
+    assert before["recipe"]["model"] == after["recipe"]["model"] == trained["model"]
+    assert not before["data"]["exact"] and after["data"]["exact"]
+    assert 1 / 3 < before["data"]["tokens"] / after["data"]["tokens"] < 3  # it repeats itself more than a book does
 
 
 @pytest.mark.slow

@@ -136,6 +136,8 @@ def _where(folder: Path) -> tuple[Run | None, Path, type[TokenizerRecipe] | None
         there = "holds neither a dataset (index.json) nor a run (run.json)" if folder.is_dir() else "is not a folder"
         raise DatasetError(f"{folder} {there}; name a folder below data/ or runs/, or make one with `{typed('prepare')}`")
     run = Run.open(folder)
+    if "imported" in run.facts():
+        raise DatasetError(f"{folder} holds imported weights, which were trained elsewhere; name a folder below data/")
     was = Path(str(run.fact("dataset", "folder")))
     dataset = place_of(run) or was
     if not (dataset / "index.json").exists():

@@ -6,8 +6,11 @@ with `plan()` below. `advice` says what to change if it does not fit; `terminal`
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from glassformer.corpora.files import Files
 from glassformer.data.index import Index
@@ -17,6 +20,7 @@ from glassformer.lab.plan.depths import linear, shallow_depths
 from glassformer.lab.plan.hardware import Hardware
 from glassformer.lab.plan.trace import UPDATE, Trace, cache_bytes, grown, peak, resident, traced
 from glassformer.model.parameters import parameters_by_part
+from glassformer.recipes import sizes
 from glassformer.recipes.build import dataset_folder
 from glassformer.recipes.presets import Recipe
 from glassformer.tokenizers import TokenizerRecipe
@@ -29,8 +33,10 @@ USABLE = 0.92
 READINGS, USELESS = 4, 16
 """Up to so many readings a text is worth nearly as much as new text; after so many, more of them are worth little
 (Muennighoff et al., 2023, figures 1 and 5)."""
-BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "bpe": 4.0, "wordpiece": 4.0, "word": 5.0}
+BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "wordpiece": 4.0, "word": 5.0}
 """For English text, used if no prepared dataset gives the exact number."""
+BYTES_PER_BPE_TOKEN = {257: 1.0, 300: 1.4, 512: 2.1, 2048: 3.1, 8192: 3.8, 50257: 4.4}
+"""The same by the size of the vocabulary: measured on a book up to 2,048, then on the web."""
 
 
 @dataclass(frozen=True)
@@ -265,8 +271,26 @@ def _data(recipe: Recipe, index: Index | None) -> Data:
     if index:
         return Data(seen, index.train.tokens, width * (index.train.tokens + index.validation.tokens), True)
     size = _text_bytes(recipe)
-    tokens = None if size is None else size / BYTES_PER_TOKEN.get(recipe.tokenizer.name, 4.0)
+    tokens = None if size is None else size / _bytes_per_token(recipe.tokenizer)
     return Data(seen, tokens, tokens and width * tokens * 1.05, False)
+
+
+def as_trained(recipe: Recipe, given: Collection[str]) -> Recipe:
+    """The recipe as `glass train` makes it fit the size of its text (recipes/sizes.py). `given` are the paths of the settings
+    that the user has given."""
+    recipe = sizes.with_vocabulary(recipe, given)
+    if index := prepared(recipe):
+        return sizes.fitted(recipe, index.train.bytes, index.train.tokens, given)[0]
+    if (size := _text_bytes(recipe)) is None:
+        return recipe
+    return sizes.fitted(recipe, round(size), round(size / _bytes_per_token(recipe.tokenizer)), given)[0]
+
+
+def _bytes_per_token(tokenizer: TokenizerRecipe) -> float:
+    if tokenizer.name == "bpe":
+        known = np.log(list(BYTES_PER_BPE_TOKEN))
+        return float(np.interp(math.log(vocabulary_of(tokenizer)), known, list(BYTES_PER_BPE_TOKEN.values())))
+    return BYTES_PER_TOKEN.get(tokenizer.name, 4.0)
 
 
 def _text_bytes(recipe: Recipe) -> float | None:
