@@ -94,9 +94,9 @@ def neighbours(name: str, source: bytes) -> list[str]:
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             imported.add(node.module.partition(".")[0])
-    folder = Path(name).parent
+    folder, others = Path(name).parent, imported - {"glassformer"}
     return sorted(
-        found.name for module in imported - {"glassformer"} for found in (folder / f"{module}.py", folder / module) if found.exists()
+        found.name for module in others for found in (folder / f"{module}.py", folder / module) if found.exists()
     )
 
 

@@ -276,8 +276,8 @@ def _data(recipe: Recipe, index: Index | None) -> Data:
 
 
 def as_trained(recipe: Recipe, given: Collection[str]) -> Recipe:
-    """The recipe as `glass train` makes it fit the size of its text (recipes/sizes.py). `given` are the paths of the settings
-    that the user has given."""
+    """The recipe as `glass train` makes it fit the size of its text (recipes/sizes.py). `given` are the paths of the
+    settings that the user has given."""
     recipe = sizes.with_vocabulary(recipe, given)
     if index := prepared(recipe):
         return sizes.fitted(recipe, index.train.bytes, index.train.tokens, given)[0]
