@@ -108,10 +108,16 @@ class Pace:
         """How often it will happen after more than `step` updates, the end of the run not counted."""
         if every >= 1:
             return max(0, (self.steps - 1) // int(every) - step // int(every))
-        return math.ceil(1 / every - TOUCHES) - 1 - self._intervals(step, every) if every > 0 else 0
+        return _within(every) - self._intervals(step, every) if every > 0 else 0
 
     def _intervals(self, step: int, every: float) -> int:
-        return math.floor(self.progress(step) / every + TOUCHES)
+        """How many intervals lie behind the run; the one that its end completes is not counted."""
+        return min(math.floor(self.progress(step) / every + TOUCHES), _within(every))
+
+
+def _within(every: float) -> int:
+    """How many intervals of a share `every` end before the run does."""
+    return math.ceil(1 / every - TOUCHES) - 1
 
 
 def _position(leg: Leg, step: Any) -> Any:

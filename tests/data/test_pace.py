@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from glassformer.data.pace import Pace
@@ -57,6 +57,7 @@ def test_the_log_gives_the_pace_back(decisions):
     assert Pace.logged(300, events) == pace
 
 
+@example([(89, 40), (39, 100), (99, 24), (23, 40), (39, 367)], 0.5)  # much longer when it is nearly at its end
 @given(DECISIONS, st.sampled_from([1 / 2, 1 / 3, 1 / 6, 0.2, 0.04, 0.3]))
 def test_a_share_of_the_run_comes_equally_often_however_it_was_planned(decisions, share):
     pace = decided(decisions)
