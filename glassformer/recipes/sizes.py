@@ -1,9 +1,9 @@
 """Sizes: a vocabulary, a model and a number of steps that fit a text, where the user has not chosen any.
 
 A model that is too large for its text, or is trained on it for too long, learns the text by heart: the loss on held-out
-text falls, turns and rises. So the default recipe becomes smaller for a smaller text. The numbers were found by training
-on texts of 35 kB to 3.5 MB (LOG.md, "Texts of one's own"). A text of LARGE bytes or more, and the village, which is
-endless, get the recipe as it is. Settings that the user has given are never changed.
+text falls, turns and rises. So the default recipe becomes smaller for a smaller text. The first two rows were found by
+training on 35 and 350 kB of one book (LOG.md, "Texts of one's own"), the third is a guess. A text of LARGE bytes or more,
+and the village, which is endless, get the recipe as it is. Settings that the user has given are never changed.
 """
 
 from collections.abc import Collection

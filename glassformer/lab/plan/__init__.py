@@ -36,7 +36,8 @@ READINGS, USELESS = 4, 16
 BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "wordpiece": 4.0, "word": 5.0}
 """For English text, used if no prepared dataset gives the exact number."""
 BYTES_PER_BPE_TOKEN = {257: 1.0, 300: 1.4, 512: 2.1, 2048: 3.1, 8192: 3.8, 50257: 4.4}
-"""The same by the size of the vocabulary: measured on a book up to 2,048, then on the web."""
+"""The same by the size of the vocabulary: measured on Shakespeare (300, 512) and on a text that is half source code
+(2,048); the larger ones are estimates."""
 
 
 @dataclass(frozen=True)
