@@ -1,7 +1,7 @@
 """`glass plan`: what a training will need, before it begins."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,8 +39,22 @@ def plan(
     Try: [cyan]./glass plan gpt2 --hardware rtx4090[/]
     or [cyan]./glass plan my_book.txt[/]
     """
-    from glassformer.lab.plan import as_trained
     from glassformer.lab.plan.terminal import show
+
+    chosen, is_run = meant(what, settings, recipe)
+    found = show(console(), chosen, hardware, ranks, json)
+    if json:
+        return
+    look = (typed("settings", what, *(settings or [])), "see every setting that can be changed")
+    if found.fits and found.hardware.measured and not is_run:
+        suggest((typed("train", *_words(what, settings or [], recipe)), "train it here"), look)
+    else:
+        suggest(look)
+
+
+def meant(what: str, settings: list[str] | None, recipe: str) -> tuple[Any, bool]:
+    """(the recipe that the words name, whether it is a run's); for a text it is made to fit, as `glass train` does."""
+    from glassformer.lab.plan import as_trained
     from glassformer.recipes import sizes
     from glassformer.recipes.presets import presets
     from glassformer.recipes.words import recipe_or_run, split
@@ -50,14 +64,7 @@ def plan(
     is_run = (run_of(Path(what))[0] / "run.json").is_file()
     if recipe == DEFAULT and what not in presets() and not is_run:
         chosen = as_trained(chosen, sizes.told(split(what, settings)[1]))
-    found = show(console(), chosen, hardware, ranks, json)
-    if json:
-        return
-    look = (typed("settings", what, *(settings or [])), "see every setting that can be changed")
-    if found.fits and found.hardware.measured and not is_run:
-        suggest((typed("train", *_words(what, settings or [], recipe)), "train it here"), look)
-    else:
-        suggest(look)
+    return chosen, is_run
 
 
 def _words(what: str, settings: list[str], recipe: str) -> list[str]:

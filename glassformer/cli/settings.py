@@ -12,7 +12,7 @@ from glassformer.cli.terminal import console, typed
 def settings(
     recipe: Annotated[
         str | None,
-        argument("A recipe, or the folder of a run. Without it, all recipes are listed.", metavar="RECIPE"),
+        argument("A recipe, the folder of a run, or a text. Without it, all recipes are listed.", metavar="RECIPE"),
     ] = None,
     settings: Settings = None,
 ) -> None:
@@ -22,10 +22,10 @@ def settings(
     """
     if recipe is None:
         return list_recipes(console())
+    from glassformer.cli.plan import DEFAULT, meant
     from glassformer.recipes.terminal import list_settings
-    from glassformer.recipes.words import recipe_or_run
 
-    list_settings(recipe_or_run(recipe, settings), console())
+    list_settings(meant(recipe, settings, DEFAULT)[0], console())
 
 
 def list_recipes(screen: Any) -> None:

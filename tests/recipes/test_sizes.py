@@ -72,6 +72,8 @@ def test_fault_34_a_text_is_planned_as_it_would_be_trained(tmp_path, glass):
     trained = json.loads((tmp_path / "runs/run/recipe.json").read_text())
     after = json.loads(glass("plan", "book.txt", *settings, "--hardware", "rtx4090", "--json")[1])
     assert before["recipe"]["model"] == after["recipe"]["model"] == trained["model"]
+    listed = " ".join(glass("settings", "book.txt", *settings)[1].split())
+    assert "model.n_layer = 2 " in listed and "model.n_embd = 128 " in listed
     assert not before["data"]["exact"] and after["data"]["exact"]
     assert 1 / 3 < before["data"]["tokens"] / after["data"]["tokens"] < 3  # it repeats itself more than a book does
 
