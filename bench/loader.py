@@ -25,6 +25,7 @@ from rich.table import Table
 from glassformer.config import variants
 from glassformer.data.batches import Batch
 from glassformer.data.loader import Loader
+from glassformer.data.pace import Pace
 from glassformer.data.sampler import Sampler
 from glassformer.data.shards import Dataset
 from glassformer.kernels.cross_entropy import IGNORED
@@ -65,9 +66,10 @@ def waiting(recipe: Recipe, data: Dataset, precision: str, steps: int, rounds: i
     for name in variants(Sampler):
         its = recipe.override(f"train.sampler={name}")
         ahead, in_loop = [], []
-        with Loader(build.batches(its, data), its.train.steps) as loader:
+        reading = build.batches(its, data, Pace.even(its.train.steps))
+        with Loader(reading, its.train.steps) as loader:
             made = trainer(its, data, loader, precision, folder / f"{name}-ahead")
-            alone = trainer(its, data, build.batches(its, data), precision, folder / f"{name}-alone")
+            alone = trainer(its, data, reading, precision, folder / f"{name}-alone")
             for i in range(rounds):
                 part = range(1 + i * steps, 1 + (i + 1) * steps)
                 for run, shares in ((made, ahead), (alone, in_loop)):
@@ -83,7 +85,7 @@ def masks(recipe: Recipe, data: Dataset, precision: str, steps: int, rounds: int
     runs = {}
     for name in ("windows", "packed", "buckets"):
         its = recipe.override(f"train.sampler={name}")
-        sampler = build.batches(its, data)
+        sampler = build.batches(its, data, Pace.even(its.train.steps))
         prepared = {step: sampler(step) for step in range(1 + steps)}
         counted = sum(int((prepared[step].targets != IGNORED).sum()) for step in range(1, 1 + steps))
         runs[name] = trainer(its, data, prepared.__getitem__, precision, folder / f"{name}-prepared"), counted

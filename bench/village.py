@@ -14,8 +14,9 @@ import measure
 
 from glassformer.corpora.village import Village, check
 from glassformer.corpora.village.contradictions import KINDS, plant_at
+from glassformer.corpora.village.copies import Copies
 from glassformer.corpora.village.plots import GRAMMAR, PLOTS
-from glassformer.corpora.village.score import Copies, score
+from glassformer.corpora.village.score import judged, opened, score
 from glassformer.corpora.village.story import tell
 
 CLAIMS: list[tuple[str, float, float]] = []
@@ -75,12 +76,15 @@ def main() -> None:
     claim(f"village: planted contradictions caught, worst of {len(KINDS)} kinds", worst, 0.95)
 
     known = Copies(tell(0, "train", k).text for k in range(i))
-    fresh = score((s.text for s in validation), known)
+    fresh = sum(not known.copied(s.text) for s in validation) / len(validation)
     print(
-        f"validation stories taken for copies: {1 - fresh.original:.2%}; highest share of runs seen: "
+        f"validation stories taken for copies: {1 - fresh:.2%}; highest share of runs seen: "
         f"{max(known.seen(s.text) for s in validation):.0%}"
     )
-    claim("village: share of validation stories held original", fresh.original, 0.99)
+    claim("village: share of validation stories held original", fresh, 0.99)
+    continued = score(judged(opened(1000, first=1000), known))
+    print(f"of 1,000 other validation stories {continued.right:.2%} are right by the score")
+    claim("village: share of its stories that are right by the score", continued.right, 0.98)
     for what, ours, target in CLAIMS:
         measure.claim(what, ours, None, None, target, digits=4)
 

@@ -11,6 +11,17 @@ class GlassError(Exception):
     """Base of every error whose cause is input: a setting, a file, a folder, a machine."""
 
 
+class DiskError(GlassError):
+    """A write that the system refused: the disk is full, the folder is read only.
+
+    `what` is the file with the reason, `remedy` what a person can do, and `then` what to do after that.
+    """
+
+    def __init__(self, what: str, remedy: str, then: str = "run the command again"):
+        super().__init__(f"{what}: {remedy}, and {then}. Nothing that was there before is lost.")
+        self.what, self.remedy = what, remedy
+
+
 class SettingError(GlassError):
     """A setting that does not exist, has the wrong type, or contradicts another."""
 
@@ -29,6 +40,14 @@ class DatasetError(GlassError):
 
 class CheckpointError(GlassError):
     """A checkpoint that is missing, damaged, or made for another model."""
+
+
+class MissingPackage(CorpusError):
+    """A package that only some sources need, and that is not installed; the sentence has the line that installs it."""
+
+
+class Stopped(KeyboardInterrupt):
+    """The user has stopped long work (Ctrl-C). The sentence says what is kept and how to go on; the exit code is 130."""
 
 
 def remedy(error: OSError) -> str:

@@ -36,3 +36,8 @@ def glass(monkeypatch, capsys, tmp_path):
         return code, out, err
 
     return call
+
+
+def pytest_collection_modifyitems(items):
+    """The longest test comes first: beside the others it takes no time, and at the end everybody would wait for it."""
+    items.sort(key=lambda item: item.name != "test_types_agree")

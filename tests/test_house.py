@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,23 @@ def run(*command: str, timeout: int = 240) -> subprocess.CompletedProcess:
 def test_ruff_finds_nothing():
     done = run(sys.executable, "-m", "ruff", "check", "--output-format=concise", ".")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_one_version_of_ruff_lints_everywhere():
+    asked = re.search(r'"ruff==([\d.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    before_commits = re.search(r"rev: v([\d.]+)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert asked and before_commits and asked[1] == before_commits[1] == version("ruff")
+
+
+def test_the_version_is_told_once_and_the_same_everywhere():
+    told = {
+        name: re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.M)[1]  # type: ignore[index]
+        for name, pattern in {
+            "pyproject.toml": r'^version = "(.+)"', "glassformer/__init__.py": r'^__version__ = "(.+)"',
+            "CITATION.cff": r"^version: (.+)", "CHANGELOG.md": r"^## (\d.+)",
+        }.items()
+    }  # fmt: skip
+    assert len(set(told.values())) == 1, told
 
 
 def test_types_agree():
@@ -84,6 +101,29 @@ def test_nothing_is_of_one_machine():
                 if re.search(pattern, line)
             ]
     assert not found
+
+
+def without_encoding(source: str) -> list[int]:
+    """Lines that open a text file without saying its encoding: on Windows it would be another one."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or any(word.arg == "encoding" for word in node.keywords):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        mode = [n.value for n in [*node.args[1:2], *(w.value for w in node.keywords if w.arg == "mode")]
+                if isinstance(n, ast.Constant)]  # fmt: skip
+        if called in ("read_text", "write_text") or (
+            isinstance(node.func, ast.Name) and called == "open" and "b" not in str(mode)
+        ):
+            lines.append(node.lineno)
+    return lines
+
+
+def test_every_text_file_says_its_encoding():
+    sources = [*FILES, ROOT / "glass"]
+    found = {str(path.relative_to(ROOT)): without_encoding(path.read_text(encoding="utf-8")) for path in sources}
+    assert not {name: lines for name, lines in found.items() if lines}
+    assert without_encoding("p.read_text()\nopen(p)\nopen(p, 'w')\nopen(p, 'rb')") == [1, 2, 3]
 
 
 def test_no_data_set_is_committed():

@@ -342,3 +342,29 @@ def test_run_reports_success_output_and_time(launcher, capfd):
     assert launcher.run("failing", command, None, otherwise="none here") == (False, "no\n")
     shown = capfd.readouterr().err
     assert "glass: saying ... done, " in shown and "glass: failing ... none here, " in shown
+
+
+def test_fault_31_what_a_verb_turned_out_to_need_is_installed_and_it_starts_again(launcher, monkeypatch):
+    machine, started = Machine(launcher, monkeypatch), []
+    monkeypatch.setattr(launcher, "start", started.append)
+    launcher.install([])
+    monkeypatch.setenv(launcher.WITH, "data")
+    launcher.main(["train", "texts"])
+    assert stamp(launcher)["extras"] == ["data"] and machine.pips[-1][-1] == f"{launcher.ROOT}[data]"
+    assert started == [[launcher.GLASS, "train", "texts"]]
+
+
+def test_fault_25_the_first_start_says_why_it_takes_long(launcher, monkeypatch, capsys):
+    Machine(launcher, monkeypatch)
+    monkeypatch.setattr(launcher, "start", lambda command: 0)
+    launcher.main(["settings"])
+    assert "the first start may take 15 s" in capsys.readouterr().err
+    launcher.main(["settings"])
+    assert capsys.readouterr().err == ""
+
+
+def test_fault_25_the_version_before_anything_is_installed(launcher, capsys):
+    import glassformer
+
+    assert launcher.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith(f"Glassformer {glassformer.__version__} (")

@@ -32,14 +32,15 @@ def name(path: Path) -> str:
 
 
 def commands(text: str, name: str) -> list[Command]:
-    """The commands in ```sh and ```bash blocks; continuation lines joined, pipes and redirections cut into parts."""
+    """The commands in ```sh and ```bash blocks; continuation lines joined, pipes cut into parts, redirections left out."""
     found = []
     for block in re.finditer(r"^ *```(?:sh|bash|shell|console)[^\n]*\n(.*?)^ *```", text, re.M | re.S):
         first = text[: block.start(1)].count("\n") + 1
         lines = block.group(1).replace("\\\n", "  ").splitlines()
         for number, line in enumerate(lines, first):
             line = re.sub(r"(^|\s)#.*", "", line.strip().removeprefix("$ "))
-            for part in re.split(r"&&|\|\|?|;(?=\s)|\s[12&]?>>?", line):
+            line = re.sub(r"\s[12&]?>>?\s*\S+", "", line)  # where the output goes
+            for part in re.split(r"&&|\|\|?|;(?=\s)", line):
                 words = shlex.split(part)
                 while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                     words.pop(0)
@@ -90,12 +91,14 @@ def refused_settings(verb: list[str], given: dict[str, Any]) -> str | None:
 
             CheckConfig().override(*settings)
         elif verb == ["generate"]:
-            recipe.sample.override(*(given["knobs"] or []))
+            knobs = given["knobs"] or []
+            recipe.sample.override(*(word for word in knobs if not of_own_file(word, knobs)))
         elif verb[0] in ("train", "prepare", "compare", "plan", "settings"):
-            called = given.get("recipe") or "mini"
+            called, source = given.get("recipe") or "mini", given.get("source")
+            if verb == ["plan"]:  # its first word is a recipe, a run or a text
+                called, source = (given["what"], None) if given["what"] in presets() else (called, given["what"])
             if "=" in called:
                 settings, called = [called, *settings], "mini"
-            source = given.get("source")
             if source and "=" in source and "," not in source:
                 settings, source = [source, *settings], None
             recipe = named(called if called in presets() or "/" not in called else "mini")

@@ -61,7 +61,8 @@ RunFolder = Annotated[Path, argument("The folder of a run, such as runs/demo.", 
 RunOrCheckpoint = Annotated[
     Path,
     argument(
-        "The folder of a run, such as runs/demo (its newest checkpoint is used), or of one of its checkpoints.",
+        "The folder of a run, such as runs/demo (the checkpoint with the lowest held-out loss is used), or of one of its "
+        "checkpoints.",
         metavar="RUN",
     ),
 ]

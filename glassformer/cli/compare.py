@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from glassformer.cli.arguments import Name, RecipeName, Settings, Source, minutes_from, option
-from glassformer.cli.terminal import console, progress_bars
+from glassformer.cli.terminal import console, progress_bars, suggest, typed
 
 
 def compare(
@@ -43,4 +43,11 @@ def compare(
     """
     from glassformer.lab.compare.terminal import run
 
-    run(console(), source, settings, recipe, against or [], seeds, budget, minutes, tune, name, progress_bars)
+    best = run(console(), source, settings, recipe, against or [], seeds, budget, minutes, tune, name, progress_bars)
+    if best is None:
+        suggest((typed("stability"), "see which deep models train, and with which warmup"))
+    else:
+        suggest(
+            (typed("eval", best), "measure the run with the fewest bits beside n-grams"),
+            (typed("generate", best), "let it write"),
+        )

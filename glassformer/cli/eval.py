@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import RunFolder
-from glassformer.cli.terminal import console
+from glassformer.cli.arguments import RunOrCheckpoint, argument
+from glassformer.cli.terminal import console, suggest, typed
 
 Stories = Annotated[
     int,
@@ -13,13 +13,30 @@ Stories = Annotated[
 ]
 
 
-def evaluate(folder: RunFolder, stories: Stories = 40) -> None:
+Text = Annotated[
+    str | None,
+    argument(
+        "Another text to measure it on: a file, a folder, or any other source. Without it, the text it was trained on.",
+        metavar="TEXT",
+    ),
+]
+
+
+def evaluate(folder: RunOrCheckpoint, source: Text = None, stories: Stories = 40) -> None:
     """Measure a model on text it has never seen.
 
     Prints its bits per byte beside those of n-grams, which only count, and
-    of the untrained model. A model of the village also writes stories, and
-    the village's checker reads them.
+    of the untrained model. A model of the village also writes stories; the
+    village's checker reads them, and you see the best ones and the worst.
     """
-    from glassformer.lab.terminal import show_evaluation
+    from glassformer.lab.terminal import show_evaluation, show_stories
+    from glassformer.runs.checkpoint import is_imported
 
-    show_evaluation(folder, stories, console())
+    screen = console()
+    found = show_evaluation(folder, stories, screen, source=source)
+    if found.stories:
+        show_stories(found, screen)
+    steps = [(typed("report", folder), "see the curves and these numbers on one page")]
+    if found.ratio >= 1 and not is_imported(folder):
+        steps.insert(0, (typed("extend", folder, "--minutes", "10"), "train it longer"))
+    suggest(*steps, (typed("generate", folder), "let the model write"))

@@ -1,11 +1,12 @@
 """`glass generate`: a trained model writes."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from glassformer.cli.arguments import RunOrCheckpoint, argument, option
-from glassformer.cli.terminal import console
+from glassformer.cli.terminal import suggest, typed
 
 Prompts = Annotated[
     list[str] | None,
@@ -24,8 +25,14 @@ Count = Annotated[int, typer.Option("--count", "-n", metavar="N", help="Continua
 def generate(folder: RunOrCheckpoint, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
     """Let a trained model write.
 
+    A pipe or a file gets exactly its characters, as UTF-8, with three dashes
+    between two texts. A terminal shows control characters as escapes.
+
     Try: [cyan]./glass generate runs/demo "One morning" -n 3 -s temperature=0.5[/]
     """
     from glassformer.recipes.terminal import write_texts
 
-    write_texts(folder, prompt or [""], knobs or [], count, console())
+    write_texts(folder, prompt or [""], knobs or [], count)
+    if sys.stdout.isatty():
+        told = [f"--set={knob}" for knob in knobs or []]
+        suggest((typed("generate", folder, *(prompt or []), "-n", 3, *told), "write three texts"))

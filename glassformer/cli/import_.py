@@ -17,11 +17,19 @@ def import_weights(
     ],
     name: Name = None,
 ) -> None:
-    """Bring in GPT-2's weights and tokenizer from a Hugging Face folder."""
-    from glassformer.export.huggingface import import_gpt2
-    from glassformer.runs.run import check_free, new_run
+    """Bring in GPT-2's weights and tokenizer from a Hugging Face folder.
 
-    target = new_run(name, folder.resolve().name)
-    check_free(target)
-    say(f"wrote {import_gpt2(folder, target)}")
-    suggest((typed("generate", target, "Once upon a time"), "let the model continue a text"))
+    They become a run of their own, which writes, can be measured on any text
+    and has a report. It never replaces another run.
+    """
+    from glassformer.export.huggingface import read_gpt2
+    from glassformer.recipes.adopt import adopt
+    from glassformer.runs.run import new_run
+
+    with new_run(name, folder.resolve().name) as target:
+        config, weights, tokenizer = read_gpt2(folder)
+        say(f"wrote {adopt(target, config, weights, tokenizer, folder)}")
+    suggest(
+        (typed("generate", target, "Once upon a time"), "let the model continue a text"),
+        (typed("eval", target, "my_book.txt"), "measure it on a text"),
+    )

@@ -1,18 +1,25 @@
 """`glass plan`: what a training will need, before it begins."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from glassformer.cli.arguments import Settings, argument, option
-from glassformer.cli.terminal import console
+from glassformer.cli.arguments import RecipeName, Settings, argument, option
+from glassformer.cli.terminal import console, suggest, typed
+from glassformer.cli.train import DEFAULT
 
 
 def plan(
-    recipe: Annotated[
-        str, argument("A recipe ([cyan]./glass settings[/] lists them), or the folder of a run.", metavar="RECIPE")
+    what: Annotated[
+        str,
+        argument(
+            "A recipe ([cyan]./glass settings[/] lists them), the folder of a run, or a text as in [cyan]./glass train[/].",
+            metavar="RECIPE",
+        ),
     ] = "mini",
     settings: Settings = None,
+    recipe: RecipeName = DEFAULT,
     hardware: Annotated[
         str,
         option(
@@ -30,8 +37,39 @@ def plan(
     No weights are allocated, so any size can be planned.
 
     Try: [cyan]./glass plan gpt2 --hardware rtx4090[/]
+    or [cyan]./glass plan my_book.txt[/]
     """
     from glassformer.lab.plan.terminal import show
-    from glassformer.recipes.words import recipe_or_run
 
-    show(console(), recipe_or_run(recipe, settings), hardware, ranks, json)
+    chosen, is_run = meant(what, settings, recipe)
+    found = show(console(), chosen, hardware, ranks, json)
+    if json:
+        return
+    look = (typed("settings", what, *(settings or [])), "see every setting that can be changed")
+    if found.fits and found.hardware.measured and not is_run:
+        suggest((typed("train", *_words(what, settings or [], recipe)), "train it here"), look)
+    else:
+        suggest(look)
+
+
+def meant(what: str, settings: list[str] | None, recipe: str) -> tuple[Any, bool]:
+    """(the recipe that the words name, whether it is a run's); for a text it is made to fit, as `glass train` does."""
+    from glassformer.lab.plan import as_trained
+    from glassformer.recipes import sizes
+    from glassformer.recipes.presets import presets
+    from glassformer.recipes.words import recipe_or_run, split
+    from glassformer.runs.checkpoint import run_of
+
+    chosen = recipe_or_run(what, settings, recipe)
+    is_run = (run_of(Path(what))[0] / "run.json").is_file()
+    if recipe == DEFAULT and what not in presets() and not is_run:
+        chosen = as_trained(chosen, sizes.told(split(what, settings)[1]))
+    return chosen, is_run
+
+
+def _words(what: str, settings: list[str], recipe: str) -> list[str]:
+    """The words after `train` for what was planned: a recipe, or a text with one."""
+    from glassformer.recipes.presets import presets
+
+    base = what if what in presets() else recipe
+    return [*([what] if what != base else []), *settings, *(["--recipe", base] if base != "mini" else [])]

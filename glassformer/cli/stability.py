@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from glassformer.cli.arguments import Name, minutes_from
-from glassformer.cli.terminal import console, progress_bars
+from glassformer.cli.terminal import console, progress_bars, suggest, typed
 
 
 def stability(
@@ -23,3 +23,4 @@ def stability(
     from glassformer.lab.stability.terminal import run
 
     run(console(), minutes, name, progress_bars)
+    suggest((typed("compare", "--against", "model.residual=post"), "compare the two norms in one model, with a verdict"))

@@ -1,23 +1,16 @@
 """How verbs print: plain lines, commands that the reader can type, progress."""
 
-import os
-import shlex
-import subprocess
-from pathlib import Path
+import textwrap
 from typing import Any
 
-import glassformer
-
-LAUNCHER = Path(glassformer.__file__).parents[1] / "glass"
-"""Beside the package in a clone; an installed package has none."""
-WINDOWS = os.name == "nt"
+from glassformer.system.command import typed as typed  # verbs have it from here
 
 
 def console() -> Any:
     """Where verbs print."""
-    from rich.console import Console
+    from glassformer.system.terminal import Console
 
-    return Console(highlight=False, emoji=False)  # ":books:" in a text is no emoji
+    return Console()
 
 
 def say(line: str) -> None:
@@ -25,28 +18,14 @@ def say(line: str) -> None:
     console().print(line, markup=False, soft_wrap=True)
 
 
-def typed(*words: object) -> str:
-    """A command of ours as this reader can type it here, quoted where the shell needs it.
-
-    >>> typed("generate", "runs/my first")    # in the clone's folder; elsewhere with the path to it
-    "./glass generate 'runs/my first'"
-
-    Without words it is the program alone. Where there is no launcher, the command is `glass`.
-    """
-    program = "glass" if WINDOWS else "./glass"
-    if LAUNCHER.parent != Path.cwd():
-        program = str(LAUNCHER)
-    command = ["glass"] if not LAUNCHER.is_file() else ["python", program] if WINDOWS else [program]
-    command += map(str, words)
-    return subprocess.list2cmdline(command) if WINDOWS else shlex.join(command)
-
-
 def suggest(*commands: tuple[str, str]) -> None:
-    """Print what can be done next: (command, what it does), one a line."""
+    """Print what can be done next: (command, what it does), one a line; on a narrow terminal below each other."""
     width = max(len(command) for command, _ in commands)
+    beside = width + max(len(effect) for _, effect in commands) + 5 <= console().width
     say("Next:")
     for command, effect in commands:
-        say(f"  {command:<{width}}   {effect}")
+        below = textwrap.fill(effect, max(20, console().width), initial_indent="    ", subsequent_indent="    ")
+        say(f"  {command:<{width}}   {effect}" if beside else f"  {command}\n{below}")
 
 
 def watching(steps: int, done: int) -> Any:

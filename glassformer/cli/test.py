@@ -8,11 +8,18 @@ from typing import Any
 
 import typer
 
+from glassformer.errors import GlassError
+from glassformer.system.command import LAUNCHER
+
 PASS_ON: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """Settings of the command: every word after it is pytest's."""
 
 
 def test(context: typer.Context) -> None:
     """Run the tests; what follows goes to pytest (a file, -k NAME, -m slow for the long ones)."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / "tests").is_dir() or not LAUNCHER.is_file():
+        raise GlassError("an installed package has no tests: clone the repository and run ./glass test there")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GLASS_")}
     words = [sys.executable, "-m", "pytest", "-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal"]
-    sys.exit(subprocess.run([*words, *context.args], cwd=Path(__file__).resolve().parents[2]).returncode)
+    sys.exit(subprocess.run([*words, *context.args], cwd=root, env=environment).returncode)

@@ -1,47 +1,68 @@
 """`glass train`: a model from a text."""
 
+import time
 from pathlib import Path
+
+import typer
 
 from glassformer.cli.arguments import Minutes, Name, RecipeName, Settings, Source
 from glassformer.cli.terminal import console, progress_bars, say, suggest, typed, watching
+
+DEFAULT = "mini"
 
 
 def train(
     source: Source = None,
     settings: Settings = None,
-    recipe: RecipeName = "mini",
+    recipe: RecipeName = DEFAULT,
     name: Name = None,
     minutes: Minutes = None,
 ) -> None:
     """Train a model on a text.
 
-    Ctrl-C saves and stops; [cyan]./glass resume[/] continues.
+    Without a recipe and settings, the size of the model, the number of steps
+    and the evaluations are chosen for the size of the text, and the weights
+    of the lowest held-out loss are kept. Ctrl-C saves and stops;
+    [cyan]./glass resume[/] continues, [cyan]./glass extend[/] adds steps.
 
     Try: [cyan]./glass train my_book.txt --minutes 10[/]
     """
     from glassformer.data.terminal import describe
-    from glassformer.recipes import build, launch
-    from glassformer.recipes.words import recipe_of
+    from glassformer.recipes import build, launch, sizes
+    from glassformer.recipes.measure import Limit
+    from glassformer.recipes.words import recipe_of, split
     from glassformer.runs.report import write_report
-    from glassformer.runs.run import check_free, new_run
+    from glassformer.runs.run import new_run
 
-    chosen = recipe_of(recipe, source, settings)
-    folder = new_run(name, build.stem(chosen))
-    check_free(folder)
+    chosen, given = recipe_of(recipe, source, settings), sizes.told(split(source, settings)[1])
+    if recipe == DEFAULT:
+        chosen = sizes.with_vocabulary(chosen, given)
     build.device_of(chosen.train.device)
-    with progress_bars() as progress:
-        data = build.dataset(chosen, progress)
-    describe(data, console())
-    outcome = launch.train(chosen, data, folder, say=say, watching=watching, minutes=minutes)
-    finished(folder, outcome, write_report(folder))
+    with new_run(name, build.stem(chosen)) as folder:
+        with progress_bars() as progress:
+            data = build.dataset(chosen, progress)
+        describe(data, console())
+        most, chosen_for = (chosen.train.steps if "train.steps" in given else None), ""
+        if recipe == DEFAULT:
+            chosen, chosen_for = sizes.fitted(chosen, data.index.train.bytes, data.index.train.tokens, given)
+        if chosen_for:
+            say(chosen_for)
+            most = chosen.train.steps
+        limit = None if minutes is None else Limit(minutes, time.perf_counter(), most)
+        outcome = launch.train(chosen, data, folder, say=say, watching=watching, limit=limit, told=given)
+        finished(folder, outcome, write_report(folder))
 
 
 def finished(folder: Path, outcome: str, report: Path) -> None:
     """The last lines of a training: what it has written, and what to do next."""
+    from glassformer.runs import checkpoint
+
     if outcome == "interrupted":
         say("Stopped and saved.")
         suggest((typed("resume", folder), "continue where it stopped"))
-        return
+        raise typer.Exit(130)
+    if note := checkpoint.used(folder):
+        say(note)
     say(f"Done. {report} shows the curves and samples; open it in a browser.")
     suggest(
         (typed("generate", folder), "let the model write"),

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 from pydantic_core import PydanticCustomError
 
 from glassformer.errors import SettingError
+from glassformer.system.command import typed
 
 
 class Setting(NamedTuple):
@@ -107,6 +108,8 @@ class Variant(Config):
     defines one subclass of the slot."""
 
     variant_name: ClassVar[str]
+    variant_source: ClassVar[bytes | None] = None
+    """The bytes of the user's own file as it was loaded; None for a variant of the package."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -116,6 +119,11 @@ class Variant(Config):
     def name(self) -> str:
         """The name of the file without `.py`, or its path if it is the user's own file."""
         return self.variant_name
+
+    @property
+    def identity(self) -> str:
+        """The name or, for a file of the user's own, the SHA-256 of its bytes: what a hash of settings should hold."""
+        return self.name if self.variant_source is None else hashlib.sha256(self.variant_source).hexdigest()
 
     def __repr_name__(self) -> str:
         return self.name
@@ -188,7 +196,7 @@ def variant_class(slot: type[Variant], name: str) -> type[Variant]:
         message = f"{found[0].__name__} in {name} does not define {missing}; see {slot.__name__} for what that must do"
         raise PydanticCustomError("variant", "{message}", {"message": message})
     if name.endswith(".py"):
-        found[0].variant_name = _resolved(name)
+        found[0].variant_name, found[0].variant_source = _resolved(name), module.__source__
     return found[0]
 
 
@@ -198,17 +206,23 @@ def _resolved(path: str) -> str:
 
 def _module_from_path(slot: type[Variant], path: Path) -> Any:
     path = path.expanduser().resolve()
-    if not path.is_file():
+    try:
+        source = path.read_bytes()
+    except OSError:
+        loaded = [m for m in sys.modules.values() if hasattr(m, "__source__") and m.__file__ == str(path)]
+        if loaded:  # it has gone since this process loaded it
+            return loaded[-1]
         message = f"there is no file {path}; give a path to a Python file or one of: {', '.join(variants(slot))}"
-        raise PydanticCustomError("variant", "{message}", {"message": message})
-    module_name = f"glassformer_variant_{hashlib.sha256(path.read_bytes() + str(path).encode()).hexdigest()[:16]}"
+        raise PydanticCustomError("variant", "{message}", {"message": message}) from None
+    module_name = f"glassformer_variant_{hashlib.sha256(source + str(path).encode()).hexdigest()[:16]}"
     if module_name not in sys.modules:
         spec = importlib.util.spec_from_file_location(module_name, path)
-        assert spec and spec.loader
+        assert spec
         module = importlib.util.module_from_spec(spec)
+        module.__source__ = source  # type: ignore[attr-defined]
         sys.modules[module_name] = module
         try:
-            spec.loader.exec_module(module)
+            exec(compile(source, path, "exec"), vars(module))  # and not what an older compiled copy beside it says
         except (Exception, SystemExit) as error:
             del sys.modules[module_name]
             message = (
@@ -242,7 +256,7 @@ def _sentence(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message[:1].lower() + message[1:].partition(", unable")[0].partition(", got")[0]
     got = "" if first["type"] in ("value_error", "missing") else f", got {json.dumps(first['input'], default=str)}"
-    return f"{path + ': ' if path else ''}{message}{got} (see `glass settings`)"
+    return f"{path + ': ' if path else ''}{message}{got} (see `{typed('settings')}`)"
 
 
 def _listed(annotation: Any, value: Any) -> Any:

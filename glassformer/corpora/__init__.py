@@ -58,8 +58,8 @@ class Corpus(Variant):
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """A hash that changes if the documents would: of paths, sizes and times, or of a seed and a version. Reads no
-        text."""
+        """A hash that changes if the documents would and not otherwise: of the bytes of files, wherever they stand, or of a
+        seed and a version."""
 
     def size(self) -> int | None:
         """About how many bytes of text `documents` gives, for the time left; None if not known. Reads no text."""

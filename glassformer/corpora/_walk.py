@@ -1,9 +1,13 @@
-"""Every file in a folder and the folders below it, always in the same order."""
+"""Every file in a folder and the folders below it, always in the same order, and what tells two files apart."""
 
 import os
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from glassformer.system.files import sha256
 
 
 class Entry(NamedTuple):
@@ -16,6 +20,9 @@ class Entry(NamedTuple):
 
 HIDDEN = "is hidden"
 AGAIN = "is a folder read already under another name"
+SETTLED = 2.0
+"""Seconds after which a second change of a file cannot have the same time as the first."""
+_hashes: dict[tuple, str] = {}
 
 
 def walk(root: Path) -> Iterator[Entry]:
@@ -47,6 +54,28 @@ def walk(root: Path) -> Iterator[Entry]:
                 yield Entry(prefix + name, entry.path / name, HIDDEN)
             else:
                 stack.append(Entry(prefix + name, entry.path / name, ""))
+
+
+def content(path: Path) -> str:
+    """The SHA-256 of a file's bytes. What is not a file, or cannot be read, has the reason for a hash.
+
+    Each process reads a file once, and again after every change: the system sets the time of the last change of a file's
+    status itself, so a copy or `touch` cannot restore it as it can the time of the last writing. Windows keeps no such
+    time; there the file is read at every call.
+    """
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return "is not a regular file"
+        state = (str(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if state in _hashes:
+            return _hashes[state]
+        found = sha256(path)
+    except OSError:
+        return "cannot be read"
+    if os.name != "nt" and time.time() - status.st_ctime > SETTLED:
+        _hashes[state] = found
+    return found
 
 
 def printable(name: str) -> str:

@@ -22,7 +22,7 @@ from glassformer.corpora import Corpus, Document, Skipped
 from glassformer.corpora._formats import read
 from glassformer.corpora._formats.encoding import text_codec
 from glassformer.corpora._formats.knobs import Knobs
-from glassformer.corpora._walk import AGAIN, HIDDEN, Entry, printable, walk
+from glassformer.corpora._walk import AGAIN, HIDDEN, Entry, content, printable, walk
 from glassformer.errors import CorpusError
 
 HARMLESS = {HIDDEN, AGAIN, "is empty"}
@@ -76,15 +76,15 @@ class Files(Corpus):
         return (f"files:{Path(self.path).expanduser().resolve().name}",)
 
     def fingerprint(self) -> str:
-        knobs = f"files 3 {self.text_field} {self.encoding} {self.bad} {self.unpacked_gigabytes}"
+        """A hash of the settings and of the name and the bytes of every file that is read, whatever its times are and
+        wherever the folder stands. Of a single file's name only the ending counts, which says how it is read.
+        """
+        root = Path(self.path).expanduser()
+        knobs = f"files 4 {self.text_field} {self.encoding} {self.bad} {self.unpacked_gigabytes}"
         digest = hashlib.sha256(knobs.encode("utf-8", "surrogatepass"))
-        for entry in _entries(Path(self.path).expanduser()):
-            try:
-                status = os.stat(entry.path)
-                facts = f"{status.st_size} {status.st_mtime_ns}"
-            except OSError:
-                facts = "unreadable"
-            digest.update(os.fsencode(entry.name) + f"\0{facts}\n".encode())
+        for entry in _entries(root):
+            name = entry.name if root.is_dir() else "".join(root.suffixes[-2:])
+            digest.update(os.fsencode(name) + f"\0{entry.problem or content(entry.path)}\n".encode())
         return digest.hexdigest()
 
     def size(self) -> int | None:

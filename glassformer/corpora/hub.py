@@ -18,7 +18,7 @@ from glassformer.corpora import Corpus, Document, Skipped
 from glassformer.corpora._extra import needed_for
 from glassformer.corpora._formats import pieces
 from glassformer.corpora._formats.fields import column, missing
-from glassformer.corpora._walk import walk
+from glassformer.corpora._walk import content, walk
 from glassformer.errors import CorpusError
 
 
@@ -60,14 +60,13 @@ class Hub(Corpus):
         return self.dataset.startswith((".", "/", "~")) or Path(self.dataset).is_absolute()
 
     def fingerprint(self) -> str:
-        """A hash of the name and the revision or, for a local folder, of the names, sizes and times of its files."""
-        digest = hashlib.sha256(repr(("hub 1", self.subset, self.split, self.text_field)).encode())
+        """A hash of the name and the revision or, for a local folder, of the names and bytes of its files."""
+        digest = hashlib.sha256(repr(("hub 2", self.subset, self.split, self.text_field)).encode())
         if not self.local:
             digest.update(repr((self.dataset, self.revision)).encode())
             return digest.hexdigest()
         for entry in walk(self.folder()):
-            status = os.stat(entry.path)
-            digest.update(os.fsencode(entry.name) + f"\0{status.st_size} {status.st_mtime_ns}\n".encode())
+            digest.update(os.fsencode(entry.name) + f"\0{entry.problem or content(entry.path)}\n".encode())
         return digest.hexdigest()
 
     def folder(self) -> Path:

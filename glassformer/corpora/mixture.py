@@ -75,8 +75,8 @@ class Mixture(Corpus):
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     def fingerprint(self) -> str:
-        facts = [(part.corpus.name, part.corpus.fingerprint(), part.weight) for part in self.parts.values()]
-        return hashlib.sha256(repr(("mixture 1", self.sources, facts)).encode()).hexdigest()
+        facts = [(part.corpus.identity, part.corpus.fingerprint(), part.weight) for part in self.parts.values()]
+        return hashlib.sha256(repr(("mixture 2", self.sources, facts)).encode()).hexdigest()
 
 
 def _part(source: str, value: Any) -> Any:

@@ -5,7 +5,6 @@ are tests, installed packages, and modules that are only tables (`encodings`, `p
 """
 
 import hashlib
-import sys
 import sysconfig
 import tokenize
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from glassformer.corpora import Corpus, Document, Skipped
+from glassformer.corpora._walk import content
 from glassformer.errors import CorpusError
 
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "encodings", "pydoc_data"}
@@ -45,9 +45,9 @@ class Python(Corpus):
 
     def fingerprint(self) -> str:
         root = _library()
-        digest = hashlib.sha256(f"python 1 {sys.version} {self.megabytes}\n".encode())
+        digest = hashlib.sha256(f"python 2 {self.megabytes}\n".encode())
         for path in _modules(root):
-            digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\n".encode())
+            digest.update(f"{path.relative_to(root).as_posix()}\0{content(path)}\n".encode())
         return digest.hexdigest()
 
 

@@ -9,6 +9,7 @@ same tokens in the same order; only how far back a token can look changes.
 from dataclasses import dataclass
 
 from glassformer.data.batches import Batch, Batches
+from glassformer.data.pace import Pace
 from glassformer.errors import SettingError
 
 
@@ -33,17 +34,19 @@ class Lengthening:
     """Batches whose rows are cut to the length of their stage. Like them it is a pure function of the step."""
 
     batches: Batches
-    ends: tuple[tuple[int, int], ...]  # (length, the first step after its stage), in order
+    pace: Pace
+    ends: tuple[tuple[int, float], ...]  # (length, the share of the run after which its stage ends), in order
 
     def __call__(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
         """See Batches."""
         batch = self.batches(step, rank, ranks)
-        length = next((length for length, end in self.ends if step < end), batch.ids.shape[1])
+        position, steps = self.pace.position(step), self.pace.known(step)
+        length = next((length for length, end in self.ends if position < round(end * steps)), batch.ids.shape[1])
         return batch.cut(length)
 
 
-def lengthening(batches: Batches, lengths: str, context_length: int, steps: int) -> Batches:
-    """`batches` under the schedule `lengths` of a run of `steps`. Raises SettingError for a length that does not fit."""
+def lengthening(batches: Batches, lengths: str, context_length: int, pace: Pace) -> Batches:
+    """`batches` under the schedule `lengths` of a run at this pace. Raises SettingError for a length that does not fit."""
     share, ends = 0.0, []
     for length, part in stages(lengths):
         if context_length % length:
@@ -52,5 +55,5 @@ def lengthening(batches: Batches, lengths: str, context_length: int, steps: int)
                 f"that divides model.context_length"
             )
         share += part
-        ends.append((length, round(share * steps)))
-    return Lengthening(batches, tuple(ends)) if ends else batches
+        ends.append((length, share))
+    return Lengthening(batches, pace, tuple(ends)) if ends else batches

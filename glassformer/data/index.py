@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from glassformer.config import Config
 from glassformer.data.clean import StepReport
 from glassformer.errors import DatasetError, GlassError
+from glassformer.system.command import typed
 from glassformer.system.files import write_atomic
 from glassformer.tokenizers import LARGEST_VOCABULARY
 
@@ -126,7 +127,7 @@ class Index(Config):
     def load(cls, path: Path) -> "Index":
         """Read an index. Raises DatasetError if there is none, or if it is not what `save` wrote."""
         if not path.is_file():
-            raise DatasetError(f"there is no prepared dataset in {path.parent}; make one with `glass prepare`")
+            raise DatasetError(f"there is no prepared dataset in {path.parent}; make one with `{typed('prepare')}`")
         try:
             if path.stat().st_size > LARGEST_INDEX:
                 raise damaged(f"{path} is too large to be the index of a dataset")
@@ -151,7 +152,7 @@ def checksum(tree: Any) -> str:
 
 def damaged(what: str) -> DatasetError:
     """The error for a dataset that is no longer as it was written."""
-    return DatasetError(f"{what}; prepare it again from its source with `glass prepare SOURCE --fresh`")
+    return DatasetError(f"{what}; prepare it again from its source with `{typed('prepare', 'SOURCE', '--fresh')}`")
 
 
 def refuse_other_files(folder: Path, ours: tuple[str, ...] = FILES) -> None:

@@ -38,6 +38,12 @@ class Loader:
                 self._ahead[next_step] = self._thread.submit(self._build, next_step)
         return batch.result()
 
+    def follow(self, batches: Callable[[int], Batch], steps: int) -> None:
+        """From now on give the batches of `batches`, of which there are `steps`."""
+        if batches is not self.batches:
+            self._forget()
+        self.batches, self.steps = batches, steps
+
     def _build(self, step: int) -> Batch:
         batch = self.batches(step)
         return batch.pinned() if self.pinned else batch

@@ -15,6 +15,7 @@ import numpy as np
 
 from glassformer.config import suggestion
 from glassformer.data.batches import uniform
+from glassformer.data.pace import Pace
 from glassformer.data.shards import Split
 from glassformer.data.shuffle import shuffled
 from glassformer.errors import DatasetError, SettingError
@@ -28,25 +29,25 @@ class Mixture(NamedTuple):
     names: tuple[str, ...]
     points: tuple[tuple[float, ...], ...]
     """For each source its weights at evenly spaced moments of the run; between them the weight changes linearly."""
-    steps: int
+    pace: Pace
 
     def weights(self, steps: np.ndarray) -> np.ndarray:
         """steps (n,) -> (n, K): the share of each source at these steps; every row sums to 1."""
-        progress = steps / max(1, self.steps - 1)
+        progress = self.pace.position(steps) / np.maximum(1, self.pace.known(steps) - 1)
         weights = np.stack([_at(curve, progress) for curve in self.points], 1)
         return weights / weights.sum(1, keepdims=True)
 
 
-def mixture(schedule: dict[str, str], names: Sequence[str], weights: Sequence[float], steps: int) -> Mixture:
+def mixture(schedule: dict[str, str], names: Sequence[str], weights: Sequence[float], pace: Pace) -> Mixture:
     """The weights of `train.mixture`, or the dataset's own `weights` where that is empty. Raises SettingError."""
     if not schedule:
-        return Mixture(tuple(names), tuple((weight,) for weight in weights), steps)
+        return Mixture(tuple(names), tuple((weight,) for weight in weights), pace)
     for name in schedule:
         if name not in names:
             raise SettingError(f"train.mixture: the dataset has no source '{name}'; {suggestion(name, list(names))}")
     if missing := [name for name in names if name not in schedule]:
         raise SettingError(f"train.mixture: give a weight to '{missing[0]}', too (0 leaves it out)")
-    return Mixture(tuple(names), tuple(points(schedule[name]) for name in names), steps)
+    return Mixture(tuple(names), tuple(points(schedule[name]) for name in names), pace)
 
 
 def check(schedule: dict[str, str]) -> None:
@@ -80,7 +81,7 @@ class Dealer:
         self.n_rows, self.seed, self.n_sources = n_rows, seed, len(mixture.names) if mixture else 1
         if mixture is None or self.n_sources == 1:
             return
-        steps = np.arange(mixture.steps)
+        steps = np.arange(mixture.pace.steps)
         upto = np.cumsum(mixture.weights(steps), 1) * n_rows
         upto[:, -1] = n_rows  # exactly, however the sum was rounded
         offset = (steps + 0.5) * GOLDEN_RATIO % 1

@@ -19,7 +19,8 @@ from glassformer.data.prepare.writer import SplitWriter
 from glassformer.data.shards import Dataset, Split
 from glassformer.errors import DatasetError, TokenizerError
 from glassformer.system.files import sha256
-from glassformer.system.folders import all_or_nothing, one_at_a_time
+from glassformer.system.folders import all_or_nothing
+from glassformer.system.lock import locked
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
 
 FILES = {"train": "train.bin", "validation": "val.bin"}
@@ -40,7 +41,7 @@ def export_bin(dataset: Dataset, folder: str | Path) -> Path:
             "below 65,536; prepare it with a smaller tokenizer.vocab_size"
         )
     refuse_other_files(folder, OURS)
-    with one_at_a_time(folder), all_or_nothing(folder) as growing:
+    with locked(folder), all_or_nothing(folder) as growing:
         for split in (dataset.train, dataset.validation):
             _write(split, growing / FILES[split.name])
         dataset.tokenizer.save(growing / "tokenizer.json")
@@ -52,7 +53,7 @@ def export_bin(dataset: Dataset, folder: str | Path) -> Path:
             "tokens": {name: getattr(dataset.index, name).tokens for name in FILES},
             "dataset": dataset.index.fingerprint,
         }
-        (growing / "meta.json").write_text(json.dumps(facts, indent=1) + "\n")
+        (growing / "meta.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
@@ -73,7 +74,7 @@ def import_bin(
     _refuse_another_tokenizer(folder, tokenizer)
     ids = {name: _map(folder / file) for name, file in FILES.items()}
     refuse_other_files(target)
-    with one_at_a_time(target), all_or_nothing(target) as growing:
+    with locked(target), all_or_nothing(target) as growing:
         tokenizer.save(growing / "tokenizer.json")
         splits = {name: _read(ids[name], folder / FILES[name], name, tokenizer, growing) for name in FILES}
         hashes = [sha256(folder / file) for file in FILES.values()]
@@ -184,7 +185,7 @@ def _refuse_another_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     if not path.is_file():
         return
     try:
-        expected = json.loads(path.read_text())["tokenizer"]
+        expected = json.loads(path.read_text(encoding="utf-8"))["tokenizer"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DatasetError(f"{path} is damaged; export the data again, or delete this file") from None
     if expected != tokenizer.fingerprint():

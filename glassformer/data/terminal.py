@@ -9,6 +9,7 @@ from rich.table import Table
 
 from glassformer.data.prepare.preparation import Progress
 from glassformer.data.shards import Dataset
+from glassformer.errors import Stopped
 
 
 @contextlib.contextmanager
@@ -34,7 +35,13 @@ def watching(console: Console) -> Iterator[Progress]:
                 text += f"  {_duration((total - done) / speed)} left" if total else ""
             status.update(text)
 
-        yield progress
+        try:
+            yield progress
+        except Stopped:
+            raise
+        except KeyboardInterrupt:
+            kept = "what was prepared so far is kept, and the same command continues" if begun else "nothing was changed"
+            raise Stopped(f"stopped; {kept}") from None
 
 
 def describe(data: Dataset, console: Console) -> None:

@@ -13,13 +13,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from glassformer.errors import CheckpointError, SettingError
 from glassformer.export.tensors import AGAIN, Stored, open_tensors, read_json
-from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.runs import checkpoint
+from glassformer.model.gpt import GPTConfig
 from glassformer.tokenizers import Tokenizer, _formats
 
 LAYER = {
@@ -35,24 +33,6 @@ matrix."""
 
 MASKS = (".attn.bias", ".attn.masked_bias")
 """Old files store the causal mask among the weights."""
-
-
-def import_gpt2(folder: Path, run: Path) -> Path:
-    """Read a GPT-2 folder and save it as step 0 of a run folder, in float32. Returns the path of the checkpoint.
-
-    Raises CheckpointError or TokenizerError if the folder cannot be imported, GlassError if the run cannot be written.
-    """
-    config, weights, tokenizer = read_gpt2(folder)
-    with torch.device("meta"):
-        model = GPT(config)
-    model.load_state_dict(weights, assign=True)
-    # What the folder tells about a recipe; `Recipe.parse` fills in the rest.
-    recipe = {
-        "tokenizer": {"name": "bpe", "vocab_size": tokenizer.vocab_size, "pattern": "gpt2"},
-        "model": json.loads(config.to_json()),
-    }
-    state = {"step": 0, "tokens": 0, "seconds": 0.0, "imported": str(Path(folder).resolve())}
-    return checkpoint.save(Path(run) / "checkpoints", model, None, state, json.dumps(recipe, indent=2) + "\n", tokenizer)
 
 
 def read_gpt2(folder: Path) -> tuple[GPTConfig, dict[str, Tensor], Tokenizer]:

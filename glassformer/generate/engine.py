@@ -62,7 +62,7 @@ class Request:
     stopped: Callable[[int], bool] | None
     generator: Random
     seen: Tensor | None
-    """(V,) booleans: the tokens that a repetition penalty applies to; None without one."""
+    """(V,) booleans: the tokens that the text already has; None if no stage reads them."""
     start: int = 0
     """Where the window begins: the first of `ids` that the model still sees."""
     finish: str = ""
@@ -116,7 +116,7 @@ class Engine:
         number, V = self.n_added, self.model.config.vocab_size
         _check(prompt, number, self.model.config, self.length)
         seen = None
-        if config.repetition_penalty != 1:
+        if config.needs_seen:
             # An end id opens every document, which is no reason to avoid it.
             seen = torch.zeros(V, dtype=torch.bool, device=self.device)
             seen[list({*prompt} - {*end_ids})] = True
@@ -221,7 +221,7 @@ def _choose(requests: list[Request], logits: Tensor) -> Tensor:
 def _sample(requests: list[Request], logits: Tensor) -> Tensor:
     """logits (B, V) of requests with equal settings -> ids (B,)."""
     config, seen, uniform = requests[0].config, None, None
-    if config.repetition_penalty != 1:
+    if config.needs_seen:
         seen = torch.stack([request.seen for request in requests if request.seen is not None])  # (B, V)
     if config.temperature:
         uniform = torch.tensor([request.generator.random() for request in requests], dtype=torch.float64)  # (B,)

@@ -1,6 +1,6 @@
 """Sampling: from the model's scores for the next token to one token.
 
-    logits -> repetition_penalty -> temperature -> top_k -> top_p -> min_p -> softmax -> pick
+    logits -> repetition_penalty -> processor -> temperature -> top_k -> top_p -> min_p -> softmax -> pick
 
 Each stage is a function from logits (B, V) to logits (B, V); a token that a stage rules out gets -inf. `pipeline` lists
 the stages that a config needs, by name, so that you can watch each of them:
@@ -11,13 +11,14 @@ the stages that a config needs, by name, so that you can watch each of them:
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor
 
-from glassformer.config import Config
+from glassformer.config import Config, slot
+from glassformer.generate.processor import Processor
 from glassformer.kernels.softmax import fused as softmax
 
 OUT = float("-inf")
@@ -38,6 +39,8 @@ class SamplingConfig(Config):
     """Choose among tokens whose probability is at least this fraction of the most likely token's; 0 means all."""
     repetition_penalty: float = Field(default=1.0, ge=1e-9, le=1e9)
     """Values above 1 make tokens that are already in the text less likely; 1 changes nothing, 1.1 to 1.3 is usual."""
+    processor: Processor = slot("none")
+    """What else is done to the scores, after the repetition penalty and before the temperature."""
     seed: NonNegativeInt = 0
     """The seed of the random generator. Row i of a batch uses seed + i, so the other rows do not change what it says."""
     max_new_tokens: PositiveInt = 256
@@ -52,14 +55,19 @@ class SamplingConfig(Config):
         return self
 
     @property
-    def scoring(self) -> tuple[float, ...]:
+    def scoring(self) -> tuple[Any, ...]:
         """The settings that act on scores. Rows where these are equal can be sampled together."""
-        return self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty
+        return self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty, self.processor
+
+    @property
+    def needs_seen(self) -> bool:
+        """Whether a stage reads which tokens a text already has."""
+        return self.repetition_penalty != 1 or self.processor.ACTS
 
 
 class Stage(NamedTuple):
-    """One step of the pipeline: `apply(logits, seen)`. `seen` (B, V) marks the tokens that each row already has; only the
-    repetition penalty reads it."""
+    """One step of the pipeline: `apply(logits, seen)`. `seen` (B, V) marks the tokens that each row already has; the
+    repetition penalty and a processor read it."""
 
     name: str
     apply: Callable[[Tensor, Tensor | None], Tensor]
@@ -71,6 +79,8 @@ def pipeline(config: SamplingConfig) -> list[Stage]:
     stages = []
     if c.repetition_penalty != 1:
         stages.append(Stage("repetition_penalty", lambda z, seen: repetition_penalty(z, seen, c.repetition_penalty)))
+    if c.processor.ACTS:
+        stages.append(Stage("processor", _processed(c.processor)))
     if c.temperature == 0:
         return stages
     if c.temperature != 1:
@@ -82,6 +92,14 @@ def pipeline(config: SamplingConfig) -> list[Stage]:
     if c.min_p:
         stages.append(Stage("min_p", lambda z, _: min_p(z, c.min_p)))
     return stages
+
+
+def _processed(processor: Processor) -> Callable[[Tensor, Tensor | None], Tensor]:
+    def apply(z: Tensor, seen: Tensor | None) -> Tensor:
+        assert seen is not None, "a processor needs `seen`: the tokens that each text already has"
+        return processor.process(z, seen)
+
+    return apply
 
 
 def repetition_penalty(z: Tensor, seen: Tensor | None, penalty: float) -> Tensor:

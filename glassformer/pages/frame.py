@@ -6,15 +6,17 @@ offline.
 """
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-_TROUBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
-)
+from glassformer.system.command import on_a_page
+from glassformer.system.visible import visible
+
+_HOMES = re.compile(r"(?<![\w.~/])(?:/home/[^/\s]+|/Users/[^/\s]+|[A-Za-z]:\\Users\\[^/\\\s]+)(?=[/\\])")
 
 
 def render(template: Path, values: dict[str, Any]) -> str:
@@ -34,19 +36,26 @@ def environment(*folders: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["setting"] = _setting
+    environment.globals["glass"] = on_a_page
     environment.tests["nested"] = _nested
     environment.tests["any"] = lambda values: any(value is not None for value in values)
     environment.filters["readout"] = lambda line: {"steps": line["steps"], "values": line["values"]}
     return environment
 
 
-def visible(text: str) -> str:
-    """The text with invisible characters that can do harm (control, direction, lone surrogates) written as escapes.
-
-    >>> visible("a\\0b")
-    'a\\\\x00b'
+def homeless(value: Any) -> Any:
+    """The value, however deep, with `~` for the folders of users, here or on the machine that it comes from: a page is
+    shown to others, who need not read who made it.
     """
-    return re.sub(_TROUBLE, lambda found: found[0].encode("unicode_escape").decode(), text)
+    if isinstance(value, dict):
+        return {homeless(key): homeless(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        made = getattr(value, "_make", type(value))  # a named tuple is made in its own way
+        return made([homeless(item) for item in value])
+    if not isinstance(value, str):
+        return value
+    own = str(Path.home())
+    return _HOMES.sub("~", value.replace(own + os.sep, "~" + os.sep) if len(own) > 1 else value)
 
 
 def duration(seconds: float) -> str:

@@ -55,4 +55,12 @@ for (const chart of charts) {
     if (by) { event.preventDefault(); go(index + by); }
   });
 }
+// On a narrow screen the style shows a table as a list, in which each cell needs the name of its column.
+for (const table of document.querySelectorAll("table")) {
+  const names = [...table.querySelectorAll("thead th")].map(cell => cell.innerText.replace(/\s+/g, " "));
+  if (!names.length) continue;
+  for (const row of table.querySelectorAll("tr")) [...row.cells].forEach((cell, n) => { cell.dataset.name = names[n] ?? ""; });
+  table.classList.add("named");
+}
+
 addEventListener("beforeprint", () => document.querySelectorAll("details.group").forEach(part => { part.open = true; }));

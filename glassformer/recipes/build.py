@@ -10,19 +10,22 @@ import torch
 
 from glassformer import kernels
 from glassformer.config import variants
+from glassformer.config.user_files import blaming
 from glassformer.corpora import Corpus
 from glassformer.corpora.files import Files
 from glassformer.data.batches import Batches
 from glassformer.data.curriculum import lengthening
 from glassformer.data.mixture import mixture
+from glassformer.data.pace import Pace
 from glassformer.data.prepare import Progress, fingerprint, prepare
 from glassformer.data.shards import Dataset
 from glassformer.errors import SettingError
 from glassformer.kernels import flex
 from glassformer.model.gpt import GPT
 from glassformer.recipes.presets import Recipe
+from glassformer.recipes.rehearsal import rehearse_text
 from glassformer.runs.checkpoint import Checkpoint
-from glassformer.tokenizers import TokenizerRecipe
+from glassformer.tokenizers import Tokenizer, TokenizerRecipe
 from glassformer.train.loss import Loss
 from glassformer.train.vectors import start_from_vectors
 
@@ -40,9 +43,10 @@ class Parts:
     batches: Batches
     loss: Loss
 
-    def following(self, recipe: Recipe) -> "Parts":
-        """The same parts for a recipe with other steps, on which the order of the batches may depend."""
-        return self if recipe == self.recipe else replace(self, recipe=recipe, batches=batches(recipe, self.data))
+    def at(self, pace: Pace) -> "Parts":
+        """The same parts for another pace, on which the sources of the rows and their lengths may depend."""
+        depend = self.recipe.train.lengths or len(self.data.index.sources) > 1
+        return replace(self, batches=batches(self.recipe, self.data, pace)) if depend else self
 
 
 def build(recipe: Recipe, data: Dataset, say: Say, saved: Checkpoint | None = None) -> Parts:
@@ -55,7 +59,8 @@ def build(recipe: Recipe, data: Dataset, say: Say, saved: Checkpoint | None = No
     model = build_model(recipe, kernels_of(recipe, device, say), saved)
     if saved is None and recipe.train.vectors is not None:
         start_from_vectors(model.embedding, data.tokenizer, recipe.train.vectors)
-    return Parts(recipe, data, model.to(device).train(), batches(recipe, data), recipe.train.loss)
+    reading = batches(recipe, data, Pace.even(recipe.train.steps))
+    return Parts(recipe, data, model.to(device).train(), reading, recipe.train.loss)
 
 
 def build_model(recipe: Recipe, maths: kernels.Kernels | None = None, saved: Checkpoint | None = None) -> GPT:
@@ -69,13 +74,20 @@ def build_model(recipe: Recipe, maths: kernels.Kernels | None = None, saved: Che
 
 def sized(recipe: Recipe, data: Dataset) -> Recipe:
     """The recipe with the vocabulary of its dataset's tokenizer; that tokenizer's kind, if the dataset came ready."""
-    if is_dataset(recipe.corpus) and data.tokenizer.name in variants(TokenizerRecipe):
-        recipe = recipe.override(f"tokenizer={data.tokenizer.name}")
-        facts = {"vocab_size": data.tokenizer.vocab_size, "pattern": getattr(data.tokenizer, "pattern", "")}
-        known = [name for name in facts if name in type(recipe.tokenizer).model_fields]
-        recipe = recipe.override(*(f"tokenizer.{name}={json.dumps(facts[name])}" for name in known))
+    if is_dataset(recipe.corpus):
+        recipe = with_tokenizer(recipe, data.tokenizer)
     absent = [list(bounds) for bounds in data.tokenizer.absent]
     return recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}", f"model.absent={absent}")
+
+
+def with_tokenizer(recipe: Recipe, tokenizer: Tokenizer) -> Recipe:
+    """The recipe with the kind and the settings of a tokenizer that came ready, as far as they are known."""
+    if tokenizer.name not in variants(TokenizerRecipe):
+        return recipe
+    recipe = recipe.override(f"tokenizer={tokenizer.name}")
+    facts = {"vocab_size": tokenizer.vocab_size, "pattern": getattr(tokenizer, "pattern", "")}
+    known = [name for name in facts if name in type(recipe.tokenizer).model_fields]
+    return recipe.override(*(f"tokenizer.{name}={json.dumps(facts[name])}" for name in known))
 
 
 def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: int | None = None) -> Dataset:
@@ -85,7 +97,11 @@ def dataset(recipe: Recipe, progress: Progress, fresh: bool = False, workers: in
     """
     if is_dataset(recipe.corpus):
         return Dataset.open(recipe.corpus.path, type(recipe.tokenizer) if recipe.tokenizer.name.endswith(".py") else None)
-    return prepare(recipe.corpus, recipe.tokenizer, recipe.data, dataset_folder(recipe), progress, fresh, workers)
+    folder = dataset_folder(recipe)
+    if fresh or not folder.exists():
+        rehearse_text(recipe)
+    with blaming(recipe, "the text cannot be prepared"):
+        return prepare(recipe.corpus, recipe.tokenizer, recipe.data, folder, progress, fresh, workers)
 
 
 def is_dataset(corpus: Corpus) -> TypeGuard[Files]:
@@ -114,12 +130,12 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def batches(recipe: Recipe, data: Dataset) -> Batches:
+def batches(recipe: Recipe, data: Dataset, pace: Pace) -> Batches:
     """What a run of `recipe` reads: its sampler, under its schedules. Raises SettingError or DatasetError."""
     config, T = recipe.train, recipe.model.context_length
-    shares = mixture(config.mixture, data.index.sources, data.index.weights, config.steps)
+    shares = mixture(config.mixture, data.index.sources, data.index.weights, pace)
     sampler = config.sampler.build(data.train, T, config.batch_size, config.seed, shares)
-    return lengthening(sampler, config.lengths, T, config.steps)
+    return lengthening(sampler, config.lengths, T, pace)
 
 
 def kernels_of(recipe: Recipe, device: torch.device, say: Say) -> kernels.Kernels:

@@ -1,16 +1,20 @@
 """From a recipe to a run, and from an interrupted run to its end.
 
     parts = build(recipe, data)          dataset, model, batches, loss
-    choices = measure(parts)             precision, and the steps that fit into the time
+    choices = measure(parts)             precision, and about how many steps fit into the time
     run = start(parts, choices)          the run folder
     Trainer(...).train()
 
 A resumed run has the same parts, and reads its choices from the run folder.
 """
 
+import contextlib
 import shlex
+import shutil
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,21 +22,31 @@ from typing import Any
 import torch
 
 import glassformer
+from glassformer.config.sources import sources
 from glassformer.config.user_files import blaming
 from glassformer.data.batches import sequential
 from glassformer.data.loader import Loader
+from glassformer.data.pace import Pace
 from glassformer.data.prepare import Progress
 from glassformer.data.shards import Dataset
-from glassformer.errors import CheckpointError, DatasetError
+from glassformer.errors import CheckpointError, DiskError, GlassError, SettingError
 from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
-from glassformer.recipes.build import Parts, Say, build, dataset
-from glassformer.recipes.measure import Choices, enough_memory, measure
+from glassformer.recipes.build import Parts, Say, build
+from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
+from glassformer.recipes.recorded import own_parts, parts_as_now, recorded
+from glassformer.recipes.rehearsal import rehearse
+from glassformer.recipes.trained_on import says_when_changed, trained_on
 from glassformer.runs import checkpoint
-from glassformer.runs.run import Run
+from glassformer.runs.parts import neighbours, trust
+from glassformer.runs.run import Run, check_free
+from glassformer.system.command import typed
+from glassformer.system.files import write_atomic
+from glassformer.system.lock import locked
 from glassformer.system.machine import git_commit, machine_facts
+from glassformer.train.budget import Budget
 from glassformer.train.doctor import Diverged
 from glassformer.train.trainer import Trainer
 
@@ -47,42 +61,96 @@ def train(
     *,
     say: Say,
     watching: Watching,
-    minutes: float | None = None,
+    limit: Limit | None = None,
+    told: Collection[str] = (),
     argv: list[str] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> str:
-    """Train a new model in the run folder `folder`; returns "done" or "interrupted".
+    """Train a new model in the run folder `folder`; returns "done" or "interrupted". What is refused before the first step
+    leaves no folder.
 
-    With `minutes`, the number of steps is chosen after measuring a step so that the run takes about that long. `argv` are
-    the words after `glass` that make this run, where they are not those of this process.
+    With a `limit`, the number of steps is adapted to the speed of the machine, before training and all through it, so that
+    the run ends on time. `told` are the paths of the settings that the user has given. `argv` are the words after `glass`
+    that make this run, where they are not those of this process. `clock` gives seconds.
     """
-    with blaming(recipe), enough_memory():
-        parts = build(recipe, data, say)
-        choices = measure(parts, minutes, say)
-    run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say)
-    return _train(parts, choices, run, watching)
+    with locked(folder):
+        check_free(folder)
+        with blaming(recipe), enough_memory():
+            parts = build(recipe, data, say)
+            rehearse(parts.recipe, parts.model, small_batch(parts))
+            _rehearse_sample(parts)
+            choices = measure(parts, limit, say, told, clock)
+        run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say)
+        try:
+            return _train(parts, choices, run, watching, clock=clock)
+        except Exception:
+            if checkpoint.newest(folder) is None:
+                run.delete()
+            raise
 
 
-def resume(folder: Path, *, say: Say, progress: Progress, watching: Watching) -> str:
-    """Continue a run from its newest checkpoint, exactly as if it had never stopped; returns "done" or "interrupted"."""
-    run = Run.open(folder)
-    recipe, facts = Recipe.parse(run.recipe()), run.facts()
-    data = dataset(recipe, progress)
-    if data.index.fingerprint != facts["dataset"]["fingerprint"]:
-        raise DatasetError(
-            f"the text of {folder} has changed since it was started; bring back the old text or start a new run"
-        )
-    saved = _newest(folder, data)
-    if saved and saved.step >= recipe.train.steps:
-        say(f"{folder} is complete at step {saved.step}; nothing to resume")
-        return "done"
-    if saved is None:
-        say("the run was stopped before its first checkpoint; starting from the beginning")
-    else:
-        say(f"continuing {folder} from step {saved.step} of {recipe.train.steps}")
-    parts, precision = build(recipe, data, say, saved), facts["precision"]
-    choices = Choices(parts.recipe, precision["chosen"], precision["why"])
-    run.log("event", saved.step if saved else 0, what="resume", detail=saved.folder.name if saved else "from the beginning")
-    return _train(parts, choices, run, watching, saved)
+def resume(
+    folder: Path, *, say: Say, progress: Progress, watching: Watching, settings: Sequence[str] = (),
+    clock: Callable[[], float] = time.perf_counter,
+) -> str:  # fmt: skip
+    """Continue a run from its newest checkpoint, exactly as if it had never stopped; returns "done" or "interrupted".
+
+    `folder` is the run, or one of its checkpoints to go back to: those after it are deleted, since their steps are trained
+    again. `settings` are changed from here on (`recorded.MAY_CHANGE`), and parts that they name again run as their files
+    are now (`recorded.parts_as_now`). The run goes on with the dataset it began with. `clock` gives seconds.
+    """
+    run, chosen = run_to_resume(folder)
+    with locked(run.folder):
+        mended, settings = parts_as_now(run, settings)
+        saved = _checkpoint(run, chosen, mended)
+        recipe = recorded(run, saved, settings)
+        data = trained_on(run, recipe, progress)
+        if saved and saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():
+            raise CheckpointError(
+                f"{saved.folder} and {data.folder} have different tokenizers; delete the dataset's folder and resume again"
+            )
+        events = run.metrics("event")
+        pace, budget = Pace.logged(recipe.train.steps, events), Budget.logged(events)
+        if saved and saved.step >= (pace.steps if (end := done_at(events)) is None else end):
+            say(f"{run.folder} is complete at step {saved.step}; nothing to resume")
+            return "done"
+        says_when_changed(run, recipe, data, say)
+        if saved is None:
+            say("the run was stopped before its first checkpoint; starting from the beginning")
+        else:
+            say(f"continuing {run.folder} from step {saved.step} of {pace.steps}")
+        parts, why = build(recipe, data, say, saved), run.fact("precision", "why")
+        precision = saved.state["precision"] if saved else run.fact("precision", "chosen")
+        choices = Choices(parts.recipe, precision, why, pace, budget)
+        if settings:
+            text = choices.recipe.to_json()
+            write_atomic(run.folder / "recipe.json", saved.as_recorded(text) if saved else text)
+        _go_back(run, saved)
+        detail = saved.folder.name if saved else "from the beginning"
+        run.log("event", saved.step if saved else 0, what="resume", detail=detail)
+        return _train(parts, choices, run, watching, saved, clock)
+
+
+def _rehearse_sample(parts: Parts) -> None:
+    """Write one token of a sample, if the run will write samples: a prompt that cannot be continued is refused here, before
+    there is a run folder. Raises SettingError."""
+    sample = parts.recipe.sample
+    if parts.recipe.train.sample_every:
+        parts.model.eval()
+        try:
+            complete(
+                parts.model, parts.data.tokenizer, [sample.prompt], sample.model_copy(update={"max_new_tokens": 1})
+            )
+        except GlassError as error:
+            raise SettingError(f"sample.prompt cannot be continued: {error}") from error
+        finally:
+            parts.model.train()
+
+
+def done_at(events: list[dict[str, Any]]) -> int | None:
+    """The step at which a run with these events came to its end; None if it has not, or if it was extended after that."""
+    turns = [event for event in events if event["what"] in ("start", "plan", "resume", "interrupted", "nan", "done")]
+    return turns[-1]["step"] if turns and turns[-1]["what"] == "done" else None
 
 
 def train_or_resume(
@@ -107,7 +175,8 @@ def ended(folder: Path) -> bool:
     """Whether the run in `folder` is complete or has diverged, so that nothing is left to train."""
     if not (folder / "run.json").exists():
         return False
-    return any(event["what"] in ("done", "nan") for event in Run.open(folder).metrics("event"))
+    events = Run.open(folder).metrics("event")
+    return done_at(events) is not None or any(event["what"] == "nan" for event in events)
 
 
 def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Say) -> Run:
@@ -121,42 +190,93 @@ def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Sa
         "machine": machine_facts(),
         "parameters": n, "precision": {"chosen": choices.precision, "why": choices.why}, "dataset": parts.data.summary(),
     }  # fmt: skip
+    own = sources(choices.recipe)
+    trust(own.values())
+    for path, source in own.items():
+        if others := neighbours(path, source):
+            say(f"{Path(path).name} is kept with every checkpoint, and {', '.join(others)}, which it imports, is not: put "
+                "what it needs into one file, or keep them beside it")  # fmt: skip
     run = Run.create(folder, choices.recipe.to_json(), facts)
-    run.log("event", 0, what="start", detail=facts["command"])
+    try:
+        run.log("event", 0, what="start", detail=facts["command"])
+        if (budget := choices.budget) is not None:
+            detail = f"{choices.pace.steps:,} steps fit into {budget.seconds:.0f} seconds"
+            legs, limits = choices.pace.legs, budget.limits()
+            run.log("event", 0, what="plan", steps=choices.pace.steps, legs=legs, budget=limits, detail=detail)
+    except GlassError:
+        run.delete()
+        raise
     return run
 
 
-def _newest(folder: Path, data: Dataset) -> checkpoint.Checkpoint | None:
-    """The newest checkpoint of a run, if it has any. Raises CheckpointError for one with another tokenizer."""
-    if checkpoint.newest(folder) is None:
-        return None
-    saved = checkpoint.load(folder)
-    if saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():
-        raise CheckpointError(
-            f"{saved.folder} and {data.folder} have different tokenizers; delete the dataset's folder and resume again"
+def run_to_resume(folder: Path) -> tuple[Run, Path | None]:
+    """(the run, the checkpoint that was named). Raises GlassError for what is no run, and for one that never trained."""
+    folder, chosen = checkpoint.run_of(folder)
+    run = Run.open(folder)
+    if "imported" in run.facts():
+        raise GlassError(
+            f"{folder} holds imported weights and no training that could go on: `{typed('generate', folder)}` lets "
+            f"it write, and `{typed('eval', folder, 'my_book.txt')}` measures it on a text"
         )
-    return saved
+    return run, chosen
+
+
+def _checkpoint(run: Run, chosen: Path | None, mended: Sequence[str]) -> checkpoint.Checkpoint | None:
+    """The checkpoint to go on from: the one that was named, else the newest, if there is any."""
+    if chosen is None and checkpoint.newest(run.folder) is None:
+        return None
+    return checkpoint.load(chosen or run.folder, as_now=mended)
+
+
+def _go_back(run: Run, saved: checkpoint.Checkpoint | None) -> None:
+    """Delete the checkpoints after the one that a run goes on from."""
+    for path in checkpoint.steps(run.folder / "checkpoints"):
+        if saved is not None and int(path.name) > saved.step:
+            shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def _kept(run: Run) -> Iterator[None]:
+    """A full disk says what is kept of the run and how it goes on; the command that began it would begin another."""
+    try:
+        yield
+    except DiskError as error:
+        newest = checkpoint.newest(run.folder)
+        if newest is None:
+            raise
+        then = f"go on from step {int(newest.name):,} with `{typed('resume', run.folder)}`"
+        raise DiskError(error.what, error.remedy, then) from error
 
 
 def _train(
-    parts: Parts, choices: Choices, run: Run, watching: Watching, saved: checkpoint.Checkpoint | None = None
+    parts: Parts, choices: Choices, run: Run, watching: Watching, saved: checkpoint.Checkpoint | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> str:  # fmt: skip
-    parts, recipe, config = parts.following(choices.recipe), choices.recipe, choices.recipe.train
-    tokenizer, T = parts.data.tokenizer, recipe.model.context_length
+    parts, recipe, config = replace(parts, recipe=choices.recipe).at(choices.pace), choices.recipe, choices.recipe.train
+    tokenizer, T, steps = parts.data.tokenizer, recipe.model.context_length, choices.pace.steps
+    text, own = recipe.to_json(), sources(recipe)
+    if saved is not None:  # the run goes on calling its own files as it did
+        text, own = saved.as_recorded(text), {saved.renamed.get(path, path): source for path, source in own.items()}
 
     def sample(model: GPT) -> tuple[str, str]:
         return recipe.sample.prompt, complete(model, tokenizer, [recipe.sample.prompt], recipe.sample)[0]
 
     with (
-        Loader(parts.batches, config.steps, pinned=parts.model.device.type == "cuda") as batches,
-        watching(config.steps, saved.step if saved else 0) as watch,
+        Loader(parts.batches, steps, pinned=parts.model.device.type == "cuda") as batches,
+        watching(steps, saved.step if saved else 0) as watch,
         enough_memory(),
+        _kept(run),
     ):
         trainer = Trainer(
             parts.model, tokenizer, batches,
             held_out=lambda: sequential(parts.data.validation, T, config.micro_batch_size, config.eval_tokens),
-            config=config, run=run, recipe_json=recipe.to_json(), precision=choices.precision, sample=sample, watch=watch,
+            config=config, run=run, recipe_json=text, precision=choices.precision, sample=sample, watch=watch,
+            sources=own, pace=choices.pace, budget=choices.budget, clock=clock,
+            follow=lambda pace: batches.follow(parts.at(pace).batches, pace.steps),
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)
-        return trainer.train()
+        again = own_parts(run.recipe(), own)
+        then = f"mend the file and continue from the last checkpoint with `{typed('resume', run.folder, *again)}`"
+        with blaming(recipe, "training stopped", then):
+            return trainer.train()

@@ -1,25 +1,18 @@
-"""Prints the recipes, the settings of one, and the texts that a model writes."""
+"""Prints the settings of a recipe, and the texts that a model writes."""
 
 import json
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
-from rich.table import Table
 
-from glassformer.recipes.presets import Recipe, presets
+from glassformer.recipes.presets import Recipe
+from glassformer.system.terminal import write
 
-
-def list_recipes(console: Console) -> None:
-    """One line per preset."""
-    table = Table(
-        "recipe", "what it is", title="./glass settings RECIPE lists all its settings", box=None, title_justify="left"
-    )
-    for name, preset in presets().items():
-        table.add_row(f"[cyan]{name}[/]", escape(preset.__doc__ or ""))
-    console.print(table)
+AT_ONCE = 16
+"""Texts that are written together: more need more memory, and nobody sees the first before the last is whole."""
 
 
 def list_settings(recipe: Recipe, console: Console) -> None:
@@ -31,22 +24,28 @@ def list_settings(recipe: Recipe, console: Console) -> None:
         console.print(Padding(escape(setting.meaning) + f"[dim]{choices}[/]", (0, 0, 0, 4)))
 
 
-def write_texts(folder: Path, prompts: list[str], settings: list[str], count: int, console: Any) -> None:
-    """Continue each prompt `count` times. A single text is printed while it is written, several are printed at the end."""
+def write_texts(folder: Path, prompts: list[str], settings: list[str], count: int) -> None:
+    """Continue each prompt `count` times. A single text is printed while it is written; several are written together, at
+    most AT_ONCE, and printed when they are whole, with a line of three dashes between them.
+
+    A pipe or a file gets exactly the characters of prompt and continuation, as UTF-8.
+    """
     from glassformer.generate.text import complete, stream
     from glassformer.recipes.build import device_of
     from glassformer.runs import checkpoint
 
-    saved = checkpoint.load(folder)
+    saved = checkpoint.load(folder, checkpoint.best)
+    if note := checkpoint.used(folder):
+        Console(stderr=True).print(note, style="dim", markup=False, soft_wrap=True)
     config = Recipe.parse(saved.recipe).sample.override(*settings)
     model, tokenizer = saved.model(device=device_of("auto")), saved.tokenizer()
-    wanted = [prompt for prompt in prompts for _ in range(count)]
-    if len(wanted) == 1:
-        console.print(wanted[0], end="", markup=False, soft_wrap=True)
-        for piece in stream(model, tokenizer, wanted[0], config):
-            console.print(piece, end="", markup=False, soft_wrap=True)
-        console.print()
-        return
-    for prompt, text in zip(wanted, complete(model, tokenizer, wanted, config)):
-        console.print(prompt + text, markup=False, soft_wrap=True)
-        console.rule(style="dim")
+    if len(prompts) * count == 1:
+        for piece in chain([prompts[0]], stream(model, tokenizer, prompts[0], config)):
+            write(piece)
+        return write("\n")
+    wanted = (prompt for prompt in prompts for _ in range(count))
+    for first in range(0, len(prompts) * count, AT_ONCE):
+        together = list(islice(wanted, AT_ONCE))
+        own = config.model_copy(update={"seed": config.seed + first})  # row i of all has seed + i, as if all were one batch
+        for row, text in enumerate(complete(model, tokenizer, together, own)):
+            write("---\n" * (first + row > 0) + together[row] + text + "\n")

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from glassformer.config import suggestion
-from glassformer.corpora import corpus, is_mixture
-from glassformer.errors import SettingError
+from glassformer.config import suggestion, variants
+from glassformer.corpora import Corpus, corpus, is_mixture
+from glassformer.errors import GlassError, SettingError
 from glassformer.recipes.build import is_dataset
 from glassformer.recipes.presets import Recipe, named, presets
-from glassformer.runs.run import Run
+from glassformer.runs import checkpoint
+from glassformer.runs.run import Run, no_run
 
 
 def recipe_of(name: str, source: str | None, settings: list[str] | None) -> Recipe:
@@ -22,18 +23,26 @@ def recipe_of(name: str, source: str | None, settings: list[str] | None) -> Reci
     return changed
 
 
-def recipe_or_run(name: str, settings: list[str] | None) -> Recipe:
-    """The recipe `name`, or that of the run in the folder `name`, with settings applied. Raises GlassError.
+def recipe_or_run(name: str, settings: list[str] | None, base: str = "mini") -> Recipe:
+    """The recipe `name`, or that of the run in the folder `name`, or `base` reading the text `name`, with settings applied.
+    Raises GlassError.
 
-    A first word with `=` is a setting of `mini`, as in `glass train`.
+    A first word with `=` is a setting of `base`, as in `glass train`.
     """
     source, settings = split(name, settings)
     if source is None:
-        return recipe_of("mini", None, settings)
-    if name not in presets() and (Path(name).is_dir() or len(Path(name).parts) > 1):
-        recipe = Recipe.parse(Run.open(Path(name)).recipe()).override(*settings)
+        return recipe_of(base, None, settings)
+    if name in presets():
+        return recipe_of(name, None, settings)
+    folder, _ = checkpoint.run_of(Path(name))
+    if (folder / "run.json").is_file():
+        recipe = Recipe.parse(checkpoint.recipe_of(Run.open(folder))).override(*settings)
         refuse_without_effect(recipe, settings)
         return recipe
+    if Path(name).exists() or name.startswith("hf:") or is_mixture(name) or name in variants(Corpus):
+        return recipe_of(base, name, settings)
+    if len(Path(name).parts) > 1:
+        raise GlassError(no_run(Path(name)))
     return recipe_of(name, None, settings)
 
 

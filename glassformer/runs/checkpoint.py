@@ -7,38 +7,39 @@
         state.json               step, tokens, seconds, precision, loss scale, frozen parameters
         recipe.json              every setting of the run
         tokenizer.json           text <-> ids
+        parts.json, part-*.py    the source of the user's own files that the recipe names, if there are any (parts.py)
         manifest.json            the SHA-256 of each file above, written last
 
 The folder is filled under another name, forced to the disk and renamed, so a crash or a full disk leaves the earlier
-checkpoints as they were. Nothing is ever pickled. `save_weights` and `load_weights` do the same for the weights of any
-module alone: an attention layer, a block, a module of your own.
+checkpoints as they were. Nothing is ever pickled. `weights.py` reads and writes the tensors. Of a run's checkpoints the
+`best` is used, that of the lowest held-out loss, and the `newest` is trained on.
 """
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from glassformer.config import variant_class
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.kernels import Kernels
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.model.wrapped import unwrapped
-from glassformer.runs import optimizer_state
+from glassformer.runs import optimizer_state, parts
+from glassformer.runs.run import Run, no_run
+from glassformer.runs.weights import Module, check_fit, read_tensors, write_tensors
+from glassformer.system import cache_folder
+from glassformer.system.command import typed
 from glassformer.system.files import sha256, write_atomic
 from glassformer.system.folders import all_or_nothing
-from glassformer.tokenizers import Tokenizer
+from glassformer.tokenizers import Tokenizer, TokenizerRecipe
 from glassformer.tokenizers import load as load_tokenizer
 
 FORMAT = 1
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,10 @@ class Checkpoint:
     state: dict[str, Any]
     """step, tokens, seconds, the names of the frozen parameters, and what else the trainer keeps."""
     recipe: dict[str, Any]
-    """The run's settings as a tree of plain values; `presets.Recipe.parse` makes them a Recipe again."""
+    """The run's settings as a tree of plain values; `presets.Recipe.parse` makes them a Recipe again. The user's own files
+    in it are those with the code that the model was made with (parts.py)."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """{path of a kept source: what the run calls it}."""
 
     @property
     def step(self) -> int:
@@ -58,7 +62,10 @@ class Checkpoint:
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer the model was trained with."""
-        return load_tokenizer(self.folder / "tokenizer.json")
+        name = str(self.recipe.get("tokenizer", {}).get("name", ""))
+        own = variant_class(TokenizerRecipe, name) if name.endswith(".py") else None
+        assert own is None or issubclass(own, TokenizerRecipe)
+        return load_tokenizer(self.folder / "tokenizer.json", own)
 
     def model(self, kernels: Kernels | None = None, device: str | torch.device = "cpu") -> GPT:
         """The model with its weights, in evaluation mode. Raises CheckpointError if they do not fit the recipe."""
@@ -66,14 +73,22 @@ class Checkpoint:
             model = GPT(GPTConfig.parse(self.recipe["model"]), kernels)
         return self.fill(model).to(device).eval()
 
+    def as_recorded(self, recipe_json: str) -> str:
+        """A recipe that was made from this checkpoint's, with the user's own files called as the run calls them."""
+        for path, name in self.renamed.items():
+            recipe_json = recipe_json.replace(
+                json.dumps(path, ensure_ascii=False), json.dumps(name, ensure_ascii=False)
+            )
+        return recipe_json
+
     def fill(self, model: Module) -> Module:
         """Give `model`, which may be on the meta device, the weights; what was frozen is frozen again.
 
         Raises CheckpointError if they do not fit.
         """
         path = self.folder / "model.safetensors"
-        tensors = _read_tensors(path)
-        _check_fit(model, tensors, path)
+        tensors = read_tensors(path)
+        check_fit(model, tensors, path)
         model.load_state_dict(tensors, assign=True)
         frozen = set(self.state.get("frozen", []))
         for name, p in model.named_parameters():
@@ -92,92 +107,62 @@ class Checkpoint:
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """The tensors of the optimizer's state: `embed.weight/mean`."""
-        return _read_tensors(self.folder / "optimizer.safetensors")
+        return read_tensors(self.folder / "optimizer.safetensors")
 
 
 def save(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict[str, Any], recipe_json: str,
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer, sources: Mapping[str, bytes] | None = None,
 ) -> Path:  # fmt: skip
     """Write `folder/<step>`; returns it. One of the same step is replaced. `optimizer` is None where there is none to go
-    on with, as in an import. Raises GlassError on a full disk.
+    on with, as in an import. `sources` are the user's own files that the recipe names. Raises GlassError on a full disk.
     """
     final = folder / f"{state['step']:08d}"
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
     tensors, tree = optimizer_state.packed(optimizer, model) if optimizer else ({}, {})
     with all_or_nothing(final) as growing:
-        _write_tensors(growing / "model.safetensors", model.state_dict())
-        _write_tensors(growing / "optimizer.safetensors", tensors)
+        write_tensors(growing / "model.safetensors", model.state_dict())
+        write_tensors(growing / "optimizer.safetensors", tensors)
         write_atomic(growing / "optimizer.json", json.dumps(tree, indent=1) + "\n")
         write_atomic(growing / "state.json", json.dumps({**state, "frozen": frozen}, indent=2) + "\n")
         write_atomic(growing / "recipe.json", recipe_json)
         tokenizer.save(growing / "tokenizer.json")
+        parts.keep(growing, sources or {})
         hashes = {path.name: sha256(path) for path in sorted(growing.iterdir())}
         write_atomic(growing / "manifest.json", json.dumps({"format": FORMAT, "sha256": hashes}, indent=2) + "\n")
     return final
 
 
-def save_weights(module: nn.Module, path: Path | str) -> Path:
-    """Write the weights and buffers of any module to a safetensors file, whole or not at all; returns its path.
-
-    >>> save_weights(block.mixer, "mixer.safetensors")
-    >>> load_weights(other_block.mixer, "mixer.safetensors")
-
-    Raises GlassError on a full disk, and for a module whose state is not tensors alone.
-    """
-    path, module = Path(path), unwrapped(module)
-    tensors = module.state_dict()
-    if other := next((name for name, value in tensors.items() if not isinstance(value, Tensor)), None):
-        raise GlassError(f"{other} of {type(module).__name__} is not a tensor; a weights file holds tensors only")
-    write_atomic(path, to_bytes(_storable(tensors)))
-    return path
-
-
-def load_weights(module: Module, path: Path | str) -> Module:
-    """Copy the weights that `save_weights` wrote into a module built in the same way; returns the module.
-
-    Raises CheckpointError naming the first weight that is missing, superfluous or of another shape.
-    """
-    tensors, inner = _read_tensors(Path(path)), unwrapped(module)
-    _check_fit(inner, tensors, Path(path))
-    inner.load_state_dict(tensors, assign=any(p.is_meta for p in inner.parameters()))
-    return module
-
-
-def _storable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, none of which shares memory with another: tied weights are stored once for each name."""
-    stored, found = set(), {}
-    for name, tensor in tensors.items():
-        tensor = tensor.detach().cpu().contiguous()
-        storage = tensor.untyped_storage().data_ptr()
-        found[name] = tensor.clone() if storage in stored else tensor
-        stored.add(storage)
-    return found
-
-
-def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    try:
-        save_file(_storable(tensors), path)
-    except SafetensorError as error:  # it wraps the system's refusal
-        raise OSError(str(error)) from error
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); use another file or checkpoint") from None
-
-
 def prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints, and what a crash left half-written."""
+    """Delete all but the best and the newest `keep` checkpoints, and what a crash left half-written."""
+    kept = best(folder.parent)
     for path in [*folder.glob(".*"), *steps(folder)[:-keep]]:
-        shutil.rmtree(path, ignore_errors=True)
+        if path != kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def steps(folder: Path) -> list[Path]:
     """The checkpoints below `folder`, oldest first."""
     return sorted(p for p in folder.glob("[0-9]*") if p.name.isdigit() and p.is_dir())
+
+
+def run_of(folder: Path) -> tuple[Path, Path | None]:
+    """(the folder of the run, the checkpoint) that a person means by a run or by one of its checkpoints."""
+    folder = Path(folder).expanduser()
+    if (folder / "manifest.json").is_file() and folder.absolute().parent.name == "checkpoints":
+        return folder.parent.parent if folder.parent.name else folder.absolute().parents[1], folder
+    return folder, None
+
+
+def is_imported(folder: Path) -> bool:
+    """Whether a run, or the run of a checkpoint, holds weights that were imported, and no training of its own."""
+    return "imported" in Run.open(run_of(folder)[0]).facts()
+
+
+def recipe_of(run: Run) -> dict[str, Any]:
+    """The recipe of a run as plain values, with the user's own files in it as the newest checkpoint has them. Raises
+    CheckpointError for code that may not run here."""
+    return parts.resolved(run.recipe(), newest(run.folder) or run.folder)[0]
 
 
 def newest(run: Path) -> Path | None:
@@ -186,16 +171,46 @@ def newest(run: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def load(path: Path | str) -> Checkpoint:
-    """Open the checkpoint at `path`, or the newest of the run folder `path`, verifying every byte first.
+def best(run: Path) -> Path | None:
+    """The checkpoint of a run folder to use: that of the lowest held-out loss; None if there is no checkpoint.
 
-    Raises CheckpointError when it is missing, truncated or altered.
+    It is the newest if no evaluation before it was lower than the last one, or if it says nothing about evaluations, as in
+    an import.
+    """
+    last = newest(run)
+    try:
+        lowest = json.loads((last / "state.json").read_text(encoding="utf-8"))["lowest"] if last else {"since": 0}
+        lower = run / "checkpoints" / f"{lowest['step']:08d}" if lowest["since"] else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return last
+    return lower if lower and (lower / "manifest.json").is_file() else last
+
+
+def used(run: Path) -> str:
+    """Which checkpoint of a run is used where none is named, in a sentence; "" if it is the newest, or for a checkpoint."""
+    chosen, last = best(run), newest(run)
+    if chosen is None or last is None or chosen == last:
+        return ""
+    return (
+        f"Using step {int(chosen.name):,} of {int(last.name):,}, where the held-out loss was lowest. "
+        f"Any other checkpoint can be named: {last}"
+    )
+
+
+def load(
+    path: Path | str, which: Callable[[Path], Path | None] = newest, as_now: Collection[str] = ()
+) -> Checkpoint:  # fmt: skip
+    """Open the checkpoint at `path`, or `which` (`newest` or `best`) of the run folder `path`, verifying every byte first.
+
+    The user's own files `as_now` are run as they are now, and not as they were kept with the checkpoint. Raises
+    CheckpointError when it is missing, truncated or altered.
     """
     path = Path(path).expanduser()
-    folder = path if (path / "manifest.json").exists() else newest(path)
+    folder = path if (path / "manifest.json").exists() else which(path)
+    if folder is None and (path / "run.json").exists():
+        raise CheckpointError(f"{path} holds no checkpoint yet; `{typed('resume', path)}` trains it")
     if folder is None:
-        there = "holds no checkpoint" if path.is_dir() else "does not exist"
-        raise CheckpointError(f"{path} {there}; name a run folder such as runs/demo, or train one with `glass train`")
+        raise CheckpointError(no_run(path))
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         hashes = dict(manifest["sha256"])
@@ -213,7 +228,7 @@ def load(path: Path | str) -> Checkpoint:
                 )
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-        return Checkpoint(folder, {**state, "step": int(state["step"])}, dict(recipe))
+        return Checkpoint(folder, {**state, "step": int(state["step"])}, *parts.resolved(dict(recipe), folder, as_now))
     except GlassError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -223,15 +238,21 @@ def load(path: Path | str) -> Checkpoint:
         ) from None
 
 
-def _check_fit(module: nn.Module, found: dict[str, Tensor], path: Path) -> None:
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    for name, shape in wanted.items():
-        if name not in found:
-            raise CheckpointError(f"{path} lacks {name}; it was written for a model with other settings")
-        if (was := tuple(found[name].shape)) != shape:
-            raise CheckpointError(
-                f"{path}: {name} has shape {was} and the model needs {shape}; build the model with the settings (such as "
-                "recipe.json) that the weights were trained with"
-            )
-    if extra := sorted(found.keys() - wanted.keys()):
-        raise CheckpointError(f"{path} holds {extra[0]}, which the model does not have; it was written for another model")
+def trust(path: Path | str) -> list[Path]:
+    """Allow the code that the checkpoint at `path`, or the newest of a run, brings; returns its files. Raises
+    CheckpointError if it brings none, or if it cannot be remembered."""
+    path = Path(path).expanduser()
+    folder = path if (path / "manifest.json").exists() else newest(path)
+    if folder is None:
+        raise CheckpointError(no_run(path))
+    try:
+        files = parts.brought(json.loads((folder / "recipe.json").read_text(encoding="utf-8")), folder)
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{folder / 'recipe.json'} cannot be read ({error}); copy the checkpoint again") from None
+    if not files:
+        raise CheckpointError(f"{folder} brings no Python code; there is nothing to allow")
+    parts.trust(file.read_bytes() for file in files)
+    if not all(parts.is_trusted(file.read_bytes()) for file in files):
+        place = cache_folder.folder()
+        raise CheckpointError(f"{place} cannot be written; make it writable, or set XDG_CACHE_HOME to a folder that is")
+    return files

@@ -15,9 +15,11 @@ from typing import Any
 
 from glassformer.pages.chart import short
 from glassformer.pages.dataset import SHOWN, sections
-from glassformer.pages.frame import duration, render
+from glassformer.pages.frame import duration, homeless, render
 from glassformer.runs.curves import Row, curves, finite, points
 from glassformer.runs.run import Run
+from glassformer.system.blank_lines import without_blank_runs
+from glassformer.system.command import on_a_page
 from glassformer.system.files import write_atomic
 
 MOST_SAMPLES = 8  # on a timeline, and of stories at the end
@@ -35,7 +37,7 @@ def _page(run: Run) -> dict[str, Any]:
     """The values that the template shows, by name."""
     train, evals, events, samples = run.metrics("train"), run.metrics("eval"), run.metrics("event"), run.samples()
     scores = {str(score.get("who")): score for score in run.metrics("score")}  # the last of each
-    facts, recipe = run.facts(), run.recipe()
+    facts, recipe, events = homeless(run.facts()), homeless(run.recipe()), homeless(events)
     samples = [_sample(sample, evals) for sample in samples if isinstance(sample.get("text"), str)]
     stories = [sample for sample in samples if sample["step"] == samples[-1]["step"]]
     return {
@@ -65,6 +67,7 @@ def _state(events: list[Row], train: list[Row], recipe: Row) -> Row:
     turns = [event for event in events if event.get("what") in ("start", "resume", "interrupted", "nan", "done")]
     last = turns[-1] if turns else {"what": "start"}
     step, steps = train[-1]["step"] if train else 0, _dig(recipe, "train", "steps")
+    steps = next((event.get("steps") for event in reversed(events) if event.get("what") == "plan"), steps)
     progress = f"step {step:,}" + (f" of {steps:,}" if isinstance(steps, int) else "")
     if last["what"] == "done":
         return {"word": "finished", "mood": "good", "alarm": None}
@@ -101,8 +104,9 @@ def _tiles(train: list[Row], evals: list[Row], facts: Row) -> list[Row]:
     tiles = []
     for key, label, digits in (("loss", "validation loss", 4), ("bpb", "bits per byte", 3)):
         if found := points(evals, key):
-            step, value = found[-1]
-            tiles.append({"label": label, "value": f"{value:.{digits}f}", "note": f"at step {step:,}"})
+            step, value = min(found, key=lambda point: (not math.isfinite(point.value), point.value))
+            lowest = "" if step == found[-1].step else ", the lowest"
+            tiles.append({"label": label, "value": f"{value:.{digits}f}", "note": f"at step {step:,}{lowest}"})
     for key, label, say in (("tokens", "tokens seen", short), ("seconds", "training time", duration)):
         if found := points(train, key):
             step, value = found[-1]
@@ -120,17 +124,17 @@ def _findings(train: list[Row], evals: list[Row], scores: dict[str, Row]) -> lis
     found = []
     ours, counted = (_dig(scores.get(who), "bpb") for who in ("model", "5-gram"))
     if ours and counted and math.isfinite(ours) and math.isfinite(counted):
-        word = "fewer" if ours < counted else "more"
+        much = f"{1 - ours / counted:.0%} fewer than" if ours < counted else f"{ours / counted:.1f} times as many as"
         found.append(
-            f"On unseen text the model needs {ours:.3f} bits per byte, {abs(1 - ours / counted):.0%} {word} than a "
-            f"5-gram, which counts what follows each four tokens ({counted:.3f})."
+            f"On unseen text the model needs {ours:.3f} bits per byte, {much} a 5-gram, which counts what follows each "
+            f"four tokens ({counted:.3f})."
         )
     losses = [point for point in points(evals, "loss") if math.isfinite(point.value)]
     if losses and losses[-1].value > 1.01 * (best := min(losses, key=lambda point: point.value)).value:
         found.append(
             f"The lowest validation loss was {best.value:.4f} at step {best.step:,}. Since then it has risen to "
-            f"{losses[-1].value:.4f}, because the model has begun to memorise its training text. More text, a smaller "
-            "model, more dropout or fewer steps help."
+            f"{losses[-1].value:.4f}, because the model has begun to memorise its training text. The weights of the "
+            "lowest loss are the ones that are used. More text, a smaller model, more dropout or fewer steps help."
         )
     return found
 
@@ -142,7 +146,7 @@ def _sample(sample: Row, evals: list[Row]) -> Row:
     return {
         "step": sample["step"],
         "prompt": prompt,
-        "continuation": text.removeprefix(prompt),
+        "continuation": without_blank_runs(text.removeprefix(prompt)),
         "code": "\n    " in text,
         "after": duration(seconds) if finite(seconds) and seconds else "",
         "bpb": f"{before[-1]:.3f}" if before else "",
@@ -166,13 +170,14 @@ def _timelines(samples: list[Row]) -> list[Row]:
 
 def _scores(scores: dict[str, Row]) -> list[Row]:
     order = {"model": 0, **{f"{k}-gram": 10 - k for k in range(1, 10)}, "untrained": 10}
-    shares = ("understood", "consistent", "wholly_right", "original")
+    numbers = {"bpb": 3, "name_said": 2, "name_unsaid": 2, "sentences": 1, "claims": 1, "stories": 0}
+    shares = ("understood", "consistent", "complete", "right")
     return [
         {
             "who": who,
-            "bpb": f"{score['bpb']:.3f}" if finite(score.get("bpb")) else "–",
+            **{key: f"{score[key]:.{n}f}" if finite(score.get(key)) else "–" for key, n in numbers.items()},
             "shares": [score[share] if finite(score.get(share)) else None for share in shares],
-            "stories": score.get("stories", "–"),
+            "copied": f"{score['copied']:.0%}" if finite(score.get("copied")) else "–",
         }
         for who, score in sorted(scores.items(), key=lambda item: (order.get(item[0], 11), item[0]))
     ]
@@ -194,18 +199,24 @@ def _parts(facts: Row) -> list[Row]:
 
 
 def _command(facts: Row) -> str:
-    commit, command = facts.get("git"), facts.get("command")
+    """The commands that make this run again, as a page writes them."""
+    commit, argv = facts.get("git"), facts.get("argv")
+    command = on_a_page(*argv) if isinstance(argv, list) else facts.get("command")
     return "\n".join(line for line in (commit and f"git checkout {commit}", command) if line)
 
 
 def _events(events: list[Row]) -> list[Row]:
     """The history of the run, with each series of checkpoints on one line."""
     history = []
-    for saved, group in itertools.groupby(events, key=lambda event: event.get("what") == "checkpoint"):
+    for regular, group in itertools.groupby(events, key=lambda event: event.get("what") in ("checkpoint", "plan")):
         rows = list(group)
-        if saved and len(rows) > 1:
-            detail = f"{len(rows)} saved, from step {rows[0]['step']:,} to step {rows[-1]['step']:,}"
-            rows = [{"step": rows[-1]["step"], "what": "checkpoints", "detail": detail}]
+        if regular and len(rows) > 1:
+            saved = [row for row in rows if row["what"] == "checkpoint"]
+            plans = [row for row in rows if row["what"] == "plan"]
+            rows = plans[-1:]
+            if saved:
+                detail = f"{len(saved)} saved, from step {saved[0]['step']:,} to step {saved[-1]['step']:,}"
+                rows += [{"step": saved[-1]["step"], "what": "checkpoints", "detail": detail}]
         history += [{"step": row["step"], "what": row.get("what", ""), "detail": row.get("detail", "")} for row in rows]
     return history
 

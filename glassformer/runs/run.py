@@ -15,16 +15,20 @@ Events are history: none is replaced, and they keep the order in which they were
 not finite, so these are stored as the strings "NaN", "Infinity" and "-Infinity"; `metrics` gives back floats.
 """
 
+import contextlib
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from glassformer.errors import GlassError, SettingError
+from glassformer.system.command import typed
 from glassformer.system.files import cannot_write, write_atomic
+from glassformer.system.lock import Busy, locked
 
 LONGEST_NAME = 200
 """Bytes of the name of a run. A file system allows 255, and some of our folders have longer names beside them."""
@@ -46,24 +50,28 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, recipe_json: str, facts: dict[str, Any]) -> "Run":
-        """Begin a run in a folder that does not hold one; `facts` becomes `run.json`. Raises GlassError."""
+        """Begin a run in a folder that does not hold one; `facts` becomes `run.json`. If the system refuses, no folder is
+        left. Raises GlassError."""
         run = cls(folder)
-        if any((run.folder / name).exists() for name in ("run.json", "metrics.jsonl")):
-            raise GlassError(
-                f"{run.folder} already holds a run: continue it with `glass resume {run.folder}`, choose another --name "
-                "for the new run, or delete the folder."
-            )
-        write_atomic(run.folder / "recipe.json", recipe_json)
-        write_atomic(run.folder / "run.json", json.dumps(_storable(facts), indent=2, allow_nan=False) + "\n")
+        check_free(run.folder)
+        try:
+            write_atomic(run.folder / "recipe.json", recipe_json)
+            write_atomic(run.folder / "run.json", json.dumps(_storable(facts), indent=2, allow_nan=False) + "\n")
+        except GlassError:
+            run.delete()
+            raise
         return run  # run.json comes last, so a folder with a run.json is a complete run
+
+    def delete(self) -> None:
+        """Delete the folder of a run that has learned nothing yet."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
         """The run in `folder`. Raises GlassError if there is none."""
         run = cls(folder)
         if not (run.folder / "run.json").is_file():
-            there = "holds no run (no run.json)" if run.folder.is_dir() else "is not a folder"
-            raise GlassError(f"{run.folder} {there}: give the folder of a run, such as runs/demo.")
+            raise GlassError(no_run(run.folder))
         return run
 
     @property
@@ -73,6 +81,17 @@ class Run:
     def facts(self) -> dict[str, Any]:
         """The content of `run.json`: command, started, versions, machine, parameters, precision, dataset."""
         return self._object("run.json")
+
+    def fact(self, *keys: str) -> Any:
+        """What `run.json` says at nested keys. Raises GlassError if it does not say that."""
+        value: Any = self.facts()
+        for key in keys:
+            if not isinstance(value, dict) or key not in value:
+                raise GlassError(
+                    f"{self.folder / 'run.json'} does not say {'.'.join(keys)}: restore it from a copy, or train a new run."
+                )
+            value = value[key]
+        return value
 
     def recipe(self) -> dict[str, Any]:
         """The content of `recipe.json` as plain JSON values. (`Recipe.parse` makes a recipe of it.)"""
@@ -168,6 +187,20 @@ def _restored(line: dict[str, Any]) -> dict[str, Any]:
     return {key: _NOT_FINITE.get(value, value) if isinstance(value, str) else value for key, value in line.items()}
 
 
+def no_run(folder: Path) -> str:
+    """The sentence for something that a person has named as a run and that is none."""
+    if folder.is_file():
+        return (
+            f"{folder} is a file and no run: `{typed('train', folder)}` trains a model on it; name the folder of that run"
+        )
+    if (folder / "index.json").is_file():
+        return f"{folder} is a dataset and no run: `{typed('train', folder)}` trains a model on it"
+    there = "holds no run (no run.json)" if folder.is_dir() else "does not exist"
+    known = sorted(path.parent.as_posix() for path in Path("runs").glob("*/run.json"))
+    which = f"there is {', '.join(known[:8])}" + (" and more" if known[8:] else "") if known else "such as runs/demo"
+    return f"{folder} {there}: give the folder of a run, {which}, or train one with `{typed('train')}`"
+
+
 def named_folder(name: str) -> Path:
     """`runs/<name>`. Raises SettingError for a name that leads out of runs/."""
     parts = Path(name).parts
@@ -178,18 +211,36 @@ def named_folder(name: str) -> Path:
     return Path("runs") / name
 
 
-def new_run(name: str | None, stem: str) -> Path:
-    """`runs/<name>`; without a name, the first of `runs/<stem>`, `runs/<stem>-2`, ... that does not exist. Raises
-    SettingError."""
+@contextlib.contextmanager
+def new_run(name: str | None, stem: str) -> Iterator[Path]:
+    """A folder for a run that is to be made, which no other process can take meanwhile: `runs/<name>` or, without a name,
+    the first of `runs/<stem>`, `runs/<stem>-2`, ... that is free. It is not made here. Raises SettingError, and Busy for
+    a name under which another process is making a run.
+    """
     if name is not None:
-        return named_folder(name)
-    candidates = (Path("runs") / (stem if i == 1 else f"{stem}-{i}") for i in range(1, 100_000))
-    return next(path for path in candidates if not path.exists())
+        folder = named_folder(name)
+        with locked(folder):
+            check_free(folder)
+            yield folder
+        return
+    with contextlib.ExitStack() as stack:
+        for i in range(1, 100_000):
+            folder = Path("runs") / (stem if i == 1 else f"{stem}-{i}")
+            if folder.exists():
+                continue
+            with contextlib.suppress(Busy):
+                stack.enter_context(locked(folder))
+                if not folder.exists():  # another process may have made it just before
+                    break
+        yield folder
 
 
 def check_free(folder: Path) -> None:
-    """Raises SettingError if `folder` already holds a run; to be called before any work is done."""
+    """Raises SettingError if `folder` already holds a run, or anything else that a run would mix with."""
     if (folder / "run.json").exists():
         raise SettingError(
-            f"{folder} already holds a run; continue it with `glass resume {folder}` or choose another --name"
+            f"{folder} already holds a run; continue it with `{typed('resume', folder)}` or choose another --name"
         )
+    if folder.is_file() or (folder.is_dir() and {path.name for path in folder.iterdir()} - {"recipe.json"}):
+        there = "is a file" if folder.is_file() else "already has files in it"
+        raise SettingError(f"{folder} {there}, but no run; choose another --name, or delete it")

@@ -4,14 +4,35 @@ Importing this module imports numba, which takes a third of a second. Modules wi
 functions, when there is enough work; `cache_folder.state` tells how long a kernel would have to be waited for.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import config as numba_config
+from numba.core import event
 
 from glassformer.system import cache_folder
+
+
+class Compiling(event.Listener):
+    """Tells the log, once in a process, why the next call takes so long."""
+
+    told = False
+
+    def on_start(self, event: Any) -> None:
+        if not self.told:
+            logging.getLogger("glassformer").info(
+                "compiling fast code for this machine; this happens once and takes about 15 seconds"
+            )
+        self.told = True
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+event.register("numba:compile", Compiling())
 
 
 def kernel(function: Callable) -> Any:

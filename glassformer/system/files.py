@@ -10,7 +10,7 @@ import itertools
 import os
 from pathlib import Path
 
-from glassformer.errors import GlassError, remedy
+from glassformer.errors import DiskError, remedy
 
 _numbers = itertools.count()
 
@@ -18,7 +18,7 @@ _numbers = itertools.count()
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Replace the file `path` by `data` (text is written as UTF-8, its line ends unchanged). Creates missing folders.
 
-    Raises GlassError if the system refuses (full disk, read-only folder). The old file is then still there.
+    Raises DiskError if the system refuses (full disk, read-only folder). The old file is then still there.
     """
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}-{next(_numbers)}.tmp")  # however long the name of the file is
@@ -44,12 +44,9 @@ def remove_unfinished(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def cannot_write(path: Path, error: OSError) -> GlassError:
+def cannot_write(path: Path, error: OSError) -> DiskError:
     """The error for a write that the system refused."""
-    return GlassError(
-        f"{path} could not be written ({error.strerror or error}): {remedy(error)}, and run the command again. Nothing "
-        "that was there before is lost."
-    )
+    return DiskError(f"{path} could not be written ({error.strerror or error})", remedy(error))
 
 
 def sync_folder(folder: Path) -> None:

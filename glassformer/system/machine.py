@@ -31,7 +31,8 @@ def peak_memory() -> int | None:
     """
     status = Path("/proc/self/status")
     if status.exists():
-        return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     if sys.platform == "win32":
         return None
     import resource
@@ -56,7 +57,7 @@ def git_commit() -> str | None:
 def _cpu() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or platform.machine()
@@ -74,6 +75,7 @@ def _memory() -> int:
 def _output(*command: str) -> str:
     """What a command prints, "" where it does not exist, fails or takes over five seconds."""
     try:
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=5).stdout.strip()
+        done = subprocess.run(command, check=True, capture_output=True, text=True, errors="replace", timeout=5)
+        return done.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -6,6 +6,7 @@ longer than sending it back and forth. So small corpora and quick steps have no 
 """
 
 import _thread
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -65,9 +66,24 @@ def _in_processes(work: Callable[[B], R], batches: Iterator[B], n_workers: int) 
 
 def _submit(pool: ProcessPoolExecutor, batch: Any) -> Future | None:
     try:
-        return pool.submit(_do, batch)
+        with _deaf_to_ctrl_c():
+            return pool.submit(_do, batch)
     except BrokenProcessPool:
         return None
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started inside the block never get Ctrl-C, not even while they still import their modules; this
+    process gets it after the block. Windows cannot do that."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(work: Callable[[B], R], batch: B, future: Future | None) -> tuple[B, R]:

@@ -42,6 +42,10 @@ class TokenizerRecipe(Variant):
     ALWAYS: ClassVar[tuple[str, ...]] = (END_OF_TEXT,)
     """The special tokens that tokenizers of this kind cannot do without."""
 
+    LOSSLESS: ClassVar[bool] = True
+    """Whether its tokenizers give each text that they cover back as it was. One that changes texts on purpose, such as to
+    lower case, says False."""
+
     SEES_ALL_TEXT: ClassVar[bool] = False
     """Whether `train` must see all text that will be encoded, because its tokenizers refuse what they have not seen."""
 

@@ -39,6 +39,8 @@ class Word(TokenizerRecipe):
 
     ALWAYS: ClassVar[tuple[str, ...]] = (END_OF_TEXT, UNKNOWN)
 
+    LOSSLESS = False
+
     vocab_size: int = Field(8192, le=LARGEST_VOCABULARY)
     """Number of ids: the words and the special tokens (`<unk>` is one). A corpus with fewer words gives fewer ids."""
     min_frequency: int = Field(1, ge=1)

@@ -12,6 +12,9 @@ from glassformer.train.optimizer import Optimizer
 from glassformer.train.precision import PrecisionName
 from glassformer.train.schedule import Schedule
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+"""A share of the run: 0.1 is every tenth of it."""
+
 
 class TrainConfig(Config):
     """How a model is trained."""
@@ -44,16 +47,18 @@ class TrainConfig(Config):
     """How `sliding`, `block_sparse` and `strided` skip pairs; flexible is FlexAttention: CUDA, no dropout, no biases."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes a CUDA GPU if there is one, else the CPU."""
-    eval_every: PositiveInt = 250
-    """Steps between evaluations on held-out text."""
+    eval_every: PositiveInt | Share = 250
+    """Steps between evaluations on held-out text; below 1, a share of the run (0.05 evaluates at every twentieth of it)."""
     eval_tokens: PositiveInt = 65_536
     """Held-out tokens read in each evaluation."""
-    sample_every: NonNegativeInt = 250
-    """Steps between samples: texts that the model writes from sample.prompt; 0 for none."""
-    checkpoint_every: PositiveInt = 250
-    """Steps between checkpoints; the first and the last step always have one."""
+    patience: PositiveInt | None = None
+    """Stop early, after this many evaluations in a row without a new lowest held-out loss; null never stops early."""
+    sample_every: NonNegativeInt | Share = 250
+    """Steps (or share of the run) between samples: texts that the model writes from sample.prompt; 0 for none."""
+    checkpoint_every: PositiveInt | Share = 250
+    """Steps (or share of the run) between checkpoints; the first step, the last, and each lowest loss always have one."""
     keep_checkpoints: PositiveInt = 2
-    """How many of the newest checkpoints to keep."""
+    """How many of the newest checkpoints to keep; the one with the lowest held-out loss is kept besides."""
     log_every: PositiveInt = 10
     """Steps between lines of metrics."""
     vectors: str | None = None

@@ -8,6 +8,7 @@ can be compared. A special token stands for 0 bytes, but its nats count.
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -53,3 +54,45 @@ def evaluate(
         "tokens": tokens,
         "bytes": n_bytes,
     }
+
+
+RISEN = 1.01
+"""A held-out loss this many times the lowest has risen."""
+
+
+@dataclass
+class Lowest:
+    """The lowest held-out loss of a run so far. The weights of its step are kept (runs/checkpoint.py)."""
+
+    loss: float | None = None
+    step: int = -1
+    since: int = 0
+    """Evaluations after it, none of which was lower."""
+    forgiven: int = 0
+    """As many of them came before the run was extended, and do not count for the patience."""
+    told: bool = False
+    """Whether the user knows that the loss rises."""
+
+    def see(self, step: int, loss: float) -> bool:
+        """Take in an evaluation. True, once in a run, when it is the second in a row without a new lowest loss and the loss
+        has risen by over 1 %: from here on the model learns its training text by heart."""
+        if self.loss is None or loss < self.loss:
+            self.loss, self.step, self.since, self.forgiven = loss, step, 0, 0
+            return False
+        self.since += 1
+        rises = not self.told and self.since >= 2 and loss > RISEN * self.loss
+        self.told = self.told or rises
+        return rises
+
+    def is_old(self, patience: int | None) -> bool:
+        """Whether `patience` evaluations or more came after it; never without a patience."""
+        return patience is not None and self.since - self.forgiven >= patience
+
+
+def memorising(lowest: Lowest, loss: float) -> str:
+    """What a rising held-out loss means and what helps, for a person."""
+    return (
+        f"the held-out loss has risen to {loss:.3f} from {lowest.loss:.3f} at step {lowest.step:,}: the model begins to "
+        "learn its training text by heart. The weights of the lowest loss are kept and used. More text, a smaller model "
+        "(model.n_layer, model.n_embd) or more dropout (model.dropout) help"
+    )

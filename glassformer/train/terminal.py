@@ -4,23 +4,38 @@ It gets every line that the run logs, and computes nothing itself. In a terminal
 it prints one plain line at a time.
 """
 
+import signal
 from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+from glassformer.system.blank_lines import without_blank_runs
+from glassformer.system.visible import visible
+
+WIDE = 80
+"""Columns from which there is room for a bar and all numbers; below, steps and time left come first."""
 
 
 class Display:
-    """Use it as a context, and give it to a Trainer as `watch`."""
+    """Use it as a context, and give it to a Trainer as `watch`.
+
+    If nobody reads the output any more (`| head -1`), or its disk is full, the training is asked to save and stop.
+    """
 
     def __init__(self, console: Console, steps: int, done: int = 0):
         self.console, self.steps, self.start = console, steps, done
         self.numbers: dict[str, str] = {}
+        self.lost = False
+        wide = console.width >= WIDE
         self.progress = Progress(
-            SpinnerColumn(), MofNCompleteColumn(), BarColumn(bar_width=24), TimeRemainingColumn(),
-            TextColumn("{task.description}"), console=console, transient=True, disable=not console.is_terminal,
+            SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"), MofNCompleteColumn(),
+            *[BarColumn(bar_width=24)] * wide, TimeRemainingColumn(compact=not wide),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            console=console, transient=True, disable=not console.is_terminal, expand=not wide,
         )  # fmt: skip
         self.task = self.progress.add_task("starting", total=steps, completed=done)
 
@@ -33,6 +48,17 @@ class Display:
 
     def __call__(self, line: dict[str, Any]) -> None:
         """Show one logged line."""
+        if self.lost:
+            return
+        try:
+            self._show(line)
+        except OSError:
+            if signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, signal.SIG_IGN, None):
+                raise  # nobody would hear it
+            self.lost = True
+            signal.raise_signal(signal.SIGTERM)
+
+    def _show(self, line: dict[str, Any]) -> None:
         match line["kind"]:
             case "train":
                 self._train(line)
@@ -44,27 +70,26 @@ class Display:
                 )
             case "sample":
                 title = f"step {line['step']}: " + (
-                    f"continuing “{escape(line['prompt'])}”" if line["prompt"] else "a story"
+                    f"continuing “{escape(line['prompt'])}”" if line["prompt"] else "a sample"
                 )
-                text = escape(_printable(line["text"]))
+                text = escape(visible(without_blank_runs(line["text"])))
                 self.console.print(
                     Panel(
                         text, title=title, title_align="left", border_style="cyan", width=min(100, self.console.width)
                     )
                 )
-            case "event" if line["what"] in ("nan", "interrupted"):
+            case "event" if line["what"] == "plan":
+                self.steps = line["steps"]
+                self.progress.update(self.task, total=self.steps)
+            case "event" if line["what"] in ("nan", "interrupted", "memorising"):
                 self.console.print(f"[yellow]step {line['step']}: {line['what']} ({escape(line['detail'])})[/]")
 
     def _train(self, line: dict[str, Any]) -> None:
-        self.numbers |= {"loss": f"{line['loss']:.3f}", "tokens/s": f"{line['tokens_per_s']:,.0f}"}
+        loss = {"loss": f"{line['loss']:.3f}"}  # first, so that it stays when there is room for one number only
+        self.numbers = loss | self.numbers | loss | {"tokens/s": f"{line['tokens_per_s']:,.0f}"}
         if line["memory_gb"] is not None:
             self.numbers["GiB"] = f"{line['memory_gb']:.1f}"
         summary = "  ".join(f"{name} {value}" for name, value in self.numbers.items())
         self.progress.update(self.task, completed=line["step"], description=summary)
         if not self.console.is_terminal and (line["step"] % 50 == 0 or line["step"] == self.steps):
             self.console.print(f"step {line['step']}/{self.steps}  {summary}  {line['seconds']:.0f} s")
-
-
-def _printable(text: str) -> str:
-    """The text with a dot for every control character: an untrained model writes them, and a terminal obeys them."""
-    return "".join(c if c.isprintable() or c == "\n" else "·" for c in text)

@@ -7,26 +7,34 @@
 
 No random state outlives a step: batches and dropout masks are drawn from (seed, step), so a checkpoint stores no generator
 state, and a run that was killed and resumed is the same run, bit for bit on a CPU.
+
+A run with a time limit (a `Budget`) decides while it trains how many steps it has (data/pace.py). Every decision is an
+event `plan` in the run's log. Resumed after a kill, it repeats the steps up to the last logged decision bit for bit; the
+decisions after that one depend on how fast the machine is then.
 """
 
+import contextlib
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from glassformer.config.sources import sources as own_sources
 from glassformer.data.batches import Batch
+from glassformer.data.pace import Pace
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.tokenizers import Tokenizer
+from glassformer.train.budget import Budget
 from glassformer.train.config import TrainConfig
 from glassformer.train.doctor import Diverged, causes
-from glassformer.train.evaluate import byte_lengths, evaluate
+from glassformer.train.evaluate import Lowest, byte_lengths, evaluate, memorising
 from glassformer.train.loss import Loss
 from glassformer.train.memory import peak_memory_gb
 from glassformer.train.optimizer import set_learning_rate
@@ -53,11 +61,20 @@ class Trainer:
         sample: Callable[[GPT], tuple[str, str]] | None = None,
         watch: Callable[[dict[str, Any]], None] = lambda line: None,
         ranks: Ranks = ALONE,
+        sources: Mapping[str, bytes] | None = None,
+        pace: Pace | None = None,
+        budget: Budget | None = None,
+        follow: Callable[[Pace], None] = lambda pace: None,
+        clock: Callable[[], float] = time.perf_counter,
     ):
         """`model` is a GPT on its device, or one wrapped by torch.compile or DistributedDataParallel.
 
         `batches(step)` gives the batch of a whole update (of several `ranks`, the rows of this one); `loss` replaces
-        `config.loss`; `sample(model)` returns a prompt and its continuation; `watch` sees each line that is logged.
+        `config.loss`; `sample(model)` returns a prompt and its continuation; `watch` sees each line that is logged;
+        `sources` are the user's own files in the recipe, which are kept with the checkpoints; without them, those in
+        `config` and in the model's.
+        `pace` replaces the even one of `config.steps`; with a `budget` it is decided anew while training, and `follow` is
+        called with each new one, so that `batches` can follow it. `clock` gives seconds.
         """
         inner = unwrapped(model)
         assert isinstance(inner, GPT)
@@ -65,12 +82,17 @@ class Trainer:
         self.tokenizer, self.batches, self.held_out = tokenizer, batches, held_out
         self.config, self.run_folder, self.recipe_json = config, run, recipe_json
         self.loss, self.sample, self.watch, self.ranks = loss or config.loss, sample, watch, ranks
+        self.sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.device = self.inner.device
         self.precision = Precision(precision, self.device)
         self.optimizer = config.optimizer.build(inner)
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
+        self.pace, self.budget, self.follow, self.clock = pace or Pace.even(config.steps), budget, follow, clock
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
+        self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
+        self.lowest = Lowest()
+        self.saved = -1  # the step of the newest checkpoint that this process has written
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Continue from a checkpoint of this run. The model's weights must already be the checkpoint's."""
@@ -78,42 +100,59 @@ class Trainer:
         scale = self.precision.loss_scale
         scale.value, scale.steps_since_change = saved.state["loss_scale"]
         self.done, self.tokens, self.seconds = saved.step, saved.state["tokens"], saved.state["seconds"]
+        self.lowest = Lowest(**saved.state["lowest"])
+        extended = self.done in [leg.step for leg in self.pace.legs]
+        if extended and self.lowest.is_old(self.config.patience):
+            self.lowest.forgiven = self.lowest.since
+        if self.budget is not None and saved.state["budget"] is not None:
+            self.budget.restore(saved.state["budget"])
 
     def train(self) -> Literal["done", "interrupted"]:
-        """Run to the last step, or to Ctrl-C or SIGTERM, which save first. Raises Diverged."""
-        config, started = self.config, time.perf_counter() - self.seconds
+        """Run to the last step, until the held-out loss has not fallen for `config.patience` evaluations, or to Ctrl-C or
+        SIGTERM, which save first. Raises Diverged.
+        """
+        self.began = self.clock() - self.seconds
         with Signals() as signals:
             if self.done == 0:
                 self._look()
                 self._save()
+            self._plan()
             mark = self._mark()
-            while self.done < config.steps and not self._stopped(signals):
+            while self.done < self.pace.steps and not self._stopped(signals) and not self._stops_early():
+                before = self.clock()
                 loss, norm, lr = self.update(self.done)
                 self.done += 1
-                self.seconds = time.perf_counter() - started
-                if self.done % config.log_every == 0 or self.done == config.steps:
+                self.seconds = self.clock() - self.began
+                logged = self.done % self.config.log_every == 0 or self.done == self.pace.steps
+                if logged:
                     steps, tokens, seconds, waited = (now - then for now, then in zip(self._mark(), mark))
                     self._log("train", loss=loss, lr=lr, grad_norm=norm, tokens=self.tokens,
-                              tokens_per_s=tokens / seconds, data_seconds=waited / steps, seconds=self.seconds,
+                              tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps, seconds=self.seconds,
                               memory_gb=peak_memory_gb(self.device))  # fmt: skip
+                if self.budget is not None:
+                    self.budget.step_took(self.clock() - before)
                 paused = self._look()
-                if self.done % config.checkpoint_every == 0 or self.done == config.steps:
+                if self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
                     self._save()
                     paused = True
-                if self.done % config.log_every == 0 or paused:
+                if logged or paused:
                     mark = self._mark()
-            if self.done < config.steps:
+                self._plan()
+            early = self._stops_early()
+            if self.saved < self.done:
                 self._save()
+            if self.done < self.pace.steps and not early:
                 self._log("event", what="interrupted", detail=signals.received.name if signals.received else "elsewhere")
                 return "interrupted"
-        self._log("event", what="done", detail=f"{self.done} steps")
+        why = f", for {self.config.patience} evaluations in a row were not lower than at step {self.lowest.step}"
+        self._log("event", what="done", detail=f"{self.done} steps" + (why if early else ""))
         if signals.received is not None:  # it came in the last step: the run is whole, and whoever called is asked to stop
             signal.raise_signal(signals.received)
         return "done"
 
     def update(self, step: int) -> tuple[float, float, float]:
         """Update number `step`, from 0; returns loss (nats a token), gradient norm before clipping, learning rate."""
-        lr = self.config.learning_rate * self.config.schedule.factor(step, self.config.steps)
+        lr = self.config.learning_rate * self.config.schedule.factor(self.pace.position(step), self.pace.known(step))
         loss, norm = self.gradients(step), self._clip()
         finite, scale = math.isfinite(norm), self.precision.loss_scale
         if not math.isfinite(loss) or not (finite or (scale.can_grow and scale.value > 1)):
@@ -127,9 +166,9 @@ class Trainer:
 
     def gradients(self, step: int) -> float:
         """The forward and backward passes of update `step`; returns the loss, the mean over the tokens of all ranks."""
-        started = time.perf_counter()
+        started = self.clock()
         batch = self.batches(step)
-        self.waited += time.perf_counter() - started
+        self.waited += self.clock() - started
         counted = int(self.ranks.sum(self.loss.counted(batch), self.device))
         self.tokens += counted
         # Dropout: the same masks however often the run was interrupted, and other ones on every rank.
@@ -153,40 +192,82 @@ class Trainer:
                 p.grad.div_(self.precision.loss_scale.value)
         return self.inner.kernels.clip(parameters, self.config.grad_clip).item()
 
+    def _stops_early(self) -> bool:
+        return self.done < self.pace.steps and self.lowest.is_old(self.config.patience)
+
     def _stopped(self, signals: Signals) -> bool:
         """Whether any rank was asked to stop: then all do, after the same step."""
         return self.ranks.sum(signals.received is not None, self.device) > 0
 
     def _mark(self) -> tuple[int, int, float, float]:
-        return self.done, self.tokens, time.perf_counter(), self.waited
+        return self.done, self.tokens, self.clock(), self.waited
+
+    def _is_due(self, every: float) -> bool:
+        """Whether something that comes every `every` steps, and at the end, comes now."""
+        return self.done == self.pace.steps or self.pace.due(self.done, every)
 
     def _look(self) -> bool:
         """Evaluate and sample if this step is due; returns whether time went by."""
-        config, last = self.config, self.done == self.config.steps
-        evaluated = self.done % config.eval_every == 0 or last
+        evaluated, sampled = self._is_due(self.config.eval_every), False
         if evaluated:
-            started = time.perf_counter()
-            result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss)
-            self._log("eval", split="validation", **result, seconds=time.perf_counter() - started)
-        sampled = self.sample is not None and config.sample_every > 0 and (self.done % config.sample_every == 0 or last)
-        if sampled and self.sample is not None:
-            self.model.eval()
-            prompt, text = self.sample(self.inner)
-            self.model.train()
-            if self.ranks.writes:
-                self.run_folder.sample(self.done, prompt, text, self.seconds)
-                self.watch({"kind": "sample", "step": self.done, "prompt": prompt, "text": text})
+            with self._pause("eval"):
+                started = self.clock()
+                result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss)
+                self._log("eval", split="validation", **result, seconds=self.clock() - started)
+            if self.lowest.see(self.done, result["loss"]):
+                self._log("event", what="memorising", detail=memorising(self.lowest, result["loss"]))
+        if self.sample is not None and self.config.sample_every > 0 and self._is_due(self.config.sample_every):
+            sampled = True
+            with self._pause("sample"):
+                self.model.eval()
+                prompt, text = self.sample(self.inner)
+                self.model.train()
+                if self.ranks.writes:
+                    self.run_folder.sample(self.done, prompt, text, self.seconds)
+                    self.watch({"kind": "sample", "step": self.done, "prompt": prompt, "text": text})
         return evaluated or sampled
+
+    def _plan(self) -> None:
+        """With a budget: decide anew how many steps there are, if it is time to, and write the decision down."""
+        self.seconds = self.clock() - self.began
+        if self.budget is None or self.done >= self.pace.steps:
+            return
+        steps, every = 0, {"eval": self.config.eval_every, "sample": self.config.sample_every,
+                           "checkpoint": self.config.checkpoint_every}  # fmt: skip
+        if self.ranks.writes and self.budget.is_due(self.seconds):
+            steps = self.budget.steps(self.done, self.seconds, self.pace, every)
+            if self.done <= self.pace.decided:  # these steps are repeated, and what was decided then holds
+                steps = 0
+        steps = int(self.ranks.sum(steps, self.device))
+        if steps and steps != self.pace.steps:
+            legs = self.pace.ending(self.done, steps)
+            self._log("event", what="plan", steps=steps, legs=legs, detail=f"{steps:,} steps fit into the time")
+            self.pace = self.pace.then(legs)
+            self.follow(self.pace)
+
+    @contextlib.contextmanager
+    def _pause(self, kind: str) -> Iterator[None]:
+        """The budget learns how long this took."""
+        started = self.clock()
+        yield
+        if self.budget is not None:
+            self.budget.pause_took(kind, self.clock() - started)
 
     def _save(self) -> None:
         if not self.ranks.writes:
             return
-        folder, scale = self.run_folder.folder / "checkpoints", self.precision.loss_scale
-        state = {"step": self.done, "tokens": self.tokens, "seconds": self.seconds, "precision": self.precision.name,
-                 "loss_scale": [scale.value, scale.steps_since_change]}  # fmt: skip
-        saved = checkpoint.save(folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer)
-        checkpoint.prune(folder, self.config.keep_checkpoints)
-        self._log("event", what="checkpoint", detail=saved.name)
+        with self._pause("checkpoint"):
+            folder, scale = self.run_folder.folder / "checkpoints", self.precision.loss_scale
+            self.seconds = self.clock() - self.began
+            state = {"step": self.done, "tokens": self.tokens, "seconds": self.seconds, "precision": self.precision.name,
+                     "loss_scale": [scale.value, scale.steps_since_change], "lowest": vars(self.lowest),
+                     "budget": self.budget and self.budget.state()}  # fmt: skip
+            saved = checkpoint.save(
+                folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer, self.sources
+            )
+            checkpoint.prune(folder, self.config.keep_checkpoints)
+            self._log("event", what="checkpoint", detail=saved.name)
+        self.saved = self.done
 
     def _log(self, kind: str, **values: Any) -> None:
         if self.ranks.writes:
@@ -195,7 +276,10 @@ class Trainer:
 
     def _diverged(self, step: int, loss: float, norm: float, lr: float) -> None:
         self._log("event", what="nan", detail=f"loss {loss}, gradient norm {norm}")
-        kept, why = checkpoint.newest(self.run_folder.folder), "; or ".join(causes(self.config, lr, self.precision.name))
+        kept, why = (
+            checkpoint.newest(self.run_folder.folder),
+            "; or ".join(causes(self.config, lr, self.precision.name)),
+        )
         raise Diverged(
             f"loss {loss} and gradient norm {norm} at step {step}: training stopped before the weights were touched; "
             f"likely because {why}. The last good checkpoint is {kept}"

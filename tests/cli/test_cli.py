@@ -8,26 +8,7 @@ import time
 
 import pytest
 
-from glassformer import cli
-
-SMALL = [
-    "corpus.megabytes=0.2", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=400",
-    "model.n_layer=1", "model.n_embd=32", "model.n_head=2", "model.context_length=32", "train.steps=4",
-    "train.micro_batch_size=2", "train.precision=fp32", "train.eval_tokens=256", "train.eval_every=2",
-    "train.sample_every=2", "sample.max_new_tokens=8",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder with a tiny finished run in runs/tiny."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["glass", "train", "village", *SMALL, "--name", "tiny"])
-        with pytest.raises(SystemExit, match="^0$"):
-            cli.main()
-    return folder
+from .small import SMALL
 
 
 def test_help_is_quick_and_names_every_verb():
@@ -36,7 +17,7 @@ def test_help_is_quick_and_names_every_verb():
                           capture_output=True, text=True)  # fmt: skip
     seconds = time.perf_counter() - start
     assert done.returncode == 0
-    verbs = "demo prepare train resume generate eval settings tokenize compare stability import report test"
+    verbs = "demo prepare train resume extend generate eval settings tokenize compare stability import report test"
     for verb in verbs.split():
         assert verb in done.stdout
     assert seconds < 2.5  # 0.4 s on a quiet machine; torch alone would take longer than this on a busy one

@@ -30,7 +30,8 @@ def test_fault_18_a_file_that_is_not_there_is_called_a_file(glass, word):
     ("train", "village", *SMALL, "--name", "a" * 300), ("prepare", "a" * 300), ("train", "a" * 5000), ("plan", "a" * 300),
     ("resume", "a" * 300), ("generate", "a" * 300), ("eval", "runs/" + "a" * 300), ("import", "a" * 300),
     ("tokenize", "a" * 300 + ".txt"), ("check-variant", "a" * 300 + ".py"), ("report", "a" * 300),
-    ("data", "check", "a" * 300), ("data", "export", "a" * 300, "out"), ("train", "village", "train.vectors=" + "a" * 300),
+    ("data", "check", "a" * 300), ("data", "export", "a" * 300, "out"),
+    ("train", "village", *SMALL, "train.vectors=" + "a" * 300),
     ("compare", "village", "--against", "model.norm=layernorm", "--name", "a" * 300),
 ], ids=lambda words: words[0])  # fmt: skip
 def test_fault_18_a_name_that_no_file_can_have_is_one_sentence(glass, tmp_path, words):

@@ -1,11 +1,13 @@
 import json
 import os
+import shutil
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassformer.corpora import Skipped, corpus
+from glassformer.corpora import Skipped, _walk, corpus
 from glassformer.corpora._formats import pieces
 from glassformer.corpora.files import Files
 from glassformer.errors import CorpusError
@@ -179,7 +181,7 @@ def test_links_and_pipes_never_hang_or_repeat(tmp_path):
     assert "cannot be read" in refusal(tmp_path / "self")
 
 
-def test_the_fingerprint_follows_names_sizes_times_and_knobs_but_not_the_place(tmp_path):
+def test_fault_07_the_fingerprint_follows_names_bytes_and_knobs_but_neither_times_nor_the_place(tmp_path):
     (tmp_path / "old").mkdir()
     path = tmp_path / "old" / "a.txt"
     path.write_text("one")
@@ -191,9 +193,38 @@ def test_the_fingerprint_follows_names_sizes_times_and_knobs_but_not_the_place(t
     assert same.fingerprint() == first
     assert Files(path=same.path, text_field="body").fingerprint() != first
     os.utime(path, (2, 2))
-    assert same.fingerprint() != first
-    path.write_text("longer")
+    assert same.fingerprint() == first
+    shutil.copy(path, tmp_path / "away")
+    path.unlink()
+    shutil.copy(tmp_path / "away", path)
+    assert same.fingerprint() == first
+    path.write_text("two")  # as long as before, and with the same times
     os.utime(path, (1, 1))
     assert same.fingerprint() != first
+    path.write_text("one")
+    assert same.fingerprint() == first
     path.rename(path.with_name("b.txt"))
     assert same.fingerprint() != first
+
+
+def test_fault_07_a_single_file_is_its_bytes_and_its_ending(tmp_path):
+    (tmp_path / "book.txt").write_text("one")
+    shutil.copy(tmp_path / "book.txt", tmp_path / "novel.txt")
+    shutil.copy(tmp_path / "book.txt", tmp_path / "book.csv")
+    book, novel, table = (
+        Files(path=str(tmp_path / name)).fingerprint() for name in ("book.txt", "novel.txt", "book.csv")
+    )
+    assert book == novel != table
+
+
+def test_fault_07_a_file_that_was_read_is_read_again_after_a_change_that_its_times_do_not_show(tmp_path, monkeypatch):
+    """A process remembers hashes of files that have not changed for a while, and only of those."""
+    monkeypatch.setattr(_walk, "SETTLED", -1.0)  # as if the file were old
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    os.utime(path, (1, 1))
+    first = Files(path=str(path)).fingerprint()
+    time.sleep(0.02)  # a tick of the clock of the file system
+    path.write_text("two")
+    os.utime(path, (1, 1))
+    assert Files(path=str(path)).fingerprint() != first

@@ -124,7 +124,7 @@ def test_two_at_once_prepare_it_once(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_who_waits_is_told(tmp_path):
+def test_fault_32_a_second_preparation_waits_and_is_told_for_whom(tmp_path):
     told, working = [], threading.Event()
 
     def first(*now):
@@ -137,4 +137,5 @@ def test_who_waits_is_told(tmp_path):
     working.wait()
     prepare(corpus, BYTE, DataConfig(), tmp_path / "set", lambda *now: told.append(now))
     thread.join()
-    assert told == [("waiting for another process that prepares the same dataset", 0, 0)]
+    (sentence, *numbers) = told[0]
+    assert sentence.startswith(f"waiting for process {os.getpid()} since ") and numbers == [0, 0] and len(told) == 1

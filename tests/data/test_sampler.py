@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from glassformer.config import variants
 from glassformer.data.batches import Batch
 from glassformer.data.mixture import Mixture
+from glassformer.data.pace import Pace
 from glassformer.data.sampler import Sampler
 from glassformer.data.shards import Split
 from glassformer.errors import DatasetError
@@ -64,7 +65,7 @@ def transitions(split) -> Counter:
 @given(seed=st.integers(-(2**40), 2**64 - 1), step=st.integers(0, 2**40), batch=st.integers(1, 17), mixed=st.booleans())
 def test_four_ranks_one_rank_two_and_eight_read_the_same_tokens_in_the_same_order(name, seed, step, batch, mixed):
     split = split_of([20, 3, 70, 9, 40, 2] * 9, sources=[0] * 20 + [1] * 14 + [0] * 20)
-    mixture = Mixture(("a", "b"), ((0.8, 0.1), (0.2, 0.9)), 50) if mixed else None
+    mixture = Mixture(("a", "b"), ((0.8, 0.1), (0.2, 0.9)), Pace.even(50)) if mixed else None
     step = step % 50 if mixed else step
 
     def build():
@@ -227,7 +228,7 @@ def test_buckets_mix_documents_anew_every_epoch():
 def test_sources_give_their_shares_of_the_tokens_and_rows_keep_to_one(name):
     split = split_of([30, 50] * 200, sources=[0] * 40 + [1] * 200 + [2] * 100 + [1] * 60)
     owner = np.repeat(split.sources, np.diff(split.documents))
-    mixture = Mixture(("a", "b", "c"), ((0.5,), (0.2, 0.4), (0.3, 0.1)), 300)
+    mixture = Mixture(("a", "b", "c"), ((0.5,), (0.2, 0.4), (0.3, 0.1)), Pace.even(300))
     sampler = Sampler.named(name).build(split, 25, 8, 1, mixture)
 
     def shares(steps):
@@ -249,7 +250,7 @@ def test_sources_give_their_shares_of_the_tokens_and_rows_keep_to_one(name):
 def test_each_source_of_a_mixture_has_epochs_of_its_own(name):
     split = split_of([30, 50] * 20, sources=[0] * 10 + [1] * 30)
     owner = np.repeat(split.sources, np.diff(split.documents))
-    mixture = Mixture(("a", "b"), ((0.5,), (0.5,)), 400)
+    mixture = Mixture(("a", "b"), ((0.5,), (0.5,)), Pace.even(400))
     sampler = Sampler.named(name).build(split, 25, 2, 1, mixture)
     seen = np.zeros(len(split), int)
     for step in range(400):
@@ -265,8 +266,8 @@ def test_each_source_of_a_mixture_has_epochs_of_its_own(name):
 def test_a_source_without_text_is_named_unless_its_weight_is_zero(name):
     split = split_of([30, 50] * 20, sources=[0] * 40)
     with pytest.raises(DatasetError, match="source 'b'"):
-        Sampler.named(name).build(split, 25, 2, 1, Mixture(("a", "b"), ((0.5,), (0.0, 0.1)), 10))
-    sampler = Sampler.named(name).build(split, 25, 2, 1, Mixture(("a", "b"), ((0.5,), (0.0,)), 10))
+        Sampler.named(name).build(split, 25, 2, 1, Mixture(("a", "b"), ((0.5,), (0.0, 0.1)), Pace.even(10)))
+    sampler = Sampler.named(name).build(split, 25, 2, 1, Mixture(("a", "b"), ((0.5,), (0.0,)), Pace.even(10)))
     assert [sampler(step).ids.shape for step in range(10)]
 
 

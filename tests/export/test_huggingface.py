@@ -12,12 +12,14 @@ from tokenizers import decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from glassformer.errors import CheckpointError, GlassError, TokenizerError
-from glassformer.export.huggingface import import_gpt2, read_gpt2
+from glassformer.export.huggingface import read_gpt2
 from glassformer.generate.decode import generate
 from glassformer.generate.sampling import SamplingConfig
 from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
+from glassformer.recipes.adopt import adopt
 from glassformer.runs import checkpoint
+from glassformer.runs import weights as weights_file
 
 PAIRS = ["h e", "l l", "o w", "Ġ w", "he ll", "Ġw o"]
 TEXTS = ["hello world, wow!", "  spaces\n\tand tabs  ", "Grüße 🦊 hello", "it's 1234 <|endoftext|>", ""]
@@ -43,6 +45,11 @@ def theirs(seed: int = 0, **config) -> GPT2LMHeadModel:
 def write_tokenizer(folder: Path) -> None:
     (folder / "vocab.json").write_text(json.dumps(vocabulary(), ensure_ascii=False), encoding="utf-8")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *PAIRS]) + "\n", encoding="utf-8")
+
+
+def import_gpt2(folder: Path, run: Path) -> Path:
+    """What `glass import` does."""
+    return adopt(run, *read_gpt2(folder), folder)
 
 
 @pytest.fixture
@@ -208,7 +215,12 @@ def test_fault_11_a_hole_in_the_vocabulary_is_never_chosen_or_scored(tmp_path):
     torch.testing.assert_close(
         ours(ids, ids), torch.nn.functional.cross_entropy(expected[0], ids[0], reduction="none")[None]
     )
-    for settings in ({"temperature": 0}, {"temperature": 50}, {"top_k": 290}, {"top_p": 0.9, "repetition_penalty": 1.3}):
+    for settings in (
+        {"temperature": 0},
+        {"temperature": 50},
+        {"top_k": 290},
+        {"top_p": 0.9, "repetition_penalty": 1.3},
+    ):
         sampling = SamplingConfig(max_new_tokens=100, **settings)
         tokenizer.decode(token.id for token in generate(ours, [[tokenizer.end_of_text]] * 4, sampling))
     with pytest.raises(GlassError, match="id 270 and no token has it"):
@@ -359,3 +371,57 @@ def test_the_124m_shape_equals_transformers(tmp_path):
         ids = torch.randint(50257, (1, 256), generator=torch.Generator().manual_seed(1))
         expected = model(ids).logits
         assert (ours(tmp_path)(ids) - expected).abs().max() < 1e-4 * expected.std()
+
+
+# an import is a run
+
+
+def test_fault_09_an_import_never_replaces_a_run(folder, tmp_path, glass):
+    code, out, err = glass("import", folder, "--name", "g")
+    assert code == 0 and "runs/g/checkpoints/00000000" in out, err
+    before = {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    theirs(seed=1).save_pretrained(tmp_path / "other")
+    write_tokenizer(tmp_path / "other")
+    for words in (["import", tmp_path / "other"], ["train", "village"]):
+        code, _, err = glass(*words, "--name", "g")
+        assert code == 2 and "runs/g already holds a run" in err
+    assert {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
+    (tmp_path / "runs/h/checkpoints").mkdir(parents=True)
+    (tmp_path / "runs/h/checkpoints/mine.txt").touch()
+    code, _, err = glass("import", folder, "--name", "h")
+    assert code == 2 and "runs/h already has files in it" in err
+    code, out, _ = glass("import", folder)
+    assert code == 0 and "runs/gpt2/" in out and glass("import", folder)[0] == 0 and (tmp_path / "runs/gpt2-2").is_dir()
+
+
+def test_fault_09_every_verb_works_on_an_import_or_says_why_not(folder, tmp_path, glass):
+    (tmp_path / "my_book.txt").write_text("".join(f"The {i}th goat sat on wall {i * i}. " for i in range(200)))
+    assert glass("import", folder, "--name", "g")[0] == 0
+    assert glass("generate", "runs/g", "hello", "-s", "max_new_tokens=3")[0] == 0
+    assert glass("report", "runs/g")[0] == 0 and "gpt2" in (tmp_path / "runs/g/report.html").read_text(encoding="utf-8")
+    code, out, _ = glass("settings", "runs/g")
+    assert code == 0 and "model.vocab_size = 263" in out and "model.n_embd = 48" in out
+    code, out, err = glass("plan", "runs/g", "--hardware", "h100", "--json")
+    assert code == 0 and json.loads(out)["recipe"]["model"]["n_embd"] == 48, err
+    code, out, _ = glass("runs")
+    assert code == 0 and out.splitlines()[1].split()[0] == "g" and "imported" in out
+    for verb, sentence in (("eval", "has no text of its own; name one"), ("resume", "no training that could go on")):
+        code, _, err = glass(verb, "runs/g")
+        assert code == 2 and sentence in " ".join(err.split()) and "Traceback" not in err
+    code, out, err = glass("eval", "runs/g", "my_book.txt")
+    assert code == 0 and "5-gram" in out and "untrained" in out, err
+    assert "score" not in (tmp_path / "runs/g/metrics.jsonl").read_text()
+
+
+def test_fault_10_an_import_that_fails_halfway_leaves_nothing(folder, tmp_path, glass, monkeypatch):
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(weights_file, "save_file", full)
+    code, _, err = glass("import", folder, "--name", "g")
+    assert code == 2 and "No space left" in err and not (tmp_path / "runs").exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    (folder / "model.safetensors").write_bytes(b"{")
+    code, _, err = glass("import", folder, "--name", "g")
+    assert code == 2 and not (tmp_path / "runs").exists()

@@ -181,7 +181,8 @@ def test_every_setting_acts_on_scores_or_on_one_request_alone():
     """Rows are sampled together where `scoring` is equal: a new setting that it misses would act on other rows."""
     own = {"seed", "max_new_tokens", "stop"}
     base = SamplingConfig()
-    changed = {"temperature": 0.5, "top_k": 3, "top_p": 0.5, "min_p": 0.5, "repetition_penalty": 1.5}
+    changed: dict = {"temperature": 0.5, "top_k": 3, "top_p": 0.5, "min_p": 0.5, "repetition_penalty": 1.5}
+    changed["processor"] = "typical"
     assert {*SamplingConfig.model_fields} == own | {*changed}
     for name, value in changed.items():
         assert base.override(f"{name}={value}").scoring != base.scoring

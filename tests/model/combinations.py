@@ -2,8 +2,17 @@
 
 from pathlib import Path
 
-from glassformer.lab.contracts import combinations
-from glassformer.lab.contracts.combinations import CONTEXT, SHAPES, VOCAB, Combination, config, label, lively, model
+from glassformer.lab.contracts.model import combinations
+from glassformer.lab.contracts.model.combinations import (
+    CONTEXT,
+    SHAPES,
+    VOCAB,
+    Combination,
+    config,
+    label,
+    lively,
+    model,
+)
 
 SLOTS = {**combinations.SLOTS}
 SLOTS["mixer"] = [*SLOTS["mixer"], str(Path(__file__).with_name("mean_mixer.py"))]

@@ -1,13 +1,17 @@
-"""Every combination of variants keeps what it promises (glassformer/lab/contracts/promises.py)."""
+"""Every combination of variants keeps what it promises (glassformer/lab/contracts/model)."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassformer.lab.contracts.promises import PROMISES, check, ids, learning
+from glassformer.lab.contracts.model import BASIS, reading
+from glassformer.lab.contracts.model import PROMISES as AFTER_THE_BASIS
+from glassformer.lab.contracts.model.comparing import check, ids, learning
 
 from .combinations import CHOICES, Combination, config, label, model, pairs
+
+PROMISES = [*BASIS, *AFTER_THE_BASIS]
 
 
 def hold(contract, c: Combination) -> None:
@@ -63,7 +67,7 @@ def test_the_combinations_are_what_they_claim():
 @pytest.mark.parametrize("mixer", ["linear", "gated_deltanet", "mamba"])
 def test_a_state_that_is_lost_after_the_prompt_is_found(monkeypatch, mixer):
     """The state and the tail of the convolution are zeros after the first call."""
-    from glassformer.lab.contracts.promises import decode_equals_forward
+
     from glassformer.model.cache import StateCache
 
     honest = StateCache.store
@@ -74,13 +78,13 @@ def test_a_state_that_is_lost_after_the_prompt_is_found(monkeypatch, mixer):
     monkeypatch.setattr(StateCache, "store", forgetful)
     usual = {"embed": "token", "position": "rope", "mlp": "swiglu", "norm": "rmsnorm", "residual": "pre", "head": "tied"}
     with pytest.raises(AssertionError, match="decode"):
-        decode_equals_forward({**usual, "init": "gpt2", "mixer": mixer, "shape": "many_heads"})
+        reading.decode_equals_forward({**usual, "init": "gpt2", "mixer": mixer, "shape": "many_heads"})
 
 
 @pytest.mark.parametrize("mixer", ["full", "strided"])
 def test_a_key_that_is_forgotten_later_is_found(monkeypatch, mixer):
     """The value of the first token is lost once three tokens have been read."""
-    from glassformer.lab.contracts.promises import decode_equals_forward
+
     from glassformer.model.cache import KVCache
 
     honest = KVCache.append
@@ -95,4 +99,4 @@ def test_a_key_that_is_forgotten_later_is_found(monkeypatch, mixer):
     monkeypatch.setattr(KVCache, "append", forgetful)
     usual = {"embed": "token", "position": "rope", "mlp": "swiglu", "norm": "rmsnorm", "residual": "pre", "head": "tied"}
     with pytest.raises(AssertionError, match="decode"):
-        decode_equals_forward({**usual, "init": "gpt2", "mixer": mixer, "shape": "many_heads"})
+        reading.decode_equals_forward({**usual, "init": "gpt2", "mixer": mixer, "shape": "many_heads"})

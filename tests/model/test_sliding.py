@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from glassformer import kernels
-from glassformer.lab.contracts import promises as contracts
+from glassformer.lab.contracts.model import comparing, learning, reading
 from glassformer.model.cache import WindowCache
 from glassformer.model.gpt import GPT
 from glassformer.model.linear import Linear
@@ -33,9 +33,9 @@ PARTS = {
 }  # fmt: skip
 POSITIONS = ["rope", "alibi", "relative", "learned"]
 HELD = [
-    contracts.decode_equals_forward, contracts.chunked_prefill_equals_whole, contracts.ragged_row_equals_the_row_alone,
-    contracts.packed_documents_are_read_alone, contracts.twins_agree, contracts.rows_may_be_reordered,
-    contracts.works_in_bfloat16, contracts.a_copy_is_equal_and_separate, contracts.dropout_acts_in_training_only,
+    reading.decode_equals_forward, reading.chunked_prefill_equals_whole, reading.ragged_row_equals_the_row_alone,
+    reading.packed_documents_are_read_alone, learning.twins_agree, reading.rows_may_be_reordered,
+    learning.works_in_bfloat16, learning.a_copy_is_equal_and_separate, learning.dropout_acts_in_training_only,
 ]  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def rule(mixer: dict, t: int, s: int) -> bool:
 @pytest.mark.parametrize("maths", [kernels.plain(), kernels.fused()], ids=["plain", "fused"])
 def test_one_layer_depends_on_exactly_what_is_visible(mixer, maths):
     c = {**PARTS, "mixer": mixer, "position": "rope", "shape": "one_head"}
-    gpt, batch = model(c, maths), contracts.ids(2, CONTEXT)
+    gpt, batch = model(c, maths), comparing.ids(2, CONTEXT)
     leaf = gpt.embed(batch).detach().requires_grad_()
     hook = gpt.embed.register_forward_hook(lambda *_: leaf)
     logits = gpt(batch)
@@ -108,7 +108,7 @@ def test_a_wide_view_is_full_attention(name):
     c: Combination = {**PARTS, "position": "rope"}
     full, other = (model({**c, "mixer": m}) for m in ("full", {"name": name, **wide[name]}))
     other.load_state_dict(full.state_dict())
-    contracts.check(other(contracts.ids(2, CONTEXT)), full(contracts.ids(2, CONTEXT)), "logits")
+    comparing.check(other(comparing.ids(2, CONTEXT)), full(comparing.ids(2, CONTEXT)), "logits")
 
 
 # Caches.
@@ -121,7 +121,7 @@ def test_a_wide_view_is_full_attention(name):
 def test_a_cache_holds_what_can_be_seen_and_no_more(mixer, slots):
     gpt = model({**PARTS, "mixer": mixer, "position": "none"})
     cache = gpt.make_cache(2, CONTEXT)
-    for part in contracts.ids(2, CONTEXT).split([9, 1, 6], 1):
+    for part in comparing.ids(2, CONTEXT).split([9, 1, 6], 1):
         gpt(part, cache=cache)
         assert cache.nbytes == 2 * gpt.config.n_layer * 2 * slots * gpt.config.n_embd * 4
 
@@ -160,12 +160,12 @@ def test_long_text_through_a_small_window_equals_the_whole():
     """Beyond several chunks of the fused kernel, prefilled in uneven parts and decoded."""
     c = {**PARTS, "mixer": {"name": "sliding", "window": 40}, "position": "rope"}
     gpt = GPT(config(c, context_length=700)).eval()
-    batch = contracts.ids(2, 700)
+    batch = comparing.ids(2, 700)
     with torch.no_grad():
         whole = gpt(batch)
         cache = gpt.make_cache(2, 700)
         parts = [gpt(part, cache=cache) for part in batch.split([333, 1, 1, 200, 164, 1], 1)]
-    contracts.check(torch.cat(parts, 1), whole, "logits (row, position, token)")
+    comparing.check(torch.cat(parts, 1), whole, "logits (row, position, token)")
 
 
 def count_flops(mixer: dict | str, T: int) -> int:
@@ -190,12 +190,12 @@ def test_work_grows_with_the_length_and_not_its_square():
 
 @EVERY
 def test_the_future_changes_nothing(mixer):
-    gpt, batch = model({**PARTS, "mixer": mixer, "position": "relative"}), contracts.ids(2, CONTEXT)
+    gpt, batch = model({**PARTS, "mixer": mixer, "position": "relative"}), comparing.ids(2, CONTEXT)
     before: Tensor = gpt(batch)
     for t in range(CONTEXT - 1):
         changed = batch.clone()
         changed[:, t + 1 :] = (changed[:, t + 1 :] + 1) % VOCAB
-        contracts.check(gpt(changed)[:, : t + 1], before[:, : t + 1], f"up to position {t}", 1e-6)
+        comparing.check(gpt(changed)[:, : t + 1], before[:, : t + 1], f"up to position {t}", 1e-6)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch import nn
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.recipes.presets import mini
-from glassformer.runs import checkpoint
+from glassformer.runs import checkpoint, weights
 from glassformer.tokenizers import TokenizerRecipe
 from glassformer.train.optimizer import Optimizer
 
@@ -90,7 +90,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(saved, tmp_path, tokenizer, m
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(weights, "save_file", full)
     with pytest.raises(GlassError, match="No space left"):
         checkpoint.save(folder.parent, model, None, {"step": 8}, "{}", tokenizer)
     assert checkpoint.load(folder.parents[1]).step == 7
@@ -108,7 +108,7 @@ def test_prune_keeps_the_newest_and_sweeps_what_a_crash_left(saved):
 
 def test_nothing_there_is_one_sentence(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(CheckpointError, match="name a run folder"):
+        with pytest.raises(CheckpointError, match="give the folder of a run, such as runs/demo"):
             checkpoint.load(path)
 
 
@@ -147,26 +147,26 @@ def test_any_module_is_saved_and_loaded_alone(tmp_path, make):
     with torch.no_grad():
         for tensor in [*module.parameters(), *module.buffers()]:
             tensor.copy_(torch.randn(tensor.shape) * 9)
-    path = checkpoint.save_weights(module, tmp_path / "new folder" / "weights.safetensors")
-    assert checkpoint.load_weights(other, str(path)) is other
+    path = weights.save_weights(module, tmp_path / "new folder" / "weights.safetensors")
+    assert weights.load_weights(other, str(path)) is other
     for (name, value), back in zip(module.state_dict().items(), other.state_dict().values(), strict=True):
         assert torch.equal(value, back), name
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 def test_weights_of_another_module_and_broken_files_are_refused(tmp_path):
-    path, before = checkpoint.save_weights(Mine(), tmp_path / "w.safetensors"), nn.Linear(3, 3)
+    path, before = weights.save_weights(Mine(), tmp_path / "w.safetensors"), nn.Linear(3, 3)
     weight = before.weight.detach().clone()
     part = nn.ModuleDict({"table": nn.Embedding(6, 4)})
     for module, word in ((Mine(8), "has shape"), (before, "lacks weight"), (part, "holds")):
         with pytest.raises(CheckpointError, match=word):
-            checkpoint.load_weights(module, path)
+            weights.load_weights(module, path)
     assert torch.equal(before.weight, weight)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(CheckpointError, match="cannot be read"):
-        checkpoint.load_weights(Mine(), path)
+        weights.load_weights(Mine(), path)
     with pytest.raises(CheckpointError, match="cannot be read"):
-        checkpoint.load_weights(Mine(), tmp_path / "nowhere")
+        weights.load_weights(Mine(), tmp_path / "nowhere")
 
 
 def test_a_module_that_keeps_other_things_than_tensors_is_refused(tmp_path):
@@ -175,7 +175,7 @@ def test_a_module_that_keeps_other_things_than_tensors_is_refused(tmp_path):
             return {"word": "hello"}
 
     with pytest.raises(GlassError, match="_extra_state of Talking is not a tensor"):
-        checkpoint.save_weights(Talking(2, 2), tmp_path / "w.safetensors")
+        weights.save_weights(Talking(2, 2), tmp_path / "w.safetensors")
     assert not (tmp_path / "w.safetensors").exists()
 
 
@@ -183,9 +183,9 @@ def test_weights_of_a_compiled_module_are_those_of_the_module(tmp_path):
     import copy
 
     module = torch.nn.Linear(3, 2)
-    path = checkpoint.save_weights(torch.compile(module, backend="eager"), tmp_path / "w.safetensors")
-    other = checkpoint.load_weights(torch.nn.Linear(3, 2), path)
+    path = weights.save_weights(torch.compile(module, backend="eager"), tmp_path / "w.safetensors")
+    other = weights.load_weights(torch.nn.Linear(3, 2), path)
     with torch.device("meta"):
         empty = torch.nn.Linear(3, 2)
-    for loaded in (other, checkpoint.load_weights(empty, path), copy.deepcopy(other)):
+    for loaded in (other, weights.load_weights(empty, path), copy.deepcopy(other)):
         assert torch.equal(loaded.weight, module.weight)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from glassformer.errors import GlassError
 from glassformer.pages.chart import Axis, Line, Point, chart, drawable, thin
-from glassformer.pages.frame import visible
 from glassformer.runs.report import write_report
 from glassformer.runs.run import Run
+from glassformer.system.visible import visible
 
 from ..page import Page
 
@@ -43,7 +43,8 @@ def whole(run: Run) -> Run:
             run.sample(step, "Once", f"Once sample {step}", step * 2.0)
             run.log("event", step, what="checkpoint", detail="")
     for who, bpb in (("model", 0.7), ("untrained", 3.0), ("5-gram", 1.4)):
-        run.log("score", 40, who=who, bpb=bpb, understood=0.9, consistent=0.8, wholly_right=0.5, original=1, stories=20)
+        told = {"understood": 0.9, "consistent": 0.8, "complete": 0.6, "right": 0.5, "copied": 0.05, "stories": 20}
+        run.log("score", 40, who=who, bpb=bpb, name_said=1.25, name_unsaid=4.5, sentences=14.2, claims=44.6, **told)
     run.log("event", 40, what="done", detail="")
     return run
 
@@ -62,6 +63,15 @@ def test_a_whole_run_is_told_in_full(run):
     assert [f"sample {step}" in page.text for step in (0, 10, 20, 30, 40)] == [True] * 5
     assert html.count("<figure") == 6 and "5-gram 1.4" in page.text and "clipped at 1" in page.text
     assert "5 saved, from step 0 to step 40" in page.text
+    assert all(told in page.text for told in ("60.0 %", "50.0 %", "1.25", "4.50", "14.2", "44.6", "already said"))
+
+
+def test_fault_24_more_bits_than_a_5_gram_are_told_as_times_and_blank_lines_are_counted(run):
+    run.log("score", 1, who="model", bpb=3.59)
+    run.log("score", 1, who="5-gram", bpb=1.0)
+    run.sample(1, "", "one" + "\n" * 30 + "two", 1.0)
+    _, page = report(run)
+    assert "3.6 times as many as a 5-gram" in page.text and "(29 blank lines)" in page.text and "%" not in page.text
 
 
 def test_the_values_under_the_pointer_are_the_logged_ones(run):
@@ -167,3 +177,26 @@ def test_a_huge_log_gives_a_page_of_bounded_size(run):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(GlassError, match=r"run\.json"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize("home", ["/home" + "/ann", "/Users" + "/ann", "C:\\Users\\ann", "OWN"])
+def test_fault_35_the_page_does_not_say_whose_folder_a_file_was_in(tmp_path, home):
+    from pathlib import Path
+
+    home = str(Path.home()) if home == "OWN" else home
+    own = f"{home}/parts/my_norm.py"
+    recipe = {"model": {"norm": {"name": own}, "mixers": [{"name": own}]}, "train": {"steps": 40, "vectors": own}}
+    source = {"name": "files", "path": f"{home}/books"}
+    facts = {
+        **FACTS,
+        "command": f"glass train model.norm={own}",
+        "dataset": {"source": source},
+        "imported": f"{home}/gpt2",
+    }
+    run = whole(Run.create(tmp_path / "own", json.dumps(recipe), facts))
+    run.log("event", 1, what="import", detail=f"{home}/gpt2")
+    run.sample(40, f"{home}/x is", f"{home}/x is a path that the model wrote", 80.0)
+    page = write_report(run.folder).read_text(encoding="utf-8")
+    assert "~/parts/my_norm.py" in page and "~/books" in page
+    page = page.replace(f"{home}/x is a path", "").replace(f"{home}/x is", "")
+    assert home + "/" not in page and home + "\\" not in page

@@ -1,11 +1,9 @@
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from glassformer.errors import GlassError
-from glassformer.system.folders import all_or_nothing, one_at_a_time, unless_interrupted
+from glassformer.system.folders import all_or_nothing, unless_interrupted
 
 
 def names(folder: Path) -> list[str]:
@@ -37,21 +35,3 @@ def test_what_was_interrupted_is_there_for_who_recognises_it(tmp_path, recognise
         assert names(growing) == (["a"] if recognised else [])
         (growing / "b").write_text("rest")
     assert names(tmp_path) == ["set"] and names(tmp_path / "set") == (["a", "b"] if recognised else ["b"])
-
-
-def test_of_many_one_works_at_a_time_and_the_others_are_told_once_that_they_wait(tmp_path):
-    working, most, waited = [], [], []
-
-    def work():
-        with one_at_a_time(tmp_path / "set", lambda: waited.append(1)):
-            working.append(1)
-            most.append(len(working))
-            time.sleep(0.05)
-            working.pop()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1] * 4 and len(waited) >= 1 and names(tmp_path) == []

@@ -7,6 +7,7 @@ from glassformer.config import variants
 from glassformer.data.batches import Batch
 from glassformer.data.curriculum import lengthening
 from glassformer.data.loader import Loader
+from glassformer.data.pace import Pace
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.recipes.presets import Recipe
@@ -55,7 +56,7 @@ def test_fields_of_a_stage_arrive_at_the_loss_through_loader_curriculum_and_trai
         return batch.having(reward=batch.ids[:, 0] / 100, reference=-batch.ids / 7)
 
     windows = recipe.train.sampler.build(data.train, 32, recipe.train.batch_size, 1)
-    short = lengthening(with_fields, "8:0.5", 32, steps=4)
+    short = lengthening(with_fields, "8:0.5", 32, Pace.even(4))
     with Loader(short, steps=4) as loader:
         made = trainer(recipe, data, tmp_path / "run", loss=Rewarded(), batches=loader)
         for step in range(4):

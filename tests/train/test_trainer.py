@@ -17,9 +17,9 @@ from glassformer.model.gpt import GPT
 from glassformer.recipes import build, launch, measure
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run, new_run
+from glassformer.train.budget import Budget
 from glassformer.train.doctor import Diverged
 from glassformer.train.loss import Loss
-from glassformer.train.precision import Precision
 from glassformer.train.ranks import ALONE
 from glassformer.train.trainer import Trainer
 
@@ -224,7 +224,8 @@ def test_a_run_fitted_into_minutes_keeps_the_warmup_asked_for_unless_it_is_most_
     def fitted(warmup):
         said: list[str] = []
         asked = recipe.override(f"train.schedule.warmup_steps={warmup}")
-        cut = measure.fit(asked, lambda precision: None, Precision("fp32", torch.device("cpu")), 1e-9, said.append)
+        cut = measure.fit(asked, Budget(24.0), 1.0, ["train.eval_every"], said.append)
+        assert (cut.train.eval_every, cut.train.sample_every) == (asked.train.eval_every, 1 / 6)
         return cut.train.steps, cut.train.schedule.warmup_steps, len(said)
 
     assert fitted(2000) == (24, 2, 2) and fitted(12) == (24, 12, 1) and fitted("null") == (24, None, 1)
@@ -244,7 +245,7 @@ def test_a_signal_in_the_last_step_stops_whoever_called(undisturbed, recipe, dat
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        ("B, T = x.shape", "ValueError: too many values to unpack (expected 2) (line 14 of mine.py)"),
+        ("B, T = x.shape", "ValueError: too many values to unpack (expected 2) (line 15 of mine.py: B, T = x.shape)"),
         ("x = x[..., 1:]", "RuntimeError"),
     ],
 )  # fmt: skip
@@ -252,6 +253,7 @@ def test_a_signal_in_the_last_step_stops_whoever_called(undisturbed, recipe, dat
 def test_a_part_of_ones_own_that_cannot_take_a_step_leaves_no_run(recipe, data, tmp_path, spoil, said, precision):
     (tmp_path / "mine.py").write_text(f"""
 from torch import nn
+from glassformer.model.cache import KVCache
 from glassformer.model.mixer import Mixer
 
 class Mine(Mixer):
@@ -265,6 +267,8 @@ class Module(nn.Module):
     def forward(self, x, positions, cache=None):
         {spoil}
         return self.o_proj(x)
+    def make_cache(self, rows, length):
+        return KVCache(rows, length)
 """)
     mine = recipe.override(f"model.mixer={tmp_path / 'mine.py'}", f"train.precision={precision}")
     with pytest.raises(SettingError, match=re.escape(said)) as raised:
@@ -292,5 +296,5 @@ def test_too_little_memory_is_a_sentence_with_remedies(recipe, data, tmp_path, m
 
 @pytest.mark.parametrize("name", ["", ".", "/tmp/elsewhere", "../elsewhere", "a/../../b"])
 def test_a_run_lies_below_runs(name):
-    with pytest.raises(SettingError, match="below runs/"):
-        new_run(name, "demo")
+    with pytest.raises(SettingError, match="below runs/"), new_run(name, "demo"):
+        pass

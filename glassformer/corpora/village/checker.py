@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .discourse import Discourse, Entity
 from .grammar import Grammar
-from .lexicon import CHILDREN, CREATURES, KIN, PETS, PRONOUN, ROLES, THINGS
+from .lexicon import CHILDREN, CREATURES, KIN, PEOPLE, PETS, PRONOUN, ROLES, THINGS
 from .reading import Sentence, Unit, read
 from .whereabouts import GONE, each, sentence
 from .world import World
@@ -25,9 +25,25 @@ class Verdict(NamedTuple):
     """What the checker says of one sentence."""
 
     sentence: str
+    start: int
+    """Where the sentence begins in the text."""
     understood: bool
     claims: int
     contradictions: list[str]
+    kinds: tuple[str, ...] = ()
+    """The kinds of its clauses, by the grammar."""
+    people: frozenset[str] = frozenset()
+    """The people whom it speaks of, by name or by a pronoun."""
+
+    @property
+    def end(self) -> int:
+        """The place after its last character."""
+        return self.start + len(self.sentence)
+
+    @property
+    def wrong(self) -> int:
+        """How many of its claims contradict something."""
+        return min(self.claims, len(self.contradictions))
 
 
 class Report(NamedTuple):
@@ -47,8 +63,7 @@ class Report(NamedTuple):
     @property
     def consistent(self) -> float:
         """Share of the claims understood that contradict nothing before them; 0 if nothing was claimed."""
-        wrong = sum(min(v.claims, len(v.contradictions)) for v in self.sentences)
-        return 1 - wrong / self.claims if self.claims else 0.0
+        return 1 - sum(v.wrong for v in self.sentences) / self.claims if self.claims else 0.0
 
     @property
     def wholly_right(self) -> bool:
@@ -92,11 +107,11 @@ class Reader:
         self.events: list[tuple[str, dict]] = []
 
     def verdict(self, found: Sentence) -> Verdict:
-        world = self.world
+        world, before = self.world, len(self.events)
         world.faults, world.claims = [], 0
         if found.units is None:
             self.speaker = None
-            return Verdict(found.text, False, 0, [])
+            return Verdict(found.text, found.start, False, 0, [])
         spoken = [u for u in found.units if u.template.kind.form in SPEECH]
         if spoken:
             self._speech(spoken, found.starts_paragraph)
@@ -107,7 +122,12 @@ class Reader:
             if unit.template.kind.form not in SPEECH:
                 subject = self._unit(unit, subject)
         self.talk.sentence += 1
-        return Verdict(found.text, True, max(world.claims, len(world.faults)), world.faults)
+        told = self.events[before:]
+        return Verdict(
+            found.text, found.start, True, max(world.claims, len(world.faults)), world.faults,
+            tuple(kind for kind, _ in told),
+            frozenset(x for _, env in told for entity in env.values() for x in each(entity) if x in PEOPLE),
+        )  # fmt: skip
 
     def _unit(self, unit: Unit, subject: Entity | None) -> Entity | None:
         """Find out whom the clause speaks of, then apply what it says. Returns its subject."""
@@ -251,9 +271,9 @@ class Reader:
             return
         self.world.claims += 1
         if entity in THINGS or entity in CREATURES:
-            self.world.fault(f"nobody has spoken of the {entity} before")
+            self.world.fault("nobody has spoken of", entity, "before")
         else:
-            self.world.fault(f"nobody has said who {entity} is")
+            self.world.fault("nobody has said who", entity, "is")
         self.talk.known.add(entity)
 
 

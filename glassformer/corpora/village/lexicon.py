@@ -4,6 +4,8 @@ An entity is its own word ("Mira", "kite", "mill"): a story never has two kites,
 chooses from these tables, and the checker recognises words by the same tables.
 """
 
+import re
+
 GIRLS = """Mira Anna Lena Nora Ida Tilda Wren Suki Amara Leila Freya Greta Hana Ines Juna Kaya Lotte Maja Nell Olive
 Petra Ruby Signe Tova Una Vera Willa Yara Zora Asha Bella Clara Dora Elsa Fern Gwen Holly Iris Ada Mabel""".split()
 BOYS = """Tom Oskar Finn Jonas Emil Hugo Leo Milo Nils Otto Paul Quinn Remy Samir Theo Ugo Viktor Walt Yusuf Zeno
@@ -91,6 +93,7 @@ ANIMALS = frozenset([*PETS, *CREATURES])
 PEOPLE = frozenset([*CHILDREN, *KIN, *ROLES])
 CHARACTERS = PEOPLE | ANIMALS
 NAMED = frozenset([*CHILDREN, *KIN, *PETS])  # spoken of without an article
+NAME = re.compile(rf"\b({'|'.join(sorted(NAMED))})\b")
 ADJECTIVES = {thing: tuple(adjectives.split()) for thing, (_, adjectives) in THINGS.items()}
 ADJECTIVES |= {creature: ("little", "small", "brown", "young", "fluffy", "shy") for creature in CREATURES}
 KINDS_OF_THINGS: dict[str, list[str]] = {}

@@ -34,6 +34,7 @@ class Unit(NamedTuple):
 
 class Sentence(NamedTuple):
     text: str
+    start: int  # its first character's place in the whole text
     units: list[Unit] | None  # None: not understood
     starts_paragraph: bool
 
@@ -50,7 +51,7 @@ def read(text: str, grammar: Grammar) -> Iterator[Sentence]:
         units, end = Walk(tokens, grammar).sentence(i)
         if units is None:
             end = _boundary(tokens, i)
-        yield Sentence(text[spans[i][1] : spans[end - 1][2]], units, fresh)
+        yield Sentence(text[spans[i][1] : spans[end - 1][2]], spans[i][1], units, fresh)
         i, fresh = end, False
 
 

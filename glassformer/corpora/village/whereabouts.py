@@ -6,7 +6,7 @@ people are, what they promised, time and weather, and says what requirements, ef
 
 from typing import Any
 
-from .lexicon import CHARACTERS, PLACES
+from .lexicon import CHARACTERS, NAMED, PLACES, PRONOUN
 
 LOST = "?"  # nobody knows where it is
 GONE = "-"  # eaten, melted, broken to bits
@@ -55,13 +55,13 @@ class Whereabouts:
             if now is None:
                 self._put(x, places[0])
             elif now not in places:
-                self.fault(x, "is not at", places[0], "but at", now)
+                self.fault(x, f"is {spot(now)}, not {spot(places[0])}")
 
     def away(self, a, place: str) -> None:
         for x in each(a):
             self.claims += 1
             if self.place(x) == place:
-                self.fault(x, "is at", place, "already")
+                self.fault(x, f"is {spot(place)} already")
 
     def set_at(self, a, place: str | None) -> None:
         for x in each(a):
@@ -76,28 +76,28 @@ class Whereabouts:
     def here(self, *group) -> None:
         """All of them are at the same place."""
         members = [x for a in group for x in each(a)]
-        spot = None
+        place = None
         for x in members:
             self.claims += 1
             now = self.place(x)
             if now is None:
                 continue
-            if spot is None:
-                spot = now
-            elif now != spot:
-                self.fault(x, "is at", now, "and not at", spot, "with", members[0])
-        if spot is not None:
+            if place is None:
+                place = now
+            elif now != place:
+                self.fault(x, f"is {spot(now)}, not {spot(place)} with", members[0])
+        if place is not None:
             for x in members:
                 if self.place(x) is None:
-                    self._put(x, spot)
+                    self._put(x, place)
 
     def apart(self, a, b) -> None:
         for x in each(a):
             for y in each(b):
                 self.claims += 1
-                spot = self.place(x)
-                if spot is not None and spot == self.place(y):
-                    self.fault(x, "and", y, "are both at", spot)
+                place = self.place(x)
+                if place is not None and place == self.place(y):
+                    self.fault(x, "and", y, "are both", spot(place))
 
     def with_(self, a, b) -> None:
         """b comes to where a is."""
@@ -123,18 +123,18 @@ class Whereabouts:
             self.where[o] = each(a)[0]
         elif now not in each(a):
             if not (now in self.where and self.where[now] in each(a)):  # in a bag one holds
-                self.fault(*each(a)[:1], "does not have the", o + ", which", self._whereabouts(o))
+                self.fault(*each(a)[:1], "does not have", called(o) + ", which", self._whereabouts(o))
 
     def lacks(self, a, o: str) -> None:
         self.claims += 1
         now = self.where.get(o)
         if now in each(a):
-            self.fault(*each(a)[:1], "has the", o, "already")
+            self.fault(*each(a)[:1], "has", o, "already")
 
     def set_has(self, a, o: str) -> None:
         self.claims += 1
         if self.where.get(o) == GONE:
-            self.fault("the", o, "is gone")
+            self.fault(o, "is gone")
         self.where[o] = each(a)[0]
 
     def near(self, a, o: str) -> None:
@@ -142,12 +142,12 @@ class Whereabouts:
         self.claims += 1
         now = self.where.get(o)
         if now in (LOST, GONE):
-            self.fault("the", o, self._whereabouts(o))
-        spot, own = self.place(o), self.place(each(a)[0])
+            self.fault(o, self._whereabouts(o))
+        place, own = self.place(o), self.place(each(a)[0])
         if now is None and own is not None:
             self.where[o] = own
-        elif spot is not None and own is not None and spot != own:
-            self.fault("the", o, "is at", spot, "and not at", own, "with", each(a)[0])
+        elif place is not None and own is not None and place != own:
+            self.fault(o, f"is {spot(place)}, not {spot(own)} with", each(a)[0])
 
     def within(self, o: str, c: str) -> None:
         self.claims += 1
@@ -155,14 +155,14 @@ class Whereabouts:
         if now is None:
             self.where[o] = c
         elif now != c:
-            self.fault("the", o, "is not in the", c, "but", self._whereabouts(o))
+            self.fault(o, "is not in", c, "but", self._whereabouts(o))
 
     def set_within(self, o: str, c: str) -> None:
         self.claims += 1
         if o == c or self.where.get(c) == o:
-            self.fault("the", o, "cannot be inside itself")
+            self.fault(o, "cannot be inside itself")
         elif GONE in (self.where.get(o), self.where.get(c)):
-            self.fault("the", o, "or the", c, "is gone")
+            self.fault(o, "or", c, "is gone")
         else:
             self.where[o] = c
 
@@ -170,12 +170,12 @@ class Whereabouts:
         """o is neither lost nor gone."""
         self.claims += 1
         if self.where.get(o) in (LOST, GONE):
-            self.fault("the", o, self._whereabouts(o))
+            self.fault(o, self._whereabouts(o))
 
     def ungone(self, o: str) -> None:
         self.claims += 1
         if self.where.get(o) == GONE:
-            self.fault("the", o, "is gone")
+            self.fault(o, "is gone")
 
     def joins(self, b) -> None:
         """b comes to the place of whoever acted last."""
@@ -184,7 +184,7 @@ class Whereabouts:
     def lost(self, o: str) -> None:
         self.claims += 1
         if self.where.get(o, LOST) != LOST:
-            self.fault("the", o, "is not lost but", self._whereabouts(o))
+            self.fault(o, "is not lost but", self._whereabouts(o))
 
     def appear(self, o: str) -> None:
         """o turns out to be at the place of whoever acted last."""
@@ -193,7 +193,7 @@ class Whereabouts:
     def set_lost(self, o: str) -> None:
         self.claims += 1
         if self.where.get(o) == GONE:
-            self.fault("the", o, "is gone")
+            self.fault(o, "is gone")
         self.where[o] = LOST
 
     def set_gone(self, o: str) -> None:
@@ -203,18 +203,18 @@ class Whereabouts:
     def drop(self, o: str) -> None:
         """o now lies at the place where its holder is."""
         self.claims += 1
-        spot = self.place(o)
-        if spot is None:
+        place = self.place(o)
+        if place is None:
             self.where.pop(o, None)
         else:
-            self.where[o] = spot
+            self.where[o] = place
 
     def owns(self, a, o: str) -> None:
         self.claims += 1
         if type(a) is tuple:
             a = a[0] if self.owner.get(o) not in a else self.owner[o]
         if self.owner.setdefault(o, a) != a:
-            self.fault("the", o, "belongs to", self.owner[o], "and not to", a)
+            self.fault(f"{called(o)} belongs to {called(self.owner[o])}, not to", a)
 
     def set_owns(self, a, o: str) -> None:
         self.claims += 1
@@ -223,25 +223,39 @@ class Whereabouts:
     def looks(self, o: str, adjective: str) -> None:
         self.claims += 1
         if self.look.setdefault(o, adjective) != adjective:
-            self.fault("the", o, "is", self.look[o], "and not", adjective)
+            self.fault(o, f"is {self.look[o]}, not {adjective}")
 
     def _whereabouts(self, o: str) -> str:
         now = self.where.get(o)
-        return {None: "is somewhere", LOST: "is lost", GONE: "is gone"}.get(now, f"is with {now}")
+        if now is None or now in (LOST, GONE):
+            return {None: "is somewhere", LOST: "is lost", GONE: "is gone"}[now]
+        return f"is with {called(now)}" if now in CHARACTERS else f"is {spot(now)}"
 
     def alone(self, a) -> None:
         """Nobody else is where a is."""
         self.claims += 1
         members = each(a)
-        spot = self.place(members[0])
+        place = self.place(members[0])
         for x in self.where:
-            if spot is not None and x in CHARACTERS and x not in members and self.place(x) == spot:
+            if place is not None and x in CHARACTERS and x not in members and self.place(x) == place:
                 self.fault(members[0], "is not alone:", x, "is there")
 
 
 def sentence(words: tuple) -> str:
     """The words of a fault as one line; two who are one word are "Mira and Tom"."""
-    return " ".join(" and ".join(w.removeprefix("home:") for w in each(word)) for word in words)
+    return " ".join(" and ".join(map(called, each(word))) for word in words)
+
+
+def called(x: str) -> str:
+    """Somebody or something as one speaks of them: "Mira", "the baker", "the kite". Other words stay as they are."""
+    return f"the {x}" if x in PRONOUN and x not in NAMED else x
+
+
+def spot(place: str) -> str:
+    """A place, a house, or a thing that holds others, as one says where somebody is: "by the well", "at Mira's house"."""
+    if place.startswith("home:"):
+        return f"at {called(place.removeprefix('home:'))}'s house"
+    return f"{PLACES[place][0]} the {place}" if place in PLACES else f"in the {place}"
 
 
 def each(a) -> tuple:

@@ -9,6 +9,9 @@ that knows only what it has read so far.
 from .lexicon import ANIMALS, CHILDREN
 from .whereabouts import Whereabouts, each
 
+SKIES = {
+    "sunny": "sunny", "rain": "rainy", "storm": "stormy", "wind": "windy", "fog": "foggy", "snow": "snowy",
+}  # fmt: skip
 PHASES = ("dawn", "morning", "noon", "afternoon", "evening", "night")
 
 
@@ -29,13 +32,13 @@ class World(Whereabouts):
         for x in each(a):
             self.claims += 1
             if not self.flags.setdefault((x, flag), True):
-                self.fault(x, "is not", flag)
+                self.fault(x, "are not" if type(x) is tuple else "is not", flag)
 
     def not_(self, a, flag: str) -> None:
         for x in each(a):
             self.claims += 1
             if self.flags.setdefault((x, flag), False):
-                self.fault(x, "is", flag)
+                self.fault(x, "are" if type(x) is tuple else "is", flag)
 
     def set_is(self, a, flag: str) -> None:
         for x in each(a):
@@ -114,7 +117,7 @@ class World(Whereabouts):
         if self.phase is None:
             self.phase = PHASES.index(phases[0])
         elif PHASES[self.phase] not in phases:
-            self.fault("it is", PHASES[self.phase], "and not", phases[0])
+            self.fault("it is", PHASES[self.phase], "now, not", phases[0])
 
     def later(self, *phases: str) -> None:
         """The same day goes on, until the first of `phases` that is not over."""
@@ -140,19 +143,19 @@ class World(Whereabouts):
         if self.weather_now is None:
             self.weather_now = kinds[0]
         elif self.weather_now not in kinds:
-            self.fault("the weather is", self.weather_now, "and not", kinds[0])
+            self.fault(f"the weather is {SKIES[self.weather_now]}, not {SKIES[kinds[0]]}")
 
     def set_weather(self, kind: str) -> None:
         self.claims += 1
         if self.weather_now == kind:
-            self.fault("the weather is", kind, "already")
+            self.fault(f"the weather is {SKIES[kind]} already")
         self.weather_now = kind
 
     def loves(self, a: str, what: str) -> None:
         """a loves `what` most; there is only one such thing."""
         self.claims += 1
         if self.favourite.setdefault(a, what) != what:
-            self.fault(a, "loves", self.favourite[a], "and not", what)
+            self.fault(a, f"loves {self.favourite[a]}, not {what}")
 
     def name_hero(self, a: str) -> None:
         if self.hero is None and a in CHILDREN:

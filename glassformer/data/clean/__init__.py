@@ -28,6 +28,7 @@ from glassformer.data.clean.personal import disguised, personal
 from glassformer.data.clean.quality import Quality
 from glassformer.data.clean.report import MOST_EXAMPLES, StepReport, add, dropped, excerpts, report, zero
 from glassformer.data.clean.scripts import SCRIPTS
+from glassformer.system.command import typed
 from glassformer.system.files import sha256
 
 __all__ = ["STEPS", "CleanConfig", "Cleaner", "StepReport", "add", "dropped", "report"]
@@ -94,7 +95,8 @@ class CleanConfig(Config):
             raise ValueError("the step 'length' needs a limit; set min_characters or max_characters")
         if "quality" in self.steps and not self.quality_model:
             raise ValueError(
-                "the step 'quality' needs a model; train one with `glass data quality` and set quality_model to its file"
+                f"the step 'quality' needs a model; train one with `{typed('data', 'quality')}` and "
+                "set quality_model to its file"
             )
         return self
 

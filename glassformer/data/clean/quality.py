@@ -25,6 +25,7 @@ from safetensors.numpy import save
 
 from glassformer.config import Config
 from glassformer.errors import DatasetError
+from glassformer.system.command import typed
 from glassformer.system.files import write_atomic
 
 FORMAT = "glassformer quality 1"
@@ -73,7 +74,7 @@ class Quality:
     def load(cls, path: str | Path) -> Self:
         """Read a model. Raises DatasetError if the file is missing or is not what `save` wrote."""
         if not Path(path).is_file():
-            raise DatasetError(f"there is no quality model {path}; train one with `glass data quality`")
+            raise DatasetError(f"there is no quality model {path}; train one with `{typed('data', 'quality')}`")
         try:
             with safe_open(path, "np") as file:
                 about = json.loads((file.metadata() or {}).get("about", "{}"))
@@ -84,11 +85,12 @@ class Quality:
                 weights, bias = file.get_tensor("weights"), file.get_tensor("bias")
         except (SafetensorError, ValueError, OSError, AttributeError) as error:
             raise DatasetError(
-                f"{path} is not a quality model ({error}); train one with `glass data quality`"
+                f"{path} is not a quality model ({error}); train one with `{typed('data', 'quality')}`"
             ) from None
         if weights.dtype != np.float32 or not (np.isfinite(weights).all() and np.isfinite(bias).all()):
             raise DatasetError(
-                f"{path} is not a quality model (its numbers are not finite float32); train one with `glass data quality`"
+                f"{path} is not a quality model (its numbers are not finite float32); "
+                f"train one with `{typed('data', 'quality')}`"
             )
         return cls(weights, float(bias[0]))
 

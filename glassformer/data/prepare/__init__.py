@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from glassformer.config import Variant
 from glassformer.corpora import Corpus
 from glassformer.data import DataConfig
 from glassformer.data.clean import StepReport, report
@@ -27,8 +26,8 @@ from glassformer.data.prepare.repetitions import STAYS, Repetitions
 from glassformer.data.prepare.spool import Spool, utf8_size
 from glassformer.data.shards import Dataset
 from glassformer.errors import GlassError
-from glassformer.system.files import sha256
-from glassformer.system.folders import one_at_a_time, unless_interrupted
+from glassformer.system.folders import unless_interrupted
+from glassformer.system.lock import locked
 from glassformer.system.threads import cores
 from glassformer.system.workers import refuse_to_be_imported_by_a_worker
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe, load
@@ -64,7 +63,7 @@ def prepare(
     if not fresh and _holds(folder, key):
         return Dataset.open(folder, recipe)
     refuse_other_files(folder)
-    with one_at_a_time(folder, lambda: stage.say("waiting for another process that prepares the same dataset")):
+    with locked(folder, lambda who: stage.say(f"waiting for {who}, which prepares the same dataset")):
         if not fresh and _holds(folder, key):  # another process made it while this one waited
             return Dataset.open(folder, recipe)
         with unless_interrupted(folder, lambda leftover: not fresh and _continues(leftover, key)) as growing:
@@ -179,21 +178,16 @@ def _sorted(counts: Mapping[str, Sequence[Any]]) -> tuple[Skip, ...]:
 def fingerprint(corpus: Corpus, tokenizer: TokenizerRecipe | Tokenizer, config: DataConfig) -> str:
     """A hash of everything that goes into a dataset, so that the same inputs are not prepared twice.
 
-    It covers the bytes of the user's own files: variants named by a path, and a quality model.
+    It covers the bytes of the user's own files (variants named by a path, a quality model), and not where they stand.
     """
     tokens = (
-        [tokenizer.model_dump(), _code(tokenizer)]
+        {**tokenizer.model_dump(), "name": tokenizer.identity}
         if isinstance(tokenizer, TokenizerRecipe)
         else tokenizer.fingerprint()
     )
-    settings = [config.model_dump(), config.clean.files()]
-    return checksum([FORMAT, corpus.name, _code(corpus), corpus.fingerprint(), tokens, *settings])
-
-
-def _code(variant: Variant) -> str:
-    """The checksum of a variant's file if it is the user's own; "" for the variants of the package."""
-    path = Path(variant.name)
-    return sha256(path) if path.suffix == ".py" and path.is_file() else ""
+    settings = config.model_dump()
+    settings["clean"]["quality_model"] = config.clean.files()
+    return checksum([FORMAT, corpus.identity, corpus.fingerprint(), tokens, settings])
 
 
 def _holds(folder: Path, key: str) -> bool:

@@ -15,11 +15,16 @@ from glassformer.errors import TokenizerError
 from glassformer.lab.check import MOST_PLACES, Finding, Place
 from glassformer.lab.check.hashes import document_of
 from glassformer.runs.run import Run
+from glassformer.system.command import typed
 from glassformer.system.files import sha256
 from glassformer.tokenizers import TokenizerRecipe, load
 
 BLOCK = 1 << 22  # ids
-AGAIN = "Prepare it again from its source with `glass prepare SOURCE --fresh`."
+
+
+def again() -> str:
+    """The remedy for a dataset that cannot be repaired."""
+    return f"Prepare it again from its source with `{typed('prepare', 'SOURCE', '--fresh')}`."
 
 
 def damage(folder: Path, index: Index, recipe: type[TokenizerRecipe] | None = None) -> list[Finding]:
@@ -80,7 +85,7 @@ def of_run(data: Dataset, run: Run, recipe: type[TokenizerRecipe] | None = None)
         except TokenizerError as error:
             found.append(_error(
                 f"the newest checkpoint is damaged: {error}",
-                f"Delete {path.parent} and continue the run with `glass resume {run.folder}`.",
+                f"Delete {path.parent} and continue the run with `{typed('resume', run.folder)}`.",
             ))  # fmt: skip
             continue
         if other != data.index.tokenizer:
@@ -103,7 +108,7 @@ def _tokenizer(folder: Path, index: Index, recipe: type[TokenizerRecipe] | None)
     return [_error(
         f"{path} is not the tokenizer that the ids were made with: its hash is {tokenizer.fingerprint()[:12]}..., "
         f"with {tokenizer.vocab_size:,} ids, and the index says {index.tokenizer[:12]}..., with {index.vocab_size:,}",
-        f"Restore the right tokenizer.json from a copy. Or: {AGAIN}",
+        f"Restore the right tokenizer.json from a copy. Or: {again()}",
     )]  # fmt: skip
 
 
@@ -124,7 +129,7 @@ def _documents(folder: Path, name: str, split: SplitIndex) -> tuple[np.ndarray |
     backwards = np.flatnonzero(np.diff(starts) < 1)
     if len(backwards):
         where = tuple(Place(f"document {number:,}") for number in backwards[:MOST_PLACES].tolist())
-        found.append(_error(f"{path}: {len(backwards):,} documents end before they begin", AGAIN, *where))
+        found.append(_error(f"{path}: {len(backwards):,} documents end before they begin", again(), *where))
     return (None if found else starts), found
 
 
@@ -151,9 +156,9 @@ def _shard(path: Path, index: Index, shard: Shard, position: int, starts: np.nda
         found.append(_error(f"{path} has changed since it was written (its checksum differs)"))
     if wrong:
         what = f"{path}: {wrong:,} ids are outside the vocabulary of {index.vocab_size:,}"
-        found.append(_error(what, AGAIN, *places))
+        found.append(_error(what, again(), *places))
     return found
 
 
-def _error(what: str, remedy: str = AGAIN, *places: Place) -> Finding:
-    return Finding("error", "integrity", what, remedy, places)
+def _error(what: str, remedy: str | None = None, *places: Place) -> Finding:
+    return Finding("error", "integrity", what, remedy or again(), places)

@@ -21,6 +21,7 @@ import numpy as np
 from glassformer.data.shards import Dataset, Split
 from glassformer.lab.check import EXCERPT, MOST_PLACES, CheckConfig, Finding, Place, counted, excerpt
 from glassformer.lab.check.hashes import blocks, document_of, ngram_hashes, same_ids, values
+from glassformer.system.command import typed
 
 GRAMS = 1 << 22
 SECTION = 4096
@@ -243,7 +244,8 @@ def findings(data: Dataset, overlap: Overlap, config: CheckConfig) -> list[Findi
         found.append(Finding(
             "warning" if by_chance else "error", "leaks",
             f"{n:,} of {data.validation.index.documents:,} validation documents are in train as well",
-            "Prepare the dataset again from its text: `glass prepare` drops equal documents, whichever split they are in.",
+            f"Prepare the dataset again from its text: `{typed('prepare')}` drops equal documents, "
+            "whichever split they are in.",
             _places(data, overlap.exact),
         ))  # fmt: skip
     if overlap.partial:

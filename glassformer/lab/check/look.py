@@ -12,7 +12,10 @@ from glassformer.lab.check.hashes import document_hashes
 from glassformer.lab.check.leaks import Overlap
 from glassformer.lab.check.oddities import Measures
 from glassformer.lab.check.statistics import Statistics
+from glassformer.recipes.trained_on import place_of, tokenizer_recipe
+from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
+from glassformer.system.command import typed
 from glassformer.tokenizers import TokenizerRecipe
 
 SEVERITIES = ("error", "warning", "note")
@@ -106,7 +109,9 @@ def _limits(checked: Checked, looked: Looked) -> list[str]:
     text = len(looked.data.validation) - looked.data.validation.index.documents
     if looked.overlap.compared < text:
         short = f"; documents of less than {checked.config.n} tokens only as a whole"
-        lines.append(f"leaks: {looked.overlap.compared:,} of {text:,} validation tokens were compared with train{short}")
+        lines.append(
+            f"leaks: {looked.overlap.compared:,} of {text:,} validation tokens were compared with train{short}"
+        )
     for name, split in looked.repeats.items():
         documents = checked.index.train.documents if name == "train" else checked.index.validation.documents
         if split.kept > 1:
@@ -129,13 +134,15 @@ def _where(folder: Path) -> tuple[Run | None, Path, type[TokenizerRecipe] | None
         return None, folder, None
     if not (folder / "run.json").exists():
         there = "holds neither a dataset (index.json) nor a run (run.json)" if folder.is_dir() else "is not a folder"
-        raise DatasetError(f"{folder} {there}; name a folder below data/ or runs/, or make one with `glass prepare`")
+        raise DatasetError(f"{folder} {there}; name a folder below data/ or runs/, or make one with `{typed('prepare')}`")
     run = Run.open(folder)
-    dataset = (run.facts().get("dataset") or {}).get("folder")
-    if not isinstance(dataset, str) or not (Path(dataset) / "index.json").exists():
+    if "imported" in run.facts():
+        raise DatasetError(f"{folder} holds imported weights, which were trained elsewhere; name a folder below data/")
+    was = Path(str(run.fact("dataset", "folder")))
+    dataset = place_of(run) or was
+    if not (dataset / "index.json").exists():
         raise DatasetError(
-            f"{folder} was trained on {dataset}, but there is no dataset in that folder; run this command in the folder "
-            "where you trained"
+            f"{folder} was trained on {was}, but that dataset is neither there nor in data/; run this command in the "
+            "folder where you trained"
         )
-    name = str((run.recipe().get("tokenizer") or {}).get("name", ""))
-    return run, Path(dataset), type(TokenizerRecipe.named(name)) if name.endswith(".py") else None
+    return run, dataset, tokenizer_recipe(checkpoint.recipe_of(run))

@@ -18,6 +18,7 @@ from glassformer.data.prepare.duplicates import jaccard, near_duplicates, signat
 from glassformer.data.shards import Dataset, DatasetSplit
 from glassformer.lab.check import MOST_PLACES, CheckConfig, Finding, Place, counted, excerpt
 from glassformer.lab.check.hashes import blocks, document_of, ngram_hashes, same_ids, values
+from glassformer.system.command import typed
 
 MOST_SPANS = 1 << 23
 MOST_NEAR = 50_000  # documents that are compared for near repetitions
@@ -150,7 +151,7 @@ def findings(data: Dataset, split: DatasetSplit, repeats: Repeats, config: Check
         places = [Place(f"{split.name} document {group[0]:,} occurs {len(group):,} times", text(group[0]))
                   for group in groups[:MOST_PLACES]]  # fmt: skip
         what = f"{extra:,} of {len(bounds) - 1:,} documents of {split.name} repeat an earlier one exactly"
-        remedy = "Prepare the dataset again from its text: `glass prepare` drops exact repetitions."
+        remedy = f"Prepare the dataset again from its text: `{typed('prepare')}` drops exact repetitions."
         found.append(_finding(extra / (len(bounds) - 1), what, remedy, places))
     if near := repeats.near:
         places = [Place(f"{split.name} document {later:,} nearly repeats document {earlier:,}", text(later))

@@ -11,7 +11,7 @@ from rich.text import Text
 from glassformer.lab.check import CheckConfig, Finding, counted
 from glassformer.lab.check.look import Checked, Looked, look
 from glassformer.lab.check.page import write_page
-from glassformer.pages.frame import visible
+from glassformer.system.visible import visible
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 PLACES = 3

@@ -19,9 +19,8 @@ import torch
 
 from glassformer.data.prepare import Progress
 from glassformer.data.shards import Dataset
-from glassformer.errors import SettingError
+from glassformer.errors import SettingError, Stopped
 from glassformer.lab.compare import budget, measure
-from glassformer.lab.compare.budget import Stopped
 from glassformer.lab.compare.design import GRID, Design, Entry, Question
 from glassformer.lab.compare.measure import Measured
 from glassformer.lab.compare.statistics import Difference, holm, paired, verdict
@@ -66,12 +65,22 @@ def compare(
 
 
 def judge(results: list[Result]) -> None:
-    """Fill in the differences and verdicts: each variant against the baseline, which is the first result."""
+    """Fill in the differences and verdicts: each variant against the baseline, which is the first result.
+
+    A tokenizer that drops text has an easier task than one that does not, so models with two such tokenizers are not
+    compared.
+    """
     baseline = [run.bpb for run in results[0].runs]
     tested: list[Result] = []
     for result in results[1:]:
         pairs = [(a, run.bpb) for a, run in zip(baseline, result.runs) if a is not None and run.bpb is not None]
-        if len(pairs) == len(baseline):
+        drops = [max(run.dropped for run in one.runs) for one in (results[0], result)]
+        if drops[0] != drops[1]:
+            result.verdict = (
+                f"{result.entry.label}: its tokenizer drops {drops[1]:.1%} of the held-out tokens and the baseline's "
+                f"{drops[0]:.1%}, so bits per byte do not compare the two"
+            )
+        elif len(pairs) == len(baseline):
             result.difference = paired([a for a, _ in pairs], [b for _, b in pairs])
             tested.append(result)
         else:
@@ -83,6 +92,17 @@ def judge(results: list[Result]) -> None:
     differences = [result.difference for result in tested if result.difference]
     for result, found, counts in zip(tested, differences, holm([d.p for d in differences]), strict=True):
         result.verdict = verdict(result.entry.label, found, counts, len(tested))
+
+
+def best_run(folder: Path, design: Design, results: list[Result]) -> Path | None:
+    """The run that needs the fewest bits per byte; None if all diverged."""
+    ended = [
+        (run.bpb, folder / f"{result.entry.name}-{seed}")
+        for result in results
+        for seed, run in zip(design.seeds, result.runs)
+        if run.bpb is not None
+    ]
+    return min(ended)[1] if ended else None
 
 
 class Session:
@@ -179,7 +199,7 @@ class Session:
             recipe, self.data(recipe), folder, say=self.say, progress=self.progress, watching=budget.unwatched, argv=words
         )
         if outcome == "interrupted":
-            raise Stopped
+            raise Stopped(budget.STOPPED)
         if outcome == "done":
             self.say(f"{name}: {Run.open(folder).metrics('eval')[-1]['bpb']:.4f} bits per byte")
 

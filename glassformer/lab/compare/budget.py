@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from glassformer.data.shards import Dataset
+from glassformer.errors import Stopped
 from glassformer.lab.compare.design import Budget
 from glassformer.lab.plan.trace import grown, peak, traced
 from glassformer.model.parameters import parameters_by_part
@@ -21,12 +22,9 @@ from glassformer.recipes.build import sized
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.run import Run
 
+STOPPED = "stopped; what was trained so far is saved, and the same command continues"
 PROBED = 12
 """Steps of a speed measurement; the first quarter is a warm-up and does not count."""
-
-
-class Stopped(Exception):
-    """The user pressed Ctrl-C; what was trained so far is saved."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def probe(recipe: Recipe, data: Dataset, steps: int = PROBED) -> tuple[str, floa
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         if launch.train(short, data, Path(folder), say=lambda line: None, watching=unwatched) == "interrupted":
-            raise Stopped
+            raise Stopped(STOPPED)
         run = Run.open(Path(folder))
         speeds = [line["tokens_per_s"] for line in run.metrics("train")]
         tokens = recipe.train.batch_size * recipe.model.context_length

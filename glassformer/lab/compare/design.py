@@ -5,7 +5,6 @@ continues with the numbers it began with. `variants.py` says how each model's re
 """
 
 import json
-import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self, cast, get_args
@@ -16,6 +15,7 @@ from glassformer.data.index import checksum
 from glassformer.errors import GlassError, SettingError
 from glassformer.recipes.presets import Recipe
 from glassformer.recipes.words import split
+from glassformer.system.command import on_a_page, typed
 from glassformer.system.files import write_atomic
 
 Budget = Literal["steps", "flops", "time"]
@@ -45,7 +45,8 @@ class Question:
     ) -> Self:  # fmt: skip
         """The question that the words of a command ask. Raises SettingError."""
         if not against:
-            raise SettingError('say what to compare with, for example: glass compare --against "model.mixer=sliding"')
+            example = typed("compare", "--against", "model.mixer=sliding")
+            raise SettingError(f"say what to compare with, for example: {example}")
         if budget not in get_args(Budget):
             raise SettingError(f"--budget={budget} does not exist; choose one of: {', '.join(get_args(Budget))}")
         source, settings = split(source, settings)
@@ -133,8 +134,8 @@ class Design:
 
 
 def command(words: list[str]) -> str:
-    """The command as a person types it, quoted where the shell needs it."""
-    return shlex.join(["glass", *words])
+    """The command as a page writes it, quoted where the shell needs it."""
+    return on_a_page(*words)
 
 
 def to_train(question: Question, steps: int) -> str:

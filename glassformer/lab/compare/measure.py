@@ -19,10 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from glassformer.corpora.village.score import score
+from glassformer.corpora.village import Village
+from glassformer.corpora.village.score import judged, score
 from glassformer.data.batches import Batch, uniform
 from glassformer.data.shards import Dataset
-from glassformer.lab import stories
+from glassformer.lab import names, stories
+from glassformer.lab.evaluate import dropped
 from glassformer.model.gpt import GPT
 from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
@@ -53,20 +55,26 @@ class Measured:
     memory_gb: float | None
     lengths: dict[str, float | None]
     """Bits per byte by multiple of the training context ("1", "2", "4")."""
+    name_said: float | None = None
+    """Nats per name that a held-out village story has said already."""
+    name_unsaid: float | None = None
+    """Nats per name that it has not said yet."""
     understood: float | None = None
-    """The share of sentences in its stories that the village's checker can read."""
+    """The share of sentences in its stories that the village's checker can read, as `corpora.village.score` counts."""
     consistent: float | None = None
-    """The share of claims in its stories that contradict nothing that was said before."""
+    """The share of claims in its stories that contradict nothing that was said before, as counted there."""
     judged_bytes: int | None = None
     """Bytes of held-out text that were predicted; None if training diverged."""
+    dropped: float = 0.0
+    """The share of the held-out tokens that stand for text which the tokenizer dropped."""
 
 
 def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
     """The measurements in the run's log (kind `compare`); if there are none, they are made now and logged."""
     run = Run.open(folder)
-    names, kept = Measured.__dataclass_fields__, run.metrics("compare")
-    if kept and names.keys() <= kept[-1].keys():  # an older line was judged on other text
-        return Measured(**{name: kept[-1][name] for name in names})
+    wanted, kept = Measured.__dataclass_fields__, run.metrics("compare")
+    if kept and wanted.keys() <= kept[-1].keys():  # an older line was judged on other text
+        return Measured(**{name: kept[-1][name] for name in wanted})
     train = run.metrics("train")
     recipe, memory = Recipe.parse(run.recipe()), train[-1]["memory_gb"] if train and device.type == "cuda" else None
     speed = statistics.median(line["tokens_per_s"] for line in train) if train else 0.0
@@ -76,9 +84,11 @@ def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
         saved = checkpoint.load(folder)
         model = build_model(recipe, saved=saved).to(device).eval()
         ids = held_out(data)
-        found, told = lengths(model, ids, data, recipe), story_shares(model, data, recipe)
+        found = lengths(model, ids, data, recipe)
         n_bytes = int(byte_lengths(data.tokenizer.token_bytes)[ids[1:]].sum())
-        result = Measured(found["1"], speed, memory, found, *told, n_bytes)
+        village = name_nats(model, data, recipe) | story_shares(model, data, recipe)
+        lost = dropped(ids, data.tokenizer)
+        result = Measured(found["1"], speed, memory, found, **village, judged_bytes=n_bytes, dropped=lost)
     run.log("compare", train[-1]["step"] if train else 0, **asdict(result))
     return result
 
@@ -139,11 +149,20 @@ def reaches(model: GPT, length: int) -> bool:
     return True
 
 
-def story_shares(model: GPT, data: Dataset, recipe: Recipe) -> tuple[float, float] | tuple[None, None]:
-    """Shares of understood sentences and of consistent claims in a few stories; None if stories cannot be judged."""
+def name_nats(model: GPT, data: Dataset, recipe: Recipe) -> dict[str, float]:
+    """What a name costs the model; empty if the corpus is not the village."""
+    if not isinstance(recipe.corpus, Village):
+        return {}
+    found = names.held_out_names(recipe.corpus.seed, data.tokenizer, recipe.model.context_length)
+    return {} if found is None else names.by_model(found, model)
+
+
+def story_shares(model: GPT, data: Dataset, recipe: Recipe) -> dict[str, float]:
+    """Shares of understood sentences and of consistent claims in a few stories; empty if stories cannot be judged. Copies
+    of training stories are not looked for: at one or two readings of the text there are none."""
     read = recipe.train.steps * recipe.train.batch_size * recipe.model.context_length
-    openings = stories.openings(recipe, data, STORIES) if read >= TOKENS_FOR_STORIES else []
-    if not openings:
-        return None, None
-    found = score(stories.by_model(model, data, recipe, openings))
-    return found.understood, found.consistent
+    told = stories.openings(recipe, data, STORIES) if read >= TOKENS_FOR_STORIES else []
+    if not told:
+        return {}
+    found = score(judged(stories.by_model(model, data, recipe, told)))
+    return {"understood": found.understood, "consistent": found.consistent}

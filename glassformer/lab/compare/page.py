@@ -10,7 +10,7 @@ from glassformer.lab.compare.design import Design, budget_sentence, command, war
 from glassformer.lab.compare.statistics import percent
 from glassformer.lab.compare.table import table
 from glassformer.pages.chart import Line, chart, intervals
-from glassformer.pages.frame import render
+from glassformer.pages.frame import homeless, render
 from glassformer.system.files import write_atomic
 
 COLOURS = 6
@@ -30,7 +30,7 @@ def write_page(folder: Path, design: Design, results: list[Result]) -> Path:
                      for r in results for seed in design.seeds],
     }  # fmt: skip
     path = folder / "compare.html"
-    write_atomic(path, render(Path(__file__).with_name("compare.html"), values))
+    write_atomic(path, render(Path(__file__).with_name("compare.html"), homeless(values)))
     return path
 
 

@@ -6,14 +6,20 @@ from glassformer.lab.compare import Result
 from glassformer.lab.compare.design import Design
 from glassformer.lab.compare.measure import LENGTHS, Measured
 
+VILLAGE = {
+    "name_said": "nats per name already said", "name_unsaid": "nats per name not yet said",
+    "understood": "sentences understood", "consistent": "claims consistent",
+}  # fmt: skip
+"""What is measured of models of the village only, and how the columns are called."""
+
 
 def table(design: Design, results: list[Result]) -> tuple[list[str], list[list[str]]]:
-    """(header, rows). The story columns are there only if stories were judged."""
-    told = any(run.understood is not None for result in results for run in result.runs)
-    header = ["", "bits per byte", *[f"at {k}x" for k in LENGTHS[1:]],
-              *["sentences understood", "claims consistent"] * told,
+    """(header, rows). The columns of names and stories are there only if these were measured."""
+    runs = [run for result in results for run in result.runs]
+    shown = [name for name in VILLAGE if any(getattr(run, name) is not None for run in runs)]
+    header = ["", "bits per byte", *[f"at {k}x" for k in LENGTHS[1:]], *[VILLAGE[name] for name in shown],
               "parameters", "steps", "tokens/s", "memory"]  # fmt: skip
-    return header, [_row(result, told) for result in results]
+    return header, [_row(result, shown) for result in results]
 
 
 def spread(values: list[float | None]) -> str:
@@ -29,13 +35,12 @@ def spread(values: list[float | None]) -> str:
     return f"{statistics.fmean(there):.4f} ± {statistics.stdev(there):.4f}{lost}"
 
 
-def _row(result: Result, told: bool) -> list[str]:
+def _row(result: Result, shown: list[str]) -> list[str]:
     entry, runs = result.entry, result.runs
-    shares = [_mean([run.understood for run in runs]), _mean([run.consistent for run in runs])]
     peak = max((run.memory_gb for run in runs if run.memory_gb is not None), default=entry.memory / 2**30)
     return [
         entry.label, spread([run.bpb for run in runs]), *[_at_length(runs, k) for k in LENGTHS[1:]],
-        *["-" if share is None else f"{share:.0%}" for share in shares] * told,
+        *[_village(name, [getattr(run, name) for run in runs]) for name in shown],
         f"{entry.parameters:,}", f"{entry.steps:,}", f"{statistics.median(run.tokens_per_s for run in runs):,.0f}",
         f"{1024 * peak:,.1f} MiB" if peak < 1 else f"{peak:.2f} GiB",
     ]  # fmt: skip
@@ -47,6 +52,16 @@ def _at_length(runs: list[Measured], k: int) -> str:
         return "-"
     mean = _mean([run.lengths[str(k)] for run in runs])
     return "cannot" if mean is None else f"{mean:.3f}"
+
+
+def _village(name: str, values: list[float | None]) -> str:
+    """The mean over the seeds and, of more than one, the standard deviation, in nats or in percent."""
+    there, nats = [value for value in values if value is not None], name.startswith("name")
+    if not there:
+        return "-"
+    scale, digits = (1, 2) if nats else (100, 0)
+    spread = f" ± {scale * statistics.stdev(there):.{digits}f}" if len(there) > 1 else ""
+    return f"{scale * statistics.fmean(there):.{digits}f}{spread}{'' if nats else ' %'}"
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -3,13 +3,14 @@
 import itertools
 import string
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from glassformer.lab.compare import Result, Stopped, compare
+from glassformer.lab.compare import Result, best_run, compare
 from glassformer.lab.compare.design import Design, Question, budget_sentence, to_train, warnings
 from glassformer.lab.compare.page import write_page
 from glassformer.lab.compare.table import table
@@ -20,8 +21,9 @@ from glassformer.runs.run import named_folder
 def run(
     console: Console, source: str | None, settings: list[str] | None, recipe: str, against: list[str], seeds: int,
     budget: str, minutes: float | None, tune: bool, name: str | None, progress: Any,
-) -> None:  # fmt: skip
-    """Compare, print the result and write the report. Raises GlassError."""
+) -> Path | None:  # fmt: skip
+    """Compare, print the result and write the report; returns the folder of the best run, None if all diverged. Raises
+    GlassError, and Stopped at Ctrl-C."""
     question = Question.of(source, settings, recipe, against, seeds, budget, minutes, tune)
     folder = named_folder(name or f"compare-{question.key}")
     base = recipe_of(recipe, question.source, [])
@@ -29,19 +31,10 @@ def run(
     refuse_without_effect(changed, question.settings)
     _say(console, to_train(question, changed.train.steps))
     with progress() as report_progress:
-        try:
-            design, results = compare(
-                question,
-                base,
-                folder,
-                say=lambda line: _say(console, line),
-                progress=report_progress,
-            )
-        except Stopped:
-            _say(console, "saved; run the same command again to continue")
-            return
+        design, results = compare(question, base, folder, say=lambda line: _say(console, line), progress=report_progress)
     show(console, design, results)
     _say(console, f"Curves, verdicts and the command of every run: {write_page(folder, design, results)}")
+    return best_run(folder, design, results)
 
 
 def _say(console: Console, line: str) -> None:

@@ -17,6 +17,7 @@ from glassformer.errors import SettingError
 from glassformer.lab.compare.design import Question
 from glassformer.recipes.presets import Recipe
 from glassformer.recipes.words import refuse_without_effect
+from glassformer.system.command import typed
 from glassformer.system.files import sha256
 
 EVALUATIONS = 8
@@ -113,7 +114,8 @@ def _refuse_unequal_terms(base: Recipe, changed: Recipe, text: str) -> None:
     for setting, why in FOR_ALL.items():
         if getattr(changed.train, setting) != getattr(base.train, setting):
             raise SettingError(
-                f"--against '{text}' sets train.{setting}, {why}; set it for all: glass compare train.{setting}=..."
+                f"--against '{text}' sets train.{setting}, {why}; set it for all: "
+                f"{typed('compare', f'train.{setting}=...')}"
             )
 
 

@@ -1,22 +1,20 @@
-"""Contracts: the promises that every part of a model keeps, and `glass check-variant`, which tests a user's file for them.
+"""Contracts: the promises that every part of a recipe keeps, and `glass check-variant`, which tests a user's file for them.
 
-`combinations` chooses the models that are tried, and `promises` holds one function per promise.
+`parts` finds the slots that a file fills. Each kind of part has a module with one function per promise: `model` (mixer,
+position, norm, mlp, residual, embed, head, init), `optimizer`, `schedule`, `loss`, `processor`, `sampler`, `tokenizer` and
+`corpus`. A promise takes a case (a combination of parts, or the part alone) and raises AssertionError if it is broken. What
+a kind calls its BASIS is tested first, and says the cause: without it the other promises mean nothing. `bounded` tests them
+in another process, so that a part that hangs or dies is named and the others are tested all the same.
 """
 
-import random
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from pydantic_core import PydanticCustomError
-
-from glassformer.config import Variant, variant_class
 from glassformer.config.user_files import words_of
-from glassformer.errors import SettingError
-from glassformer.lab.contracts.combinations import CHOICES, Combination, config, label
-from glassformer.lab.contracts.promises import PROMISES
-from glassformer.model.gpt import GPTConfig
+from glassformer.lab.contracts.parts import Part, parts_of
 
-N_COMBINATIONS = 8
+__all__ = ["Part", "Verdict", "cases", "parts_of", "promises", "verdicts"]
 
 
 class Verdict(NamedTuple):
@@ -24,63 +22,60 @@ class Verdict(NamedTuple):
 
     promise: str
     meaning: str
-    broken: str
-    """How it was broken and in which combination; empty if all combinations kept it."""
+    broken: str = ""
+    """How it was broken and in which case; empty if all cases kept it."""
+    unchecked: str = ""
+    """Why it was not tested; empty if it was."""
 
 
-def slot_of(path: str) -> str:
-    """The slot that the part in this file belongs to: "mixer", "position", ... Raises SettingError."""
-    if not path.endswith(".py"):
-        raise SettingError(f"'{path}' is no Python file; give the path of one, such as ./my_mixer.py")
-    told = ""
-    for name, field in GPTConfig.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, Variant):
-            try:
-                variant_class(kind, path)
-                return name
-            except PydanticCustomError as error:
-                told = told if "but it defines 0" in str(error) else str(error)
-    raise SettingError(
-        told or f"{path} defines no part of a model; subclass Mixer, Position, MLP, Norm, Residual or Head"
-    )
+def kind(part: Part) -> Any:
+    """The module with the promises of this kind of part."""
+    return importlib.import_module(f"{__name__}.{'model' if part.of_the_model else part.name}")
 
 
-def possible(slot: str, path: str) -> tuple[list[Combination], str]:
-    """The combinations that can be built, and why the first of the others cannot be. Raises SettingError if none can."""
-    chosen, refused = [], ""
-    for combination in tried(slot, path):
-        try:
-            config(combination)
-            chosen.append(combination)
-        except SettingError as error:  # parts may refuse each other, as rope refuses heads of odd width
-            refused = refused or f"{error}  [{label(combination)}]"
-    if not chosen:
-        raise SettingError(f"{path} fits to none of {N_COMBINATIONS} combinations of other parts: {refused}")
-    return chosen, refused
+def promises(part: Part) -> list[Any]:
+    """The promises that this part makes, those of its BASIS first."""
+    module = kind(part)
+    return [*module.BASIS, *module.PROMISES]
 
 
-def verdicts(chosen: list[Combination]) -> Iterator[Verdict]:
-    """One for each promise, in order; it names the first combination that breaks the promise."""
-    for promise in PROMISES:
-        broken = next(filter(None, (_how(promise, c) for c in chosen)), "")
-        yield Verdict(promise.__name__, (promise.__doc__ or "").strip(), broken)
+def cases(part: Part) -> tuple[list[Any], str]:
+    """What the promises are tested on, and why some cases cannot be built. Raises SettingError if none can."""
+    return kind(part).cases(part)
 
 
-def tried(slot: str, path: str) -> Iterator[Combination]:
-    """Twice with the usual parts, then with random ones; every shape occurs."""
-    usual = {"embed": "token", "position": "rope", "mixer": "full", "mlp": "swiglu", "norm": "rmsnorm", "residual": "pre",
-             "head": "tied", "init": "gpt2"}  # fmt: skip
-    shapes, generator = CHOICES["shape"], random.Random(0)
-    for i in range(N_COMBINATIONS):
-        others = usual if i < 2 else {name: generator.choice(names) for name, names in CHOICES.items() if name != "shape"}
-        yield {**others, slot: path, "shape": shapes[i % len(shapes)]}
+def verdicts(part: Part, first: int = 0, alive: Callable[[], None] = lambda: None) -> Iterator[Verdict]:
+    """One for each promise from number `first` on, in order; it names the first case that breaks the promise.
+
+    `alive` is called before each case.
+    """
+    module, chosen, missing = kind(part), cases(part)[0], ""
+    for promise in promises(part)[first:]:
+        broken = ""
+        for case in [] if missing else chosen:
+            alive()
+            if broken := _how(promise, case, part):
+                break
+        yield verdict(promise, broken, missing)
+        if broken and promise in module.BASIS:
+            missing = f'it asks for "{title(promise)}" first'
 
 
-def _how(promise: Any, combination: Combination) -> str:
+def verdict(promise: Any, broken: str = "", unchecked: str = "") -> Verdict:
+    """The verdict on a promise, which is a function."""
+    return Verdict(promise.__name__, " ".join((promise.__doc__ or "").split()), broken, unchecked)
+
+
+def title(promise: Any) -> str:
+    """The name of a promise as words."""
+    return promise.__name__.replace("_", " ")
+
+
+def _how(promise: Any, case: Any, part: Part) -> str:
     """How the promise is broken; empty if it is kept."""
     try:
-        promise(combination)
+        promise(case)
     except Exception as error:
-        return f"{words_of(error, [n for n in combination.values() if n.endswith('.py')])}  [{label(combination)}]"
+        where = kind(part).label(case)
+        return words_of(error, [part.path]) + (f"  [{where}]" if where else "")
     return ""

@@ -6,9 +6,11 @@ with `plan()` below. `advice` says what to change if it does not fit; `terminal`
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from glassformer.corpora.files import Files
 from glassformer.data.index import Index
@@ -18,6 +20,7 @@ from glassformer.lab.plan.depths import linear, shallow_depths
 from glassformer.lab.plan.hardware import Hardware
 from glassformer.lab.plan.trace import UPDATE, Trace, cache_bytes, grown, peak, resident, traced
 from glassformer.model.parameters import parameters_by_part
+from glassformer.recipes import sizes
 from glassformer.recipes.build import dataset_folder
 from glassformer.recipes.presets import Recipe
 from glassformer.tokenizers import TokenizerRecipe
@@ -27,8 +30,14 @@ PROCESS = {"cpu": 0.305e9, "cuda": 0.5e9, "mps": 0.5e9}
 0.25 GB after the imports and 0.055 GB more once kernels have run. The others are commonly reported values."""
 USABLE = 0.92
 """The share of a device's memory that a program can use."""
-BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "bpe": 4.0, "wordpiece": 4.0, "word": 5.0}
+READINGS, USELESS = 4, 16
+"""Up to so many readings a text is worth nearly as much as new text; after so many, more of them are worth little
+(Muennighoff et al., 2023, figures 1 and 5)."""
+BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "wordpiece": 4.0, "word": 5.0}
 """For English text, used if no prepared dataset gives the exact number."""
+BYTES_PER_BPE_TOKEN = {257: 1.0, 300: 1.4, 512: 2.1, 2048: 3.1, 8192: 3.8, 50257: 4.4}
+"""The same by the size of the vocabulary: measured on Shakespeare (300, 512) and on a text that is half source code
+(2,048); the larger ones are estimates."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,19 @@ class Plan:
         """Whether a device has enough memory if the ranks share weights, gradients and optimizer state (FSDP)."""
         return self.sharded <= USABLE * self.hardware.memory
 
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should change before training, in sentences."""
+        readings, tokens = self.data.readings, self.data.tokens
+        if not readings or not tokens or readings <= READINGS:
+            return []
+        steps, about = max(1, int(READINGS * tokens / self.tokens_per_step)), "" if self.data.exact else "about "
+        effect = "the model learns the text by heart" if readings > USELESS else "each further reading helps less"
+        return [
+            f"Each token of the text would be read {about}{readings:,.0f} times. After {READINGS} readings {effect}: give "
+            f"more text, or train for about {steps:,} steps (train.steps={steps})."
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values for JSON, every setting included."""
         tree = {name: value for name, value in vars(self).items() if name not in ("recipe", "loss")}
@@ -145,6 +167,7 @@ class Plan:
         }
         loss = self.loss and {**asdict(self.loss), "bits_per_byte": self.loss.bits_per_byte}
         named = {name: getattr(self, name) for name in ("n_parameters", "seconds", "flops", "utilisation", "fits")}
+        named["warnings"] = self.warnings
         return {**tree, **named, "loss": loss, "recipe": self.recipe.model_dump()}
 
 
@@ -249,13 +272,33 @@ def _data(recipe: Recipe, index: Index | None) -> Data:
     if index:
         return Data(seen, index.train.tokens, width * (index.train.tokens + index.validation.tokens), True)
     size = _text_bytes(recipe)
-    tokens = None if size is None else size / BYTES_PER_TOKEN.get(recipe.tokenizer.name, 4.0)
+    tokens = None if size is None else size / _bytes_per_token(recipe.tokenizer)
     return Data(seen, tokens, tokens and width * tokens * 1.05, False)
 
 
+def as_trained(recipe: Recipe, given: Collection[str]) -> Recipe:
+    """The recipe as `glass train` makes it fit the size of its text (recipes/sizes.py). `given` are the paths of the
+    settings that the user has given."""
+    recipe = sizes.with_vocabulary(recipe, given)
+    if index := prepared(recipe):
+        return sizes.fitted(recipe, index.train.bytes, index.train.tokens, given)[0]
+    if (size := _text_bytes(recipe)) is None:
+        return recipe
+    return sizes.fitted(recipe, round(size), round(size / _bytes_per_token(recipe.tokenizer)), given)[0]
+
+
+def _bytes_per_token(tokenizer: TokenizerRecipe) -> float:
+    if tokenizer.name == "bpe":
+        known = np.log(list(BYTES_PER_BPE_TOKEN))
+        return float(np.interp(math.log(vocabulary_of(tokenizer)), known, list(BYTES_PER_BPE_TOKEN.values())))
+    return BYTES_PER_TOKEN.get(tokenizer.name, 4.0)
+
+
 def _text_bytes(recipe: Recipe) -> float | None:
-    if isinstance(recipe.corpus, Files):
-        path = Path(recipe.corpus.path).expanduser()
-        return path.stat().st_size * 0.9 if path.is_file() else None
-    megabytes = getattr(recipe.corpus, "megabytes", None)
-    return megabytes and megabytes * 1e6
+    """About how many bytes of training text the corpus has; None if that is not known before it is read."""
+    try:
+        size = recipe.corpus.size()
+    except (GlassError, OSError):  # a file that is not there yet can be planned with
+        return None
+    held_out = getattr(recipe.corpus, "validation_fraction", recipe.data.validation_fraction)
+    return size and size * (1 - held_out)

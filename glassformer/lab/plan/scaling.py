@@ -47,18 +47,17 @@ class Band:
 
 def effective_tokens(tokens: float, different: float | None) -> float:
     """How many different tokens would help as much as reading `tokens` tokens of which only so many are different."""
-    if different is None or tokens <= different:
+    if not different or tokens <= different:
         return tokens
     again = tokens / different - 1
     return different * (1 + REREAD * (1 - math.exp(-again / REREAD)))
 
 
 def band(parameters: float, tokens: float) -> Band | None:
-    """The band for so many parameters and (effective) tokens; None if the law predicts more than a uniform guess
-    costs."""
+    """The band for so many parameters and (effective) tokens; None if the band reaches what a uniform guess costs, where
+    the law has nothing to say any more."""
     values = [E + A / parameters**a + B / tokens**b for E, A, B, a, b in FITS.values()]
-    if min(values) >= math.log(VOCABULARY):
+    if max(values) + MARGIN >= math.log(VOCABULARY):
         return None
     remark = "" if SMALLEST <= parameters <= LARGEST else "outside the 70M to 16B parameters that were measured"
-    high = min(max(values) + MARGIN, math.log(VOCABULARY))
-    return Band(min(values) - MARGIN, high, " and ".join(FITS), remark)
+    return Band(min(values) - MARGIN, max(values) + MARGIN, " and ".join(FITS), remark)

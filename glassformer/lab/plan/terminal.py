@@ -3,6 +3,7 @@
 import json
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from glassformer.corpora.village import Village
@@ -14,28 +15,51 @@ from glassformer.recipes.presets import Recipe
 VILLAGE = "on the village: a 5-gram needs 0.344 bits per byte, mini needed 0.25 after 2.5M tokens (LOG.md)"
 
 
-def show(console: Console, recipe: Recipe, hardware: str, ranks: int, as_json: bool) -> None:
-    """Make the plan and print it. Raises SettingError."""
+def show(console: Console, recipe: Recipe, hardware: str, ranks: int, as_json: bool) -> Plan:
+    """Make the plan, print it and return it. Raises SettingError."""
     found = plan(recipe, named(hardware), ranks)
     changes, machines = ([], []) if found.fits else (settings_that_fit(found), machines_that_fit(found))
     if as_json:
         tree = {**found.to_json(), "advice": [{"settings": s, "peak": p} for s, p in changes]}
         console.print(json.dumps(tree, indent=2), markup=False, soft_wrap=True)
-        return
-    console.print(_fit(found))
+        return found
+    _print(console, _fit(found))
     _verdict(console, found, changes, machines)
-    console.print(_time(found))
-    console.print(_result(found))
+    _print(console, _time(found))
+    _print(console, _result(found))
+    for warning in found.warnings:
+        console.print(f"[yellow]note:[/] {warning}", soft_wrap=True)
+    return found
+
+
+NARROW = 72
+"""Columns below which a remark stands under its number instead of beside it."""
 
 
 def _table(title: str) -> Table:
     table = Table(
         title=title, title_justify="left", title_style="bold cyan", box=None, show_header=False, pad_edge=False
     )
-    table.add_column(min_width=22)
-    table.add_column(justify="right")
+    table.add_column(min_width=18)
+    table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
     return table
+
+
+def _print(console: Console, table: Table) -> None:
+    """Print a table of `_table`. On a narrow terminal each remark goes to lines of its own."""
+    if console.width >= NARROW:
+        console.print(table)
+        return
+    console.print(f"[bold cyan]{table.title}[/]")
+    for name, value, remark in zip(*(column.cells for column in table.columns)):
+        line = Table.grid(expand=True)
+        line.add_column(ratio=1)
+        line.add_column(justify="right", no_wrap=True)
+        line.add_row(name, value)
+        console.print(line)
+        if remark:
+            console.print(Padding(remark, (0, 0, 0, 2)), style="dim")
 
 
 def _fit(found: Plan) -> Table:
@@ -100,7 +124,7 @@ def _result(found: Plan) -> Table:
     table.add_row("tokens read", _count(data.tokens_seen), f"{found.tokens_per_parameter:.1f} per parameter; {remark}")
     if data.tokens and data.readings:
         about = "" if data.exact else "about "
-        table.add_row("in the training text", _count(data.tokens), f"{about}each is read {data.readings:.1f} times")
+        table.add_row("in the training text", _count(data.tokens), f"{about}each is read {data.readings:,.1f} times")
     guess = f"nats per token = ln {found.recipe.model.vocab_size:,}; the loss starts here"
     table.add_row("uniform guess", f"{found.uniform_loss:.2f}", guess)
     if isinstance(found.recipe.corpus, Village):

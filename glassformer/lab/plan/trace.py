@@ -32,6 +32,7 @@ from glassformer.lab.plan.operator import MAPPED, Operator, operator
 from glassformer.model.gpt import GPT
 from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
+from glassformer.system.command import typed
 
 logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and said once
 LOST = 0.074
@@ -256,7 +257,8 @@ def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[T
         if not may_compute:
             raise SettingError(
                 f"{' or '.join(files)} cannot be planned, because it looks at the values of tensors (.item(), if tensor:) "
-                f"or has a mistake: {words_of(error, files)}; glass check-variant {files[0]} says which of the two it is"
+                f"or has a mistake: {words_of(error, files)}; {typed('check-variant', files[0])} says "
+                "which of the two it is"
             ) from error
     with blaming(recipe):
         return each(True)

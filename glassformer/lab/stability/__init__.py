@@ -16,8 +16,8 @@ import numpy as np
 from glassformer.data.batches import sequential
 from glassformer.data.prepare import Progress
 from glassformer.data.shards import Dataset
-from glassformer.lab.compare import Stopped
-from glassformer.lab.compare.budget import probe, unwatched
+from glassformer.errors import Stopped
+from glassformer.lab.compare.budget import STOPPED, probe, unwatched
 from glassformer.lab.compare.design import command
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import Recipe, mini
@@ -181,7 +181,7 @@ def losses(
     recipe, argv = mini().override(*case.settings(steps)), words(case, steps, folder)
     outcome = launch.train_or_resume(recipe, data, run, say=say, progress=progress, watching=unwatched, argv=argv)
     if outcome == "interrupted":
-        raise Stopped
+        raise Stopped(STOPPED)
     values = [line["loss"] for line in Run.open(run).metrics("train")]
     return [*values, math.nan] if any(e["what"] == "nan" for e in Run.open(run).metrics("event")) else values
 

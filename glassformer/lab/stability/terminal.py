@@ -6,7 +6,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from glassformer.lab.compare import Stopped
 from glassformer.lab.stability import stability
 from glassformer.lab.stability.page import write_page
 from glassformer.lab.stability.reading import HEADER, counting, reading, to_rows, verdict
@@ -16,18 +15,14 @@ STYLE = {"trains": "green", "stuck": "yellow", "diverged": "red"}
 
 
 def run(console: Console, minutes: float, name: str | None, progress: Any) -> None:
-    """Run the experiment, print, write the page. Raises GlassError."""
+    """Run the experiment, print, write the page. Raises GlassError, and Stopped at Ctrl-C."""
     folder = named_folder(name or "stability")
 
     def say(line: str) -> None:
         console.print(line, style="dim", markup=False, soft_wrap=True)
 
-    try:
-        with progress() as report_progress:
-            findings = stability(folder, minutes, say=say, progress=report_progress)
-    except Stopped:
-        say("saved; run the same command again to continue")
-        return
+    with progress() as report_progress:
+        findings = stability(folder, minutes, say=say, progress=report_progress)
     table = Table(title="who trains", title_justify="left", box=None, header_style="bold")
     for i, column in enumerate(HEADER):
         table.add_column(column, justify="right" if i in (1, 5, 6, 7) else "left")

@@ -65,7 +65,7 @@ def bits_per_byte(checkpoint_folder: Path, text: str) -> float:
 
     from glassformer.runs import checkpoint
 
-    text, saved = text[:JUDGED], checkpoint.load(checkpoint_folder)
+    text, saved = text[:JUDGED], checkpoint.load(checkpoint_folder, checkpoint.best)
     model, tokenizer = saved.model(), saved.tokenizer()
     start_of_text = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
     ids = torch.tensor([[*start_of_text, *tokenizer.encode(text)]])

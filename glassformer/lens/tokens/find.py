@@ -4,6 +4,7 @@ A tokenizer is named by a file (in any format of `tokenizers/_formats`), a run, 
 kind (`bpe`) or a recipe (`mini`). Those two are trained at once on a megabyte of text, the village's or the recipe's.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from glassformer.tokenizers import TokenizerRecipe, _formats, load, well_formed
 SAMPLE = 1_000_000
 """Characters that a kind or a recipe is trained on here."""
 LARGEST_TEXT = 32 << 20  # bytes
+ENDINGS = set(".txt .md .json .jsonl .csv .tsv .html .htm .py .parquet .gz .zst .zip .log".split())
+"""How the names of files of text end."""
 
 
 def tokenizer(name: str | None, pattern: str | None = None) -> Named:
@@ -83,6 +86,13 @@ def text(source: str) -> str:
     """The text that an argument means: standard input for `-`, a file's content for its path, or itself."""
     path = Path(source)
     if source != "-" and not (_exists(path) and path.is_file()):
+        if is_path(source):
+            there = "does not exist: check the path"
+            if _exists(path):
+                there = f"is a folder: name one of its files, add --report {source} to count the tokens of all of them"
+            raise GlassError(
+                f"{source} {there}, or, if these are the words to tokenize, give them on standard input (-)"
+            )
         return well_formed(source)
     try:
         if source == "-":
@@ -97,6 +107,22 @@ def text(source: str) -> str:
         raise GlassError(f"{source} cannot be read ({error.strerror or error}): check the path") from None
     except UnicodeDecodeError as error:
         raise GlassError(f"{source} is not UTF-8 text (byte {error.start}): save it as UTF-8, then try again") from None
+
+
+def is_path(text: str) -> bool:
+    """Whether someone who wrote this meant a file or folder, and not the words.
+
+    A single word that ends as a file of text does ("missing.txt"), and one that begins as a path does ("./notes", "~/x"). A
+    slash alone may join two words ("either/or"): it makes a path only if its folder is there, also one with spaces.
+    """
+    if "\n" in text or not text.strip():
+        return False
+    path, single = Path(text).expanduser(), not any(map(str.isspace, text))
+    if single and (path.suffix.lower() in ENDINGS or text.startswith(("./", "../", "~/"))):
+        return True
+    separated = any(sign in text for sign in "/\\" if sign in (os.sep, os.altsep))
+    parent = path if text.endswith(("/", os.sep)) else path.parent
+    return separated and text.strip() not in ("/", "\\") and _exists(parent) and parent.is_dir()
 
 
 def _exists(path: Path) -> bool:

@@ -16,6 +16,7 @@ from glassformer.lens.tokens.compare import Row, rows
 from glassformer.lens.tokens.cut import cut
 from glassformer.lens.tokens.replay import Step, steps
 from glassformer.lens.tokens.vocabulary import RARE, Counts, usage
+from glassformer.system.command import typed
 from glassformer.tokenizers import Tokenizer, _formats
 from glassformer.tokenizers.bpe import BPETokenizer
 
@@ -34,11 +35,11 @@ def tokenize(
 ) -> None:  # fmt: skip
     """Do what the options say, one after another. Raises GlassError."""
     if text is None and report is None and save is None:
-        raise SettingError('say what to tokenize, for example: glass tokenize "Once upon a time"')
+        raise SettingError(f"say what to tokenize, for example: {typed('tokenize', 'Once upon a time')}")
     if others and not compare:
         raise SettingError(f"'{others[0]:.60}' is one word too many: put the text in quotes, or add --compare")
     if text is None and (compare or replay):
-        raise SettingError("--compare and --replay need a text: glass tokenize TEXT ...")
+        raise SettingError(f"--compare and --replay need a text: {typed('tokenize', 'TEXT')} ...")
     content = None if text is None else find.text(text)
     if compare and content is not None:
         print_comparison(_all_found(console, [*others, *([name] if name else [])], pattern), content, console)
@@ -57,7 +58,7 @@ def tokenize(
 
 def _all_found(console: Console, names: list[str], pattern: str | None) -> list[Named]:
     if not names:
-        raise SettingError("say which tokenizers: glass tokenize TEXT --compare byte bpe runs/demo")
+        raise SettingError(f"say which tokenizers: {typed('tokenize', 'TEXT', '--compare', 'byte', 'bpe', 'runs/demo')}")
     found: list[Named] = []
     for name in names:
         with console.status(f"fetching {name}"):

@@ -34,6 +34,10 @@ class Mixer(Variant):
     def build(self, shapes: Shapes, kernels: Kernels | None = None) -> nn.Module:
         """The module for a model of these shapes; without `kernels` it uses `fused()`."""
 
+    def reach(self) -> int | None:
+        """How many tokens an output sees at most, itself included, if that is meant to be few; None: all before it."""
+        return None
+
 
 class AttentionSettings(Mixer):
     """The settings that all kinds of softmax attention share."""

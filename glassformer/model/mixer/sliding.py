@@ -25,6 +25,10 @@ class Config(AttentionSettings):
         """As many parameters as `full`."""
         return SlidingWindowAttention(shapes, self, kernels or fused())
 
+    def reach(self) -> int:
+        """See Mixer."""
+        return self.window
+
 
 class SlidingWindowAttention(Attention):
     """Attention to the last `window` tokens."""

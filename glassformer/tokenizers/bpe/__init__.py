@@ -182,6 +182,10 @@ class BPETokenizer(Tokenizer):
         decoded = self._kernels.decode(ids)
         return super().decode_bytes(ids) if decoded is None else decoded
 
+    @functools.cached_property
+    def _lines(self) -> list[str]:
+        return write_merges(self.merges)
+
     def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"pattern": self.pattern, "merges": write_merges(self.merges)}
+        state: dict[str, Any] = {"pattern": self.pattern, "merges": self._lines}
         return state if self.ids == list(range(len(self.ids))) else {**state, "ids": self.ids}

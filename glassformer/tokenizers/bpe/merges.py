@@ -47,7 +47,7 @@ def replay(merges: Sequence[Merge]) -> tuple[list[bytes], dict[Pair, int]]:
 
 def show(token: bytes) -> str:
     """`b" the"` -> `"Ġthe"`."""
-    return "".join(map(CHARACTER_OF.__getitem__, token))
+    return token.decode("latin-1").translate(CHARACTER_OF)
 
 
 def unshow(text: str) -> bytes:

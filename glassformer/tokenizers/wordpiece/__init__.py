@@ -62,6 +62,8 @@ class WordPiece(TokenizerRecipe):
 
     ALWAYS: ClassVar[tuple[str, ...]] = (END_OF_TEXT, UNKNOWN)
 
+    LOSSLESS = False
+
     vocab_size: int = Field(4096, le=LARGEST_VOCABULARY)
     """Number of ids: characters, the tokens joined from them, and the special tokens. A small corpus may give fewer."""
     min_frequency: int = Field(50, ge=1)

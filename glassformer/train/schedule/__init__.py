@@ -26,8 +26,11 @@ class Schedule(Variant):
             return self.warmup_steps
         return min(USUAL_WARMUP if self.warmup_steps is None else self.warmup_steps, steps // 10)
 
-    def factor(self, step: int, steps: int) -> float:
-        """The factor at `step`, counted from 0, of a run of `steps`. From step `steps` on it keeps its last value."""
+    def factor(self, step: float, steps: int) -> float:
+        """The factor at `step`, counted from 0, of a run of `steps`. From step `steps` on it keeps its last value.
+
+        A run that decides its length while it trains gives its position (data/pace.py), which may lie between two steps.
+        """
         warmup = self.warmup(steps)
         if step < warmup:
             return (step + 1) / (warmup + 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
+from glassformer.errors import Stopped
 from glassformer.lab import compare
 from glassformer.lab.compare.budget import Cost, cost, equal_steps
 from glassformer.lab.compare.design import Design
@@ -79,7 +80,7 @@ def test_a_measurement_that_is_stopped_stops_the_comparison(done, monkeypatch):
         return real(self, *given)
 
     monkeypatch.setattr(Trainer, "update", stopping)
-    with pytest.raises(compare.Stopped):
+    with pytest.raises(Stopped):
         ask(replace(QUESTION, seeds=1, budget="time"), "unmeasured")
     assert not Path("runs/unmeasured").exists()
 

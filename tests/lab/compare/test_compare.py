@@ -11,8 +11,7 @@ import torch
 
 from glassformer import cli
 from glassformer.data.batches import sequential
-from glassformer.errors import GlassError, SettingError
-from glassformer.lab import compare
+from glassformer.errors import GlassError, SettingError, Stopped
 from glassformer.lab.compare import Result, judge
 from glassformer.lab.compare.design import Entry, Question, command
 from glassformer.lab.compare.measure import LENGTHS, Measured, held_out, lengths, measured
@@ -66,7 +65,7 @@ def test_a_stopped_comparison_goes_on_and_ends_as_if_it_had_not_been(first, monk
         return real(recipe, data, folder, **rest) if len(trained) != 3 else "interrupted"
 
     monkeypatch.setattr(launch, "train", stopping)
-    with pytest.raises(compare.Stopped):
+    with pytest.raises(Stopped):
         ask(QUESTION, "stopped")
     done = [Path("runs/stopped") / name for name in trained[:2]]
     before = [(folder / "metrics.jsonl").read_bytes() for folder in done]
@@ -143,7 +142,7 @@ def test_other_code_or_other_text_behind_the_same_words_is_another_comparison(tm
     settings = tuple(word for word in settings if not word.startswith(("corpus.meg", "corpus.val", "corpus.work")))
     question = replace(QUESTION, settings=settings, against=(f"model.norm={code}",))
     for _ in range(2):
-        with pytest.raises(compare.Stopped):
+        with pytest.raises(Stopped):
             ask(question, "contents")
     code.write_text(NORM.replace("x / 2", "x / 3"))
     with pytest.raises(SettingError, match=r"halved\.py has changed since .*contents was begun; choose another --name"):
@@ -185,11 +184,13 @@ def test_a_learning_rate_that_explodes_ends_that_run_only():
 def test_a_resumed_run_that_diverges_ends_that_run_only(monkeypatch):
     question = replace(QUESTION, against=("train.learning_rate=1e30 train.grad_clip=1e30 train.optimizer=adamw",), seeds=1)
     real = launch._train
-    monkeypatch.setattr(launch, "_train", lambda *given: "interrupted")  # killed as it began
-    with pytest.raises(compare.Stopped):
+    monkeypatch.setattr(launch, "_train", lambda *given, **named: "interrupted")  # killed as it began
+    with pytest.raises(Stopped):
         ask(question, "killed")
-    monkeypatch.setattr(launch, "_train", lambda *given: real(*given) if "baseline" in given[2].name else "interrupted")
-    with pytest.raises(compare.Stopped):
+    monkeypatch.setattr(
+        launch, "_train", lambda *given, **named: real(*given, **named) if "baseline" in given[2].name else "interrupted"
+    )
+    with pytest.raises(Stopped):
         ask(question, "killed")
     monkeypatch.setattr(launch, "_train", real)
     _, (_, wild) = ask(question, "killed")
@@ -233,7 +234,7 @@ def test_the_words_of_a_run_give_its_recipe(first):
     recipe = design.recipe(mini(), design.entries[2], 1338)
     assert recipe.model.position.name == "learned" and recipe.train.seed == 1338 and recipe.train.sample_every == 0
     words = design.words(design.entries[2], 1338, "x")
-    assert command(words).startswith("glass train train.seed=1338 corpus.megabytes=0.1 ")
+    assert command(words).startswith("./glass train train.seed=1338 corpus.megabytes=0.1 ")
     assert said(words) == recipe
 
 

@@ -5,20 +5,25 @@ import itertools
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from glassformer.lab import compare
-from glassformer.lab.compare import measure
+from glassformer.lab.compare import Result, judge, measure
 from glassformer.lab.compare import terminal as view
 from glassformer.lab.compare.design import Question, to_train
+from glassformer.lab.compare.measure import Measured
 from glassformer.lab.compare.page import write_page
 from glassformer.lab.compare.statistics import holm, paired, verdict
 from glassformer.lab.compare.terminal import letters, show
+from glassformer.lab.evaluate import dropped
 from glassformer.recipes import build
 from glassformer.recipes.presets import mini
 from glassformer.runs.run import Run
+from glassformer.tokenizers import TokenizerRecipe
 
 SMALL = (
     "corpus.megabytes=0.1", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=320",
@@ -145,6 +150,22 @@ def test_equal_to_the_last_bit_is_said_to_be():
     assert said([2.0, 2.1], [2.0, 2.1]) == "B: identical to the last bit at 2 seeds: the setting had no effect"
     assert said([2.0], [2.0]) == "B: identical to the last bit at 1 seed: the setting had no effect"
     assert "identical" not in said([2.0, 2.1], [2.1, 2.0])
+
+
+def test_fault_06_a_tokenizer_that_drops_text_is_not_called_better():
+    """Its model pays next to nothing for what was dropped."""
+    ids, words = [], TokenizerRecipe.named("word", vocab_size=270).train(["Tom met Mira at the mill."] * 3)
+    for text in ("Tom met Mira.", "Tom met Zoe Smith."):
+        ids.append(np.array(words.encode(text)))
+    assert dropped(ids[0], words) == 0 and dropped(ids[1], words) == 2 / 5
+    assert dropped(np.array([words.end_of_text, *ids[0]]), words) == 0
+    runs = [[Measured(bpb, 1.0, None, {}, dropped=lost) for bpb in (1.0, 1.1)] for lost in (0.0, 0.4)]
+    lossless, lossy = (Result(SimpleNamespace(label=label), its) for label, its in zip("AB", runs))
+    judge([lossless, lossy])
+    assert "drops 40.0%" in lossy.verdict and lossy.difference is None
+    twins = [Result(SimpleNamespace(label=label), runs[1]) for label in "AB"]
+    judge(twins)
+    assert "identical" in twins[1].verdict
 
 
 def test_every_model_has_a_row_and_a_letter_of_its_own(capsys):

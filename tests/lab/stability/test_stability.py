@@ -1,6 +1,5 @@
 """The stability experiment: every case is an ordinary run, words follow from numbers, gradients are those of the paper."""
 
-import contextlib
 import math
 import os
 import signal
@@ -10,10 +9,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from glassformer.errors import SettingError
-from glassformer.lab import compare
+from glassformer.errors import SettingError, Stopped
 from glassformer.lab import stability as lab
 from glassformer.lab.compare import terminal as view
+from glassformer.lab.compare.budget import STOPPED
 from glassformer.lab.stability import INITS, NORMS, Case, Findings, Outcome, cases, counting_loss, first_gradients
 from glassformer.lab.stability import terminal as stability_view
 from glassformer.lab.stability.page import write_page
@@ -71,7 +70,7 @@ def test_a_stopped_experiment_goes_on_and_ends_as_if_it_had_not_been(data, monke
 
     monkeypatch.setattr(Trainer, "update", stopping)
     said: list[str] = []
-    with pytest.raises(compare.Stopped):
+    with pytest.raises(Stopped):
         lab.stability(folder, 1, say=said.append, progress=lambda *told: None, depths=(1,))
     assert trained == [case.name for case in cases((1,))[:3]] and len(said) == 3
     again = lab.stability(folder, 9, say=said.append, progress=lambda *told: None, depths=(1,))
@@ -87,13 +86,13 @@ def test_a_name_outside_of_runs_is_refused_in_a_sentence(capsys):
             view.run(Console(), None, None, "mini", ["model.mlp=gelu"], 1, "steps", None, False, name, None)
 
 
-def test_the_terminal_says_that_a_stopped_experiment_goes_on(capsys, monkeypatch):
+def test_fault_25_a_stopped_experiment_says_that_it_goes_on_and_exits_with_130(glass, monkeypatch):
     def stopped(*given, **named):
-        raise compare.Stopped
+        raise Stopped(STOPPED)
 
     monkeypatch.setattr(stability_view, "stability", stopped)
-    stability_view.run(Console(), 1, "stopped", contextlib.nullcontext)
-    assert "run the same command again to continue" in capsys.readouterr().out
+    code, _, err = glass("stability", "--name", "stopped")
+    assert code == 130 and "is saved, and the same command continues" in err
 
 
 def test_runs_with_and_without_warmup_are_pairs(data):

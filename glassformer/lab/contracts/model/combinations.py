@@ -57,6 +57,8 @@ def label(combination: Combination) -> str:
 
 def config(combination: Combination, **overrides) -> GPTConfig:
     slots: dict = {slot: name for slot, name in combination.items() if slot != "shape"}
+    if scaling := slots.pop("scaling", None):
+        slots["position"] = {"name": "rope", "scaling": scaling}
     if slots["init"] == "mup":
         slots["init"] = {"name": "mup", "base_width": 16}
     tree = {"vocab_size": VOCAB, "context_length": CONTEXT, **SHAPES[combination["shape"]], **slots, **overrides}
