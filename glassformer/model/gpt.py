@@ -171,8 +171,7 @@ class GPT(nn.Module):
         return Positions.of(T, scheme=self.position, device=device, documents=documents, counts=real)
 
     def _stream(self, ids: Tensor, positions: Positions, cache: Cache | None) -> tuple[Tensor, Any, list[Tensor]]:
-        """The stream before the head, (B, T, C), what the head keeps of it, and the auxiliary losses of the blocks that have
-        one."""
+        """The stream before the head (B, T, C), what the head keeps of it, and the blocks' auxiliary losses."""
         documents = positions.documents
         x = self.position.add(self.embed(ids), positions.index if documents is None else places(documents))
         x = self.embed_dropout(x)

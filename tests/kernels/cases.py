@@ -98,8 +98,8 @@ def pointer_case(draw, loss=False):
     id = st.integers(0, V - 1)
     ids = torch.tensor(draw(st.lists(st.lists(id, min_size=S, max_size=S), min_size=B, max_size=B)))
     pattern = draw(numbers(B, T, S, magnitudes=(1e-3, 1.0, 3.0))).softmax(-1)
-    targets = [torch.tensor(draw(st.lists(
-        st.lists(st.one_of(st.just(IGNORED), id), min_size=T, max_size=T), min_size=B, max_size=B)))] if loss else []  # fmt: skip
+    row = st.lists(st.one_of(st.just(IGNORED), id), min_size=T, max_size=T)
+    targets = [torch.tensor(draw(st.lists(row, min_size=B, max_size=B)))] if loss else []
     z, gate = draw(numbers(B, T, V, magnitudes=(1e-3, 1.0, 8.0))), draw(numbers(B, T, magnitudes=(1e-3, 1.0, 8.0)))
     return Case([z, pattern, gate], lambda f, z, a, gate: f(z, a, gate, ids, *targets))
 

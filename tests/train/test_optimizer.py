@@ -164,7 +164,8 @@ def test_frozen_parameters_are_neither_updated_nor_remembered(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_parameter_that_thaws_later_is_updated_from_then_on(name):
     weight = nn.Parameter(torch.ones(4, 4), requires_grad=False)
-    optimizer = {"adamw": AdamW, "muon": Muon, "sgd": SGD, "lion": Lion}[name]([weight, nn.Parameter(torch.ones(4, 4))], lr=0.1)
+    kind = {"adamw": AdamW, "muon": Muon, "sgd": SGD, "lion": Lion}[name]
+    optimizer = kind([weight, nn.Parameter(torch.ones(4, 4))], lr=0.1)
     weight.requires_grad_(True)
     weight.grad = torch.ones(4, 4)
     optimizer.step()

@@ -23,7 +23,6 @@ from glassformer.model.cache import KVCache, LayerCache
 from glassformer.model.head import Head
 from glassformer.model.linear import Linear, project
 from glassformer.model.positions import Positions
-from glassformer.model.roles import Leaf
 from glassformer.model.shapes import Shapes
 
 
@@ -38,24 +37,21 @@ class Config(Head):
         return PointerHead(shapes, self.width, kernels or fused())
 
 
-class Gate(Leaf):
-    """Whether to copy: x (..., C) -> (...). It begins nearly shut, so that the vocabulary learns from the first step."""
+class Gate(Linear):
+    """Whether to copy: x (B, T, C) -> (B, T). It begins nearly shut, so that the vocabulary learns from the first step."""
 
-    def __init__(self, n_embd: int):
-        super().__init__()
-        self.roles = {"weight": "other", "bias": "bias"}
-        self.weight = nn.Parameter(torch.empty(n_embd))
-        self.bias = nn.Parameter(torch.empty(1))
-        self.reset_parameters()
+    def __init__(self, n_embd: int, kernels: Kernels):
+        super().__init__(n_embd, 1, True, kernels)
 
     def reset_parameters(self) -> None:
-        """Weights 0 and bias -2: one token in eight is copied."""
-        nn.init.zeros_(self.weight)
-        nn.init.constant_(self.bias, -2.0)
+        """A bias of -2: one token in eight is copied."""
+        super().reset_parameters()
+        if self.bias is not None:
+            nn.init.constant_(self.bias, -2.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T)."""
-        return (x * self.weight).sum(-1) + self.bias
+        return super().forward(x)[..., 0]
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ class PointerHead(nn.Module):
         self.kernels = kernels
         self.q_proj = Linear(shapes.n_embd, width, False, kernels)
         self.k_proj = Linear(shapes.n_embd, width, False, kernels)
-        self.gate = Gate(shapes.n_embd)
+        self.gate = Gate(shapes.n_embd, kernels)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """x (..., C), embedding (V, C) -> (..., V): the logits of the vocabulary alone."""
