@@ -21,7 +21,6 @@ from glassformer.data.spans import evaluation_spans
 from glassformer.errors import DatasetError
 from glassformer.kernels.cross_entropy import IGNORED
 
-
 MULTIPLE = 64
 """Rows of an evaluation are padded to a multiple of this, so that there are few different shapes."""
 
@@ -45,7 +44,9 @@ class Batch:
         self.ids, self.targets, self.documents = ids, targets, documents
         for name, field in fields.items():
             if hasattr(type(self), name):
-                raise ValueError(f"a field of a batch cannot be called '{name}', which is a method; choose another name")
+                raise ValueError(
+                    f"a field of a batch cannot be called '{name}', which is a method; choose another name"
+                )
             setattr(self, name, field)
         for name, field in vars(self).items():
             if field is not None and field.shape[:1] != ids.shape[:1]:

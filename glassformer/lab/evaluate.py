@@ -7,8 +7,9 @@ the village also what a name costs (`names.py`), how often a true story is likel
 (`stories.py`).
 
 None of these numbers gets better when a model says less. All models predict the same tokens; a name is paid for wherever
-it stands; the texts of a pair are given; and what a story has to say is measured against village stories (`corpora.village.score`). Only a tokenizer that
-drops text, as `word` does with rare words, leaves bits out of bits per byte: then `dropped` says how much, and a note does.
+it stands; the texts of a pair are given; and what a story has to say is measured against village stories
+(`corpora.village.score`). Only a tokenizer that drops text, as `word` does with rare words, leaves bits out of bits per
+byte: then `dropped` says how much, and a note does.
 """
 
 import time
