@@ -48,7 +48,8 @@ class Memory:
     gradients: float
     optimizer: float
     activations: float
-    """What the forward pass of one micro-batch keeps for the backward pass, logits included."""
+    """What the forward pass of one micro-batch keeps for the backward pass. The loss keeps its gradients, which it computes
+    in chunks in the forward pass; a head that looks back keeps all logits."""
     passing: float
     """What the peak holds beyond the four above: temporaries, the gradient of the logits and what the allocator loses,
     minus what does not exist yet at that moment, such as gradients before the first backward pass."""
