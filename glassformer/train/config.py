@@ -25,6 +25,8 @@ class TrainConfig(Config):
     """Sequences of model.context_length in one forward pass; lower it if memory runs out."""
     grad_accumulation: PositiveInt = 1
     """Forward passes per update; the batch has micro_batch_size times this many sequences."""
+    checkpoint_activations: NonNegativeInt = 0
+    """One of so many blocks keeps only its input and computes the rest again; 1: every block, least memory; 0: none."""
     sampler: Sampler = slot("windows")
     """Which tokens a step reads, and how they are laid out in rows; evaluation always reads windows side by side."""
     lengths: str = ""
