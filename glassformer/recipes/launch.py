@@ -213,6 +213,8 @@ def run_to_resume(folder: Path) -> tuple[Run, Path | None]:
     """(the run, the checkpoint that was named). Raises GlassError for what is no run, and for one that never trained."""
     folder, chosen = checkpoint.run_of(folder)
     run = Run.open(folder)
+    if chosen is not None and chosen.absolute().parent.name != "checkpoints":
+        raise GlassError(f"{chosen} can be used but not trained on: `{typed('resume', folder)}` continues its run")
     if "imported" in run.facts():
         raise GlassError(
             f"{folder} holds imported weights and no training that could go on: `{typed('generate', folder)}` lets "

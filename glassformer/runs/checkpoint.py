@@ -134,10 +134,11 @@ def save(
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Delete all but the best and the newest `keep` checkpoints, and what a crash left half-written."""
-    kept = best(folder.parent)
+    """Delete all but the newest `keep` checkpoints, the best and the one before the decay, and what a crash left
+    half-written."""
+    kept = best(folder.parent), before_decay(folder.parent)
     for path in [*folder.glob(".*"), *steps(folder)[:-keep]]:
-        if path != kept:
+        if path not in kept:
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -149,7 +150,7 @@ def steps(folder: Path) -> list[Path]:
 def run_of(folder: Path) -> tuple[Path, Path | None]:
     """(the folder of the run, the checkpoint) that a person means by a run or by one of its checkpoints."""
     folder = Path(folder).expanduser()
-    if (folder / "manifest.json").is_file() and folder.absolute().parent.name == "checkpoints":
+    if (folder / "manifest.json").is_file() and folder.absolute().parent.name in ("checkpoints", "finished"):
         return folder.parent.parent if folder.parent.name else folder.absolute().parents[1], folder
     return folder, None
 
@@ -184,6 +185,17 @@ def best(run: Path) -> Path | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return last
     return lower if lower and (lower / "manifest.json").is_file() else last
+
+
+def before_decay(run: Path) -> Path | None:
+    """The checkpoint from which the schedule of a run began its decay (`wsd`); None if the newest is in no decay."""
+    last = newest(run)
+    try:
+        step = json.loads((last / "state.json").read_text(encoding="utf-8"))["decays_from"] if last else None
+        found = run / "checkpoints" / f"{step:08d}" if step is not None else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if found and (found / "manifest.json").is_file() else None
 
 
 def used(run: Path) -> str:

@@ -92,6 +92,7 @@ class Trainer:
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
         self.lowest = Lowest()
+        self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
@@ -100,7 +101,7 @@ class Trainer:
         scale = self.precision.loss_scale
         scale.value, scale.steps_since_change = saved.state["loss_scale"]
         self.done, self.tokens, self.seconds = saved.step, saved.state["tokens"], saved.state["seconds"]
-        self.lowest = Lowest(**saved.state["lowest"])
+        self.lowest, self.decays_from = Lowest(**saved.state["lowest"]), saved.state.get("decays_from")
         extended = self.done in [leg.step for leg in self.pace.legs]
         if extended and self.lowest.is_old(self.config.patience):
             self.lowest.forgiven = self.lowest.since
@@ -132,7 +133,7 @@ class Trainer:
                 if self.budget is not None:
                     self.budget.step_took(self.clock() - before)
                 paused = self._look()
-                if self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
+                if self._decay_begins() or self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
                     self._save()
                     paused = True
                 if logged or paused:
@@ -206,6 +207,15 @@ class Trainer:
         """Whether something that comes every `every` steps, and at the end, comes now."""
         return self.done == self.pace.steps or self.pace.due(self.done, every)
 
+    def _decay_begins(self) -> bool:
+        """Whether the schedule's decay begins with the next step; the checkpoint of this one is kept for `glass extend`."""
+        first = self.config.schedule.decays_from(self.pace.known(self.done))
+        if first is None or self.pace.position(self.done) < first:
+            self.decays_from = None
+        elif self.decays_from is None:
+            self.decays_from = self.done
+        return self.decays_from == self.done
+
     def _look(self) -> bool:
         """Evaluate and sample if this step is due; returns whether time went by."""
         evaluated, sampled = self._is_due(self.config.eval_every), False
@@ -261,7 +271,7 @@ class Trainer:
             self.seconds = self.clock() - self.began
             state = {"step": self.done, "tokens": self.tokens, "seconds": self.seconds, "precision": self.precision.name,
                      "loss_scale": [scale.value, scale.steps_since_change], "lowest": vars(self.lowest),
-                     "budget": self.budget and self.budget.state()}  # fmt: skip
+                     "decays_from": self.decays_from, "budget": self.budget and self.budget.state()}  # fmt: skip
             saved = checkpoint.save(
                 folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer, self.sources
             )

@@ -53,7 +53,7 @@ def test_fault_22_it_ends_on_time_however_fast_the_machine_becomes(machine, esti
         if step < pace.steps and budget.is_due(now):
             pace = pace.then(pace.ending(step, budget.steps(step, now, pace, EVERY)))
     assert 180 * 0.95 < now < 180 * 1.04, f"{machine}: {now:.1f} s, {step} steps"
-    for name in ("cosine", "linear"):
+    for name in ("cosine", "linear", "wsd"):
         schedule = Schedule.named(name)
         last = schedule.factor(pace.position(step - 1), pace.known(step - 1))
         assert last - schedule.after_warmup(1.0) < 0.04, f"{machine}: the last learning rate is at {last:.3f} of its peak"
