@@ -15,9 +15,10 @@ checkpoints as they were. Nothing is ever pickled. `weights.py` reads and writes
 `best` is used, that of the lowest held-out loss, and the `newest` is trained on.
 """
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ class Checkpoint:
         path = self.folder / "model.safetensors"
         tensors = read_tensors(path)
         check_fit(model, tensors, path)
-        model.load_state_dict(tensors, assign=True)
+        wanted = model.state_dict()  # a snapshot is narrower than the model
+        model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in tensors.items()}, assign=True)
         frozen = set(self.state.get("frozen", []))
         for name, p in model.named_parameters():
             p.requires_grad_(name not in frozen)
@@ -120,17 +122,27 @@ def save(
     final = folder / f"{state['step']:08d}"
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
     tensors, tree = optimizer_state.packed(optimizer, model) if optimizer else ({}, {})
-    with all_or_nothing(final) as growing:
+    with written(final, {**state, "frozen": frozen}, recipe_json, tokenizer, sources or {}) as growing:
         write_tensors(growing / "model.safetensors", model.state_dict())
         write_tensors(growing / "optimizer.safetensors", tensors)
         write_atomic(growing / "optimizer.json", json.dumps(tree, indent=1) + "\n")
-        write_atomic(growing / "state.json", json.dumps({**state, "frozen": frozen}, indent=2) + "\n")
+    return final
+
+
+@contextlib.contextmanager
+def written(
+    final: Path, state: dict[str, Any], recipe_json: str, tokenizer: Tokenizer, sources: Mapping[str, bytes]
+) -> Iterator[Path]:
+    """A folder to put the weights into, which becomes `final` with the rest of a checkpoint if the block ends without an
+    error. Raises GlassError on a full disk."""
+    with all_or_nothing(final) as growing:
+        yield growing
+        write_atomic(growing / "state.json", json.dumps(state, indent=2) + "\n")
         write_atomic(growing / "recipe.json", recipe_json)
         tokenizer.save(growing / "tokenizer.json")
-        parts.keep(growing, sources or {})
+        parts.keep(growing, sources)
         hashes = {path.name: sha256(path) for path in sorted(growing.iterdir())}
         write_atomic(growing / "manifest.json", json.dumps({"format": FORMAT, "sha256": hashes}, indent=2) + "\n")
-    return final
 
 
 def prune(folder: Path, keep: int) -> None:
@@ -150,9 +162,14 @@ def steps(folder: Path) -> list[Path]:
 def run_of(folder: Path) -> tuple[Path, Path | None]:
     """(the folder of the run, the checkpoint) that a person means by a run or by one of its checkpoints."""
     folder = Path(folder).expanduser()
-    if (folder / "manifest.json").is_file() and folder.absolute().parent.name in ("checkpoints", "finished"):
+    if (folder / "manifest.json").is_file() and folder.absolute().parent.name in ("checkpoints", "finished", "snapshots"):
         return folder.parent.parent if folder.parent.name else folder.absolute().parents[1], folder
     return folder, None
+
+
+def can_go_on(folder: Path) -> bool:
+    """Whether a checkpoint is one that the training of its run may go on from; no snapshot, nor one that was set aside."""
+    return folder.absolute().parent.name == "checkpoints"
 
 
 def is_imported(folder: Path) -> bool:

@@ -33,13 +33,14 @@ from glassformer.runs.run import Run
 from glassformer.tokenizers import Tokenizer
 from glassformer.train.budget import Budget
 from glassformer.train.config import TrainConfig
-from glassformer.train.doctor import Diverged, causes
+from glassformer.train.doctor import diverged
 from glassformer.train.evaluate import Lowest, byte_lengths, evaluate, memorising
 from glassformer.train.loss import Loss
 from glassformer.train.memory import peak_memory_gb
 from glassformer.train.optimizer import set_learning_rate
 from glassformer.train.precision import Precision
 from glassformer.train.ranks import ALONE, Ranks
+from glassformer.train.saving import Saving
 from glassformer.train.signals import Signals
 
 
@@ -79,13 +80,13 @@ class Trainer:
         inner = unwrapped(model)
         assert isinstance(inner, GPT)
         self.model, self.inner = model, inner
-        self.tokenizer, self.batches, self.held_out = tokenizer, batches, held_out
-        self.config, self.run_folder, self.recipe_json = config, run, recipe_json
+        self.batches, self.held_out, self.config, self.run_folder = batches, held_out, config, run
         self.loss, self.sample, self.watch, self.ranks = loss or config.loss, sample, watch, ranks
-        self.sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.device = self.inner.device
         self.precision = Precision(precision, self.device)
         self.optimizer = config.optimizer.build(inner)
+        sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
+        self.saving = Saving(run.folder, inner, self.optimizer, config, recipe_json, tokenizer, sources)
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.pace, self.budget, self.follow, self.clock = pace or Pace.even(config.steps), budget, follow, clock
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
@@ -117,6 +118,7 @@ class Trainer:
             if self.done == 0:
                 self._look()
                 self._save()
+                self._snapshot()
             self._plan()
             mark = self._mark()
             while self.done < self.pace.steps and not self._stopped(signals) and not self._stops_early():
@@ -133,6 +135,7 @@ class Trainer:
                 if self.budget is not None:
                     self.budget.step_took(self.clock() - before)
                 paused = self._look()
+                self._snapshot(last=self.done == self.pace.steps or self._stops_early())
                 if self._decay_begins() or self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
                     self._save()
                     paused = True
@@ -267,17 +270,21 @@ class Trainer:
         if not self.ranks.writes:
             return
         with self._pause("checkpoint"):
-            folder, scale = self.run_folder.folder / "checkpoints", self.precision.loss_scale
+            scale = self.precision.loss_scale
             self.seconds = self.clock() - self.began
-            state = {"step": self.done, "tokens": self.tokens, "seconds": self.seconds, "precision": self.precision.name,
-                     "loss_scale": [scale.value, scale.steps_since_change], "lowest": vars(self.lowest),
-                     "decays_from": self.decays_from, "budget": self.budget and self.budget.state()}  # fmt: skip
-            saved = checkpoint.save(
-                folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer, self.sources
-            )
-            checkpoint.prune(folder, self.config.keep_checkpoints)
+            saved = self.saving.checkpoint(self._state() | {
+                "precision": self.precision.name, "loss_scale": [scale.value, scale.steps_since_change],
+                "lowest": vars(self.lowest), "decays_from": self.decays_from, "budget": self.budget and self.budget.state(),
+            })  # fmt: skip
             self._log("event", what="checkpoint", detail=saved.name)
         self.saved = self.done
+
+    def _snapshot(self, last: bool = False) -> None:
+        if self.ranks.writes:
+            self.saving.snapshot(self._state(), last)
+
+    def _state(self) -> dict[str, Any]:
+        return {"step": self.done, "tokens": self.tokens, "seconds": self.seconds}
 
     def _log(self, kind: str, **values: Any) -> None:
         if self.ranks.writes:
@@ -286,11 +293,5 @@ class Trainer:
 
     def _diverged(self, step: int, loss: float, norm: float, lr: float) -> None:
         self._log("event", what="nan", detail=f"loss {loss}, gradient norm {norm}")
-        kept, why = (
-            checkpoint.newest(self.run_folder.folder),
-            "; or ".join(causes(self.config, lr, self.precision.name)),
-        )
-        raise Diverged(
-            f"loss {loss} and gradient norm {norm} at step {step}: training stopped before the weights were touched; "
-            f"likely because {why}. The last good checkpoint is {kept}"
-        )
+        kept, precision = checkpoint.newest(self.run_folder.folder), self.precision.name
+        raise diverged(self.config, precision, f"loss {loss} and gradient norm {norm} at step {step}", lr, kept)
