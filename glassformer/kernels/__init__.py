@@ -72,6 +72,7 @@ class Kernels:
     adamw: Callable[..., None]
     sgd: Callable[..., None]
     lion: Callable[..., None]
+    ema: Callable[..., None]
     newton_schulz: Callable[..., Tensor]
     clip: Callable[..., Tensor]
 

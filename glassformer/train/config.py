@@ -39,6 +39,8 @@ class TrainConfig(Config):
     """How gradients change the weights."""
     schedule: Schedule = slot("cosine")
     """How the learning rate changes over the run."""
+    ema: Share | None = None
+    """Decay of a moving average of the weights, such as 0.999, which is evaluated and used; null uses the last weights."""
     grad_clip: PositiveFloat = 1.0
     """Maximum gradient norm (over all weights together); larger gradients are scaled down to it."""
     precision: PrecisionName = "auto"

@@ -112,7 +112,7 @@ def timed(recipe, data, folder, slowness, saved=None, watch=lambda line: None):
         return held_out()
 
     again = Trainer(
-        made.model, data.tokenizer, batch, reading, made.config, made.run_folder, recipe_json=made.recipe_json,
+        made.model, data.tokenizer, batch, reading, made.config, made.run_folder, recipe_json=made.saving.recipe_json,
         precision="fp32", watch=watch, pace=Pace.logged(made.config.steps, events), budget=Budget(80.0), clock=clock,
     )  # fmt: skip
     if saved:
