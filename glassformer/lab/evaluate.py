@@ -71,12 +71,12 @@ def judge(
     report.
 
     With a `source`, another text is measured, in the run's tokens, and nothing is logged, for the report is about the run's
-    own. `tell` is called with what is being done. Each model predicts at most `most_tokens` held-out tokens. Raises
-    GlassError.
+    own; nor for a snapshot, nor for what an extension has set aside. `tell` is called with what is being done. Each model
+    predicts at most `most_tokens` held-out tokens. Raises GlassError.
     """
     begun = time.perf_counter()
     run, saved = Run.open(checkpoint.run_of(folder)[0]), checkpoint.load(folder, checkpoint.best)
-    recipe = Recipe.parse(saved.recipe)
+    recipe, logs = Recipe.parse(saved.recipe), source is None and checkpoint.can_go_on(saved.folder)
     if source is None:
         data = trained_on(run, recipe)
     else:
@@ -106,7 +106,7 @@ def judge(
             notes.append(
                 "There is no story score: the openings of the held-out stories are longer than model.context_length."
             )
-    for name, values in rows.items() if source is None else ():
+    for name, values in rows.items() if logs else ():
         run.log("score", saved.step, who=name, **values)
     if lost := dropped(data.validation.tokens[:most_tokens], data.tokenizer):
         notes.append(
@@ -115,7 +115,7 @@ def judge(
         )
     if len(data.train) > MOST_COUNTED:
         notes.append(f"The n-grams have counted {MOST_COUNTED:,} of {len(data.train):,} tokens, evenly spread.")
-    if source is None:
+    if logs:
         write_report(run.folder)
     return Evaluation(rows, longest, best, notes, time.perf_counter() - begun)
 
