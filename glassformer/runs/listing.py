@@ -41,11 +41,12 @@ def rows(root: Path) -> list[Row]:
     """The runs below `root`, at most two folders deep (as those of a comparison are), the newest first."""
     folders = {path.parent for name in ("run.json", "recipe.json", "checkpoints") for path in root.glob(f"*/{name}")}
     folders |= {path.parent for path in root.glob("*/*/run.json")}
-    found = [_row(root, folder) for folder in sorted(folders) if not folder.name.startswith(".")]
-    return sorted(found, key=lambda row: -row.when)
+    found = [row(root, folder) for folder in sorted(folders) if not folder.name.startswith(".")]
+    return sorted(found, key=lambda each: -each.when)
 
 
-def _row(root: Path, folder: Path) -> Row:
+def row(root: Path, folder: Path) -> Row:
+    """The row of the run in `folder`, which lies below `root`."""
     name = folder.relative_to(root).as_posix()
     try:
         run = Run.open(folder)

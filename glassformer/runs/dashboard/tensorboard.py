@@ -16,6 +16,7 @@ from tensorboard.plugins.hparams.summary_v2 import hparams_pb  # pyright: ignore
 from tensorboard.plugins.text.summary_v2 import text_pb  # pyright: ignore[reportMissingImports]
 from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore[reportMissingImports]
 
+from glassformer.config.flat import flat
 from glassformer.runs.dashboard import Dashboard
 from glassformer.runs.run import Run
 
@@ -34,7 +35,7 @@ class TensorBoard(Dashboard):
         for path in before:
             path.unlink()
         self.forget(-1)  # a TensorBoard that has shown the file of before begins again
-        self._write(hparams_pb(flat(run.recipe()), trial_id=run.name))
+        self._write(hparams_pb(_shown(flat(run.recipe())), trial_id=run.name))
         log.info("TensorBoard: `tensorboard --logdir %s` shows this run", run.folder.parent)
 
     def numbers(self, step: int, values: dict[str, float], time: float) -> None:
@@ -61,12 +62,9 @@ class TensorBoard(Dashboard):
         self.writer.add_event(Event(wall_time=when or time.time(), step=step, summary=summary))
 
 
-def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The settings of a recipe by their paths, as values that the page can show: numbers, truth values and texts."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = value if isinstance(value, bool | int | float | str) else json.dumps(value)
-    return found
+def _shown(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as values that the page can show: numbers, truth values and texts."""
+    return {
+        path: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+        for path, value in settings.items()
+    }
