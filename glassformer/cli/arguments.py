@@ -69,7 +69,7 @@ RunOrCheckpoint = Annotated[
     ),
 ]
 RunOrShipped = Annotated[
-    Path,
+    Any,
     argument(
         "The folder of a run, such as runs/demo (the checkpoint with the lowest held-out loss is used), or of one of its "
         f"checkpoints; or a model that comes with the package: {', '.join(shipped.names()) or 'none'}.",

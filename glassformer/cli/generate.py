@@ -7,7 +7,7 @@ import typer
 
 from glassformer.cli.arguments import RunOrShipped, argument, option
 from glassformer.cli.terminal import suggest, typed
-from glassformer.runs.shipped import called
+from glassformer.runs.shipped import called, favourite
 
 Prompts = Annotated[
     list[str] | None,
@@ -23,10 +23,10 @@ Knobs = Annotated[
 Count = Annotated[int, typer.Option("--count", "-n", metavar="N", help="Continuations of each prompt.", min=1)]
 
 
-def generate(folder: RunOrShipped, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
+def generate(folder: RunOrShipped = None, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
     """Let a trained model write.
 
-    The model is one of yours or one that comes with the package.
+    Without RUN, a model that comes with the package writes.
     A pipe or a file gets exactly its characters, as UTF-8, with three dashes
     between two texts. A terminal shows control characters as escapes.
 
@@ -34,6 +34,7 @@ def generate(folder: RunOrShipped, prompt: Prompts = None, knobs: Knobs = None, 
     """
     from glassformer.recipes.terminal import write_texts
 
+    folder = folder or favourite()
     write_texts(folder, prompt or [""], knobs or [], count)
     if sys.stdout.isatty():
         told = [f"--set={knob}" for knob in knobs or []]

@@ -6,12 +6,23 @@ curve, and its weights in bf16. Its README.md is the model card. `pack.py` makes
 
 from pathlib import Path
 
+from glassformer.errors import GlassError
+from glassformer.system.command import typed
+
 FOLDER = Path(__file__).parents[1] / "weights"
 
 
 def names() -> list[str]:
     """What can be named instead of the folder of a run."""
     return sorted(path.parent.name for path in FOLDER.glob("*/run.json"))
+
+
+def favourite() -> Path:
+    """The model that writes when no run is named: the best that comes with the package. Raises GlassError if none does."""
+    found = [name for name in ("village-stories", "village-mini") if name in names()]
+    if not found:
+        raise GlassError(f"this copy comes without trained models; train one with `{typed('train')}` and name its folder")
+    return FOLDER / found[0]
 
 
 def run_or_shipped(name: str) -> Path:
