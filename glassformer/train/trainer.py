@@ -135,7 +135,7 @@ class Trainer:
                               tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps, seconds=self.seconds,
                               memory_gb=peak_memory_gb(self.device))  # fmt: skip
                 if self.budget is not None:
-                    self.budget.step_took(self.clock() - before)
+                    self.budget.step_took(self.clock() - before, self.config.growth(self.pace).share(self.done - 1))
                 paused = self._look()
                 if self._decay_begins() or self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
                     self._save()
@@ -179,7 +179,7 @@ class Trainer:
         self.tokens += counted
         # Dropout: the same masks however often the run was interrupted, and other ones on every rank.
         torch.manual_seed(self.config.seed * 1_000_003 + step + self.ranks.rank * 1_000_000_007)
-        total, micros = torch.zeros(()), list(batch.parts(self.config.grad_accumulation))
+        total, micros = torch.zeros(()), list(batch.parts(self.config.accumulation(self.pace, step)))
         for i, micro in enumerate(micros):
             with self.ranks.accumulating(self.model, last=i == len(micros) - 1):
                 with self.precision.autocast():
@@ -258,7 +258,8 @@ class Trainer:
             return
         config = self.config
         every = {"eval": config.eval_every, "sample": config.sample_every, "checkpoint": config.checkpoint_every}
-        steps = self.budget.decision(self.done, self.seconds, self.pace, every) if self.ranks.writes else 0
+        ahead = config.growth(self.pace).ahead(self.done)
+        steps = self.budget.decision(self.done, self.seconds, self.pace, every, ahead) if self.ranks.writes else 0
         steps = int(self.ranks.sum(steps, self.device))
         if steps and steps != self.pace.steps:
             legs = self.pace.ending(self.done, steps)
