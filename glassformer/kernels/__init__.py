@@ -43,6 +43,7 @@ class Kernels:
     linear: Callable[..., Tensor]
     softmax: Callable[..., Tensor]
     cross_entropy: Callable[..., Tensor]
+    linear_cross_entropy: Callable[..., Tensor]
     pointer: Callable[..., Tensor]
     pointer_nats: Callable[..., Tensor]
     layer_norm: Callable[..., Tensor]

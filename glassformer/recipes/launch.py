@@ -39,7 +39,7 @@ from glassformer.recipes.presets import Recipe
 from glassformer.recipes.recorded import own_parts, parts_as_now, recorded
 from glassformer.recipes.rehearsal import rehearse
 from glassformer.recipes.trained_on import says_when_changed, trained_on
-from glassformer.runs import checkpoint, snapshots
+from glassformer.runs import checkpoint, dashboard, snapshots
 from glassformer.runs.parts import neighbours, trust
 from glassformer.runs.run import Run, check_free
 from glassformer.system.command import typed
@@ -73,6 +73,7 @@ def train(
     the run ends on time. `told` are the paths of the settings that the user has given. `argv` are the words after `glass`
     that make this run, where they are not those of this process. `clock` gives seconds.
     """
+    dashboard.available(recipe.train.watch)
     with locked(folder):
         check_free(folder)
         with blaming(recipe), enough_memory():
@@ -104,6 +105,7 @@ def resume(
         mended, settings = parts_as_now(run, settings)
         saved = _checkpoint(run, chosen, mended)
         recipe = recorded(run, saved, settings)
+        dashboard.available(recipe.train.watch)
         data = trained_on(run, recipe, progress)
         if saved and saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():
             raise CheckpointError(
@@ -268,10 +270,16 @@ def _train(
 
     with (
         Loader(parts.batches, steps, pinned=parts.model.device.type == "cuda") as batches,
-        watching(steps, saved.step if saved else 0) as watch,
+        watching(steps, saved.step if saved else 0) as display,
+        dashboard.Watch(run, config.watch) as dashboards,
         enough_memory(),
         _kept(run),
     ):
+
+        def watch(line: dict[str, Any]) -> None:
+            display(line)
+            dashboards()
+
         trainer = Trainer(
             parts.model, tokenizer, batches,
             held_out=lambda: sequential(parts.data.validation, T, config.micro_batch_size, config.eval_tokens),

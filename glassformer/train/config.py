@@ -10,6 +10,7 @@ from glassformer.data.growth import Growth, growth
 from glassformer.data.growth import stages as stages_of_batches
 from glassformer.data.pace import Pace
 from glassformer.data.sampler import Sampler
+from glassformer.runs import dashboard
 from glassformer.train.loss import Loss
 from glassformer.train.optimizer import Optimizer
 from glassformer.train.precision import PrecisionName
@@ -28,6 +29,8 @@ class TrainConfig(Config):
     """Sequences of model.context_length in one forward pass; lower it if memory runs out."""
     grad_accumulation: PositiveInt = 1
     """Forward passes per update; the batch has micro_batch_size times this many sequences."""
+    checkpoint_activations: NonNegativeInt = 0
+    """One of so many blocks keeps only its input and computes the rest again; 1: every block, least memory; 0: none."""
     sampler: Sampler = slot("windows")
     """Which tokens a step reads, and how they are laid out in rows; evaluation always reads windows side by side."""
     lengths: str = ""
@@ -70,6 +73,8 @@ class TrainConfig(Config):
     """Keep the weights (bf16) of steps 0, 1, 2, 4, 8, ... and the last in snapshots/, to look at how a model learns."""
     log_every: PositiveInt = 10
     """Steps between lines of metrics."""
+    watch: tuple[str, ...] = ()
+    """Dashboards that show the run as well: tensorboard, wandb, trackio, or several such as tensorboard,wandb."""
     vectors: str | None = None
     """A text file of word vectors (word2vec, GloVe, fastText) from which the embeddings of whole words start."""
     seed: Annotated[NonNegativeInt, Field(le=10**12)] = 1337
@@ -92,6 +97,13 @@ class TrainConfig(Config):
     def accumulation(self, pace: Pace, step: int) -> int:
         """Forward passes of update `step`: fewer than `grad_accumulation` where the batch is smaller."""
         return -(-self.grad_accumulation // self.growth(pace).at(step)[2])
+
+    @field_validator("watch")
+    @classmethod
+    def _dashboards(cls, named: tuple[str, ...]) -> tuple[str, ...]:
+        chosen = tuple(name.strip() for text in named for name in text.split(",") if name.strip())
+        dashboard.check(chosen)
+        return tuple(dict.fromkeys(chosen))
 
     @field_validator("lengths")
     @classmethod

@@ -31,7 +31,7 @@ def paces(draw):
 
 
 def by_the_rule(text, pace, steps):
-    """(whole batch, part, parts) of each step, from the definition: a batch is read as the stage says in which it begins."""
+    """(whole batch, part, parts) of each step, by definition: a batch is read as the stage says in which it begins."""
     ends, share = [], 0.0
     for parts, part in stages(text):
         ends.append((parts, share := share + part))

@@ -62,7 +62,7 @@ def test_fault_22_it_ends_on_time_however_fast_the_machine_becomes(machine, esti
 
 def test_it_ends_on_time_when_its_batches_grow_and_each_stage_has_its_share_of_the_steps():
     """A step takes as long as its share of a batch, so an estimate from the steps so far alone would be far off."""
-    budget, pace, now, step = Budget(300.0), Pace.even(50), 0.0, 0
+    budget, pace, now, step = Budget(300.0), Pace.even(800), 0.0, 0
     while step < pace.steps:
         share = growth("0.25:0.3,0.5:0.2", pace).share(step)
         now, step = now + 0.4 * share, step + 1

@@ -23,7 +23,8 @@ READING = {
     "batches": ["train.sampler=epochs", "train.batches=0.25:0.3,0.5:0.3", "train.lengths=8:0.5"],
     "mixture": ["train.sampler=epochs", 'train.mixture={"village": "0.9>0.1", "files:notes": "0.1>0.9"}'],
     "everything": [
-        "train.sampler=packed", "train.lengths=8:0.5", "train.batches=0.5:0.6", 'train.mixture={"village": "0.2>0.8", "files:notes": "0.8>0.2"}',
+        "train.sampler=packed", "train.lengths=8:0.5", "train.batches=0.5:0.6",
+        'train.mixture={"village": "0.2>0.8", "files:notes": "0.8>0.2"}',
     ],
 }  # fmt: skip
 

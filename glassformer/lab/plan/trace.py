@@ -246,7 +246,7 @@ def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[T
     A part of the user's own that looks at the values of its tensors cannot be traced on fake ones. Then a real step is
     made if we `may_compute`; else SettingError is raised.
     """
-    depths = shallow_depths(recipe.model) or [recipe.model.n_layer]
+    depths = shallow_depths(recipe) or [recipe.model.n_layer]
 
     def each(computing: bool) -> tuple[Trace, ...]:
         return tuple(trace(recipe.override(f"model.n_layer={n}"), precision, computing) for n in depths)
@@ -269,7 +269,7 @@ def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[T
 
 def grown(traces: tuple[Trace, ...], recipe: Recipe, get: Callable[[Trace], float]) -> float:
     """What `get` would return for a trace at the full depth of `recipe`."""
-    depths = shallow_depths(recipe.model)
+    depths = shallow_depths(recipe)
     if depths is None:
         return get(traces[0])
     return linear(get(traces[0]), get(traces[1]), depths, recipe.model.n_layer)
