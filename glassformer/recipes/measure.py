@@ -70,7 +70,8 @@ def measure(
     trial(Precision(precision, device))
     budget = None
     if limit is not None:
-        a_step = 1.15 * _a_pass(trial, Precision(precision, device), clock) * recipe.train.grad_accumulation
+        passes = recipe.train.grad_accumulation * recipe.train.growth(Pace.even(recipe.train.steps)).ahead(0)
+        a_step = 1.15 * _a_pass(trial, Precision(precision, device), clock) * passes
         left = max(60 * limit.minutes - (clock() - limit.since), limit.least + (1 + LOOK * limit.free) * a_step)
         budget = Budget(left, limit.most, limit.free)
         recipe = fit(recipe, budget, a_step, told, say)
@@ -100,7 +101,7 @@ def small_batch(parts: Parts) -> Batch:
     batch: Any = parts.batches(config.steps - 1)
     if not isinstance(batch, Batch):
         raise SettingError(f"the sampler {config.sampler.name} gives a {type(batch).__name__} for a step, not a Batch")
-    return next(batch.parts(config.grad_accumulation))
+    return next(batch.parts(config.accumulation(Pace.even(config.steps), config.steps - 1)))
 
 
 def _a_pass(trial: Trial, precision: Precision, clock: Callable[[], float]) -> float:

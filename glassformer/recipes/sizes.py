@@ -73,7 +73,7 @@ def fitted(recipe: Recipe, n_bytes: int, n_tokens: int, given: Collection[str]) 
     ]  # fmt: skip
     chosen = [s for group in groups if not told(group) & set(given) for s in group]
     recipe = recipe.override(*chosen)
-    tokens = recipe.train.batch_size * recipe.model.context_length
+    tokens = recipe.train.mean_batch_size * recipe.model.context_length
     pace = [f"train.eval_every={1 / EVALUATIONS}", "train.sample_every=0.2", "train.checkpoint_every=0.2"]
     if "train.steps" not in given:
         steps = round(size.epochs * n_tokens / tokens)

@@ -136,7 +136,7 @@ class Trainer:
                               tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps, seconds=self.seconds,
                               memory_gb=peak_memory_gb(self.device))  # fmt: skip
                 if self.budget is not None:
-                    self.budget.step_took(self.clock() - before)
+                    self.budget.step_took(self.clock() - before, self.config.growth(self.pace).share(self.done - 1))
                 paused = self._look()
                 if self._decay_begins() or self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
                     self._save()
@@ -182,14 +182,15 @@ class Trainer:
         while True:
             torch.manual_seed(self.config.seed * 1_000_003 + step + self.ranks.rank * 1_000_000_007)
             try:
-                return self.ranks.sum(self._passes(batch, counted), self.device)
+                return self.ranks.sum(self._passes(batch, counted, step), self.device)
             except (MemoryError, RuntimeError) as error:
                 if not (out_of_memory(error) and self._halves(len(batch.ids))):
                     raise
 
-    def _passes(self, batch: Batch, counted: int) -> float:
-        """Forward and backward passes over all parts of a batch of which `counted` tokens count; returns the loss."""
-        total, micros = torch.zeros(()), list(batch.parts(self.passes))
+    def _passes(self, batch: Batch, counted: int, step: int) -> float:
+        """Forward and backward passes of update `step` over all parts of its batch, of which `counted` tokens count; returns
+        the loss."""
+        total, micros = torch.zeros(()), list(batch.parts(self.config.accumulation(self.pace, step, self.passes)))
         for i, micro in enumerate(micros):
             with self.ranks.accumulating(self.model, last=i == len(micros) - 1):
                 with self.precision.autocast():
@@ -277,7 +278,8 @@ class Trainer:
             return
         config = self.config
         every = {"eval": config.eval_every, "sample": config.sample_every, "checkpoint": config.checkpoint_every}
-        steps = self.budget.decision(self.done, self.seconds, self.pace, every) if self.ranks.writes else 0
+        ahead = config.growth(self.pace).ahead(self.done)
+        steps = self.budget.decision(self.done, self.seconds, self.pace, every, ahead) if self.ranks.writes else 0
         steps = int(self.ranks.sum(steps, self.device))
         if steps and steps != self.pace.steps:
             legs = self.pace.ending(self.done, steps)

@@ -101,13 +101,13 @@ def scarce(monkeypatch, most):
     """Passes of over `most` rows fail as a GPU's do, from the second step on. Returns the rows of the passes tried."""
     true, tried = Trainer._passes, []
 
-    def passes(self, batch, counted):
+    def passes(self, batch, counted, step):
         rows = len(batch.ids) // self.passes
         tried.append(rows)
         if self.done and rows > most:
             self.model(batch.ids, batch.targets).sum().backward()  # half of a step was made
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return true(self, batch, counted)
+        return true(self, batch, counted, step)
 
     monkeypatch.setattr(Trainer, "_passes", passes)
     return tried

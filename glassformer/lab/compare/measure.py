@@ -161,7 +161,7 @@ def name_nats(model: GPT, data: Dataset, recipe: Recipe) -> dict[str, float]:
 def story_shares(model: GPT, data: Dataset, recipe: Recipe) -> dict[str, float]:
     """Shares of understood sentences and of consistent claims in a few stories; empty if stories cannot be judged. Copies
     of training stories are not looked for: at one or two readings of the text there are none."""
-    read = recipe.train.steps * recipe.train.batch_size * recipe.model.context_length
+    read = recipe.train.steps * recipe.train.mean_batch_size * recipe.model.context_length
     told = stories.openings(recipe, data, STORIES) if read >= TOKENS_FOR_STORIES else []
     if not told:
         return {}
