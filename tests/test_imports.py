@@ -16,8 +16,8 @@ PACKAGE = ROOT / "glassformer"
 # A part may import those named here and whatever those may import.
 BELOW = {
     "errors": [],
-    "kernels": [],
     "system": ["errors"],
+    "kernels": ["system"],
     "config": ["system"],
     "pages": ["system"],
     "corpora": ["config"],

@@ -43,6 +43,7 @@ class Kernels:
     linear: Callable[..., Tensor]
     softmax: Callable[..., Tensor]
     cross_entropy: Callable[..., Tensor]
+    linear_cross_entropy: Callable[..., Tensor]
     pointer: Callable[..., Tensor]
     pointer_nats: Callable[..., Tensor]
     layer_norm: Callable[..., Tensor]
@@ -72,6 +73,7 @@ class Kernels:
     adamw: Callable[..., None]
     sgd: Callable[..., None]
     lion: Callable[..., None]
+    ema: Callable[..., None]
     newton_schulz: Callable[..., Tensor]
     clip: Callable[..., Tensor]
 

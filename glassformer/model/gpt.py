@@ -20,7 +20,7 @@ from glassformer.kernels.documents import places
 from glassformer.model.block import Block
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed
-from glassformer.model.head import HasAuxiliaryLoss, Head, LooksBack
+from glassformer.model.head import HasAuxiliaryLoss, Head, IsLinear, LooksBack
 from glassformer.model.init import Init, seeded
 from glassformer.model.linear import Dropout
 from glassformer.model.mixer import Mixer
@@ -122,13 +122,9 @@ class GPT(nn.Module):
         added to the nats of every counted token. For the other arguments see `hidden`.
         """
         x, memory, auxiliary = self._stream(ids, self._positions(ids, targets, cache, counts, documents), cache)
-        z = self.logits(x)
         if targets is None:
-            return self._mixed(z, x, memory)
-        if isinstance(self.head, LooksBack):
-            nats = self.head.nats(z, x, memory, targets)
-        else:
-            nats = self.kernels.cross_entropy(z.flatten(0, 1), targets.flatten()).view_as(targets)
+            return self._mixed(self.logits(x), x, memory)
+        nats = self._nats(x, memory, targets)
         if not self.training:
             return nats
         if isinstance(self.head, HasAuxiliaryLoss):
@@ -187,17 +183,34 @@ class GPT(nn.Module):
     def _mixed(self, z: Tensor, x: Tensor, memory: Any) -> Tensor:
         return self.head.mix(z, x, memory) if isinstance(self.head, LooksBack) else z
 
+    def _nats(self, x: Tensor, memory: Any, targets: Tensor) -> Tensor:
+        """x (B, T, C), targets (B, T) -> (B, T). Logits of all tokens are only made for a head that needs them."""
+        weight = self.head.scores(self.embedding) if isinstance(self.head, IsLinear) else None
+        if weight is not None:
+            x = self._scaled(x)
+            return self.kernels.linear_cross_entropy(x, weight, targets, self.config.logit_softcap, self._absent(x.device))
+        z = self.logits(x)
+        if isinstance(self.head, LooksBack):
+            return self.head.nats(z, x, memory, targets)
+        return self.kernels.cross_entropy(z.flatten(0, 1), targets.flatten()).view_as(targets)
+
     def logits(self, x: Tensor) -> Tensor:
         """x (..., C) -> (..., V): the scores that depend on the stream alone; -inf for an id that no token has. A head that
         looks back mixes them with what it copies."""
-        scale, cap = self.config.init.logit_scale(self.config), self.config.logit_softcap
-        z = self.head(x if scale == 1 else x * scale, self.embedding)
+        cap, absent = self.config.logit_softcap, self._absent(x.device)
+        z = self.head(self._scaled(x), self.embedding)
         z = z if cap is None else self.kernels.softcap(z, cap)
-        return z.masked_fill(self._absent(z), -torch.inf) if self.config.absent else z
+        return z if absent is None else z.masked_fill(absent, -torch.inf)
 
-    def _absent(self, z: Tensor) -> Tensor:
-        """(V,) booleans: the ids that no token has."""
-        absent = torch.zeros(z.shape[-1], dtype=torch.bool, device=z.device)
+    def _scaled(self, x: Tensor) -> Tensor:
+        scale = self.config.init.logit_scale(self.config)
+        return x if scale == 1 else x * scale
+
+    def _absent(self, device: torch.device) -> Tensor | None:
+        """(V,) booleans: the ids that no token has; None if every id has one."""
+        if not self.config.absent:
+            return None
+        absent = torch.zeros(self.config.vocab_size, dtype=torch.bool, device=device)
         for first, last in self.config.absent:
             absent[first : last + 1] = True
         return absent

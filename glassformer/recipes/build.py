@@ -26,6 +26,7 @@ from glassformer.recipes.presets import Recipe
 from glassformer.recipes.rehearsal import rehearse_text
 from glassformer.runs.checkpoint import Checkpoint
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe
+from glassformer.train.activations import checkpoint_activations
 from glassformer.train.loss import Loss
 from glassformer.train.vectors import start_from_vectors
 
@@ -66,10 +67,12 @@ def build(recipe: Recipe, data: Dataset, say: Say, saved: Checkpoint | None = No
 def build_model(recipe: Recipe, maths: kernels.Kernels | None = None, saved: Checkpoint | None = None) -> GPT:
     """The model of a recipe on the CPU: with the weights of the checkpoint `saved`, or fresh from the recipe's seed."""
     if saved is None:
-        return GPT(recipe.model, maths, seed=recipe.train.seed)
-    with torch.device("meta"):
-        model = GPT(recipe.model, maths)
-    return saved.fill(model)
+        model = GPT(recipe.model, maths, seed=recipe.train.seed)
+    else:
+        with torch.device("meta"):
+            model = GPT(recipe.model, maths)
+        model = saved.fill(model)
+    return checkpoint_activations(model, recipe.train.checkpoint_activations)
 
 
 def sized(recipe: Recipe, data: Dataset) -> Recipe:

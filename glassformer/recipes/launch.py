@@ -39,7 +39,7 @@ from glassformer.recipes.presets import Recipe
 from glassformer.recipes.recorded import own_parts, parts_as_now, recorded
 from glassformer.recipes.rehearsal import rehearse
 from glassformer.recipes.trained_on import says_when_changed, trained_on
-from glassformer.runs import checkpoint, dashboard
+from glassformer.runs import checkpoint, dashboard, snapshots
 from glassformer.runs.parts import neighbours, trust
 from glassformer.runs.run import Run, check_free
 from glassformer.system.command import typed
@@ -215,6 +215,10 @@ def run_to_resume(folder: Path) -> tuple[Run, Path | None]:
     """(the run, the checkpoint that was named). Raises GlassError for what is no run, and for one that never trained."""
     folder, chosen = checkpoint.run_of(folder)
     run = Run.open(folder)
+    if chosen is not None and not checkpoint.can_go_on(chosen):
+        raise GlassError(
+            f"{chosen} can be used, but no training goes on from it; `{typed('resume', folder)}` continues its run"
+        )
     if "imported" in run.facts():
         raise GlassError(
             f"{folder} holds imported weights and no training that could go on: `{typed('generate', folder)}` lets "
@@ -231,7 +235,8 @@ def _checkpoint(run: Run, chosen: Path | None, mended: Sequence[str]) -> checkpo
 
 
 def _go_back(run: Run, saved: checkpoint.Checkpoint | None) -> None:
-    """Delete the checkpoints after the one that a run goes on from."""
+    """Delete the checkpoints and snapshots after the one that a run goes on from."""
+    snapshots.forget_after(run.folder, saved.step if saved else -1)
     for path in checkpoint.steps(run.folder / "checkpoints"):
         if saved is not None and int(path.name) > saved.step:
             shutil.rmtree(path)

@@ -26,6 +26,8 @@ class TrainConfig(Config):
     """Sequences of model.context_length in one forward pass; lower it if memory runs out."""
     grad_accumulation: PositiveInt = 1
     """Forward passes per update; the batch has micro_batch_size times this many sequences."""
+    checkpoint_activations: NonNegativeInt = 0
+    """One of so many blocks keeps only its input and computes the rest again; 1: every block, least memory; 0: none."""
     sampler: Sampler = slot("windows")
     """Which tokens a step reads, and how they are laid out in rows; evaluation always reads windows side by side."""
     lengths: str = ""
@@ -40,6 +42,8 @@ class TrainConfig(Config):
     """How gradients change the weights."""
     schedule: Schedule = slot("cosine")
     """How the learning rate changes over the run."""
+    ema: Share | None = None
+    """Decay of a moving average of the weights, such as 0.999, which is evaluated and used; null uses the last weights."""
     grad_clip: PositiveFloat = 1.0
     """Maximum gradient norm (over all weights together); larger gradients are scaled down to it."""
     precision: PrecisionName = "auto"
@@ -60,6 +64,8 @@ class TrainConfig(Config):
     """Steps (or share of the run) between checkpoints; the first step, the last, and each lowest loss always have one."""
     keep_checkpoints: PositiveInt = 2
     """How many of the newest checkpoints to keep; the one with the lowest held-out loss is kept besides."""
+    snapshots: bool = False
+    """Keep the weights (bf16) of steps 0, 1, 2, 4, 8, ... and the last in snapshots/, to look at how a model learns."""
     log_every: PositiveInt = 10
     """Steps between lines of metrics."""
     watch: tuple[str, ...] = ()

@@ -93,6 +93,22 @@ def cross_entropy_case(draw):
 
 
 @st.composite
+def linear_cross_entropy_case(draw):
+    """Some with more tokens than fit into a chunk."""
+    N, C, V = draw(st.one_of(SIZE, st.sampled_from([512, 513, 1100]))), draw(SIZE), draw(st.integers(2, 40))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    targets = torch.randint(V, (N,), generator=generator)
+    targets[torch.rand(N, generator=generator) < draw(st.sampled_from([0.0, 0.2]))] = IGNORED
+    absent = torch.arange(V) == draw(st.integers(0, V - 1)) if draw(st.booleans()) else None
+    if absent is not None:
+        targets[targets == int(absent.nonzero())] = IGNORED
+    cap = draw(st.sampled_from([None, 2.0, 30.0]))
+    x, weight = draw(numbers(N, C, magnitudes=(1e-3, 1.0, 4.0))), draw(numbers(V, C, magnitudes=(1e-3, 1.0)))
+    largest = weight.norm(dim=1).max().item() * x.norm(dim=1).max().item()
+    return Case([x, weight], lambda f, x, w: f(x, w, targets, cap, absent), 10, largest_score=largest)
+
+
+@st.composite
 def pointer_case(draw, loss=False):
     B, T, S, V = draw(st.integers(1, 3)), draw(SIZE), draw(SIZE), draw(st.integers(1, 40))
     id = st.integers(0, V - 1)
@@ -274,6 +290,7 @@ FORMULAS = {
     "linear": linear_case(),
     "softmax": softmax_case(),
     "cross_entropy": cross_entropy_case(),
+    "linear_cross_entropy": linear_cross_entropy_case(),
     "pointer": pointer_case(),
     "pointer_nats": pointer_case(loss=True),
     "layer_norm": layer_norm_case(),
@@ -301,7 +318,7 @@ FORMULAS = {
     "gated_delta": gated_delta_case(),
 }
 # formulas that work in place, draw random numbers, or (newton_schulz) iterate in bf16 have tests of their own
-IN_PLACE_OR_RANDOM = {"adamw", "sgd", "lion", "clip", "dropout", "newton_schulz"}
+IN_PLACE_OR_RANDOM = {"adamw", "sgd", "lion", "ema", "clip", "dropout", "newton_schulz"}
 EVERY_FORMULA = pytest.mark.parametrize("name", FORMULAS)
 
 

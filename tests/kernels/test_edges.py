@@ -57,6 +57,12 @@ def scored(targets: list | int, *shape: int) -> Case:
     return Case([normal(*shape)], lambda f, z: f(z, torch.tensor(targets, dtype=torch.long).view(shape[:-1])))
 
 
+def headed(targets: list | int, *shape: int, V: int = 5) -> Case:
+    """A stream (*shape, 3) and the head's weights (V, 3) for these targets."""
+    wanted = torch.tensor(targets, dtype=torch.long).view(shape)
+    return Case([normal(*shape, 3), normal(V, 3)], lambda f, x, w: f(x, w, wanted))
+
+
 def masked(visible: list | None, bias: list | None = None, **settings) -> Case:
     """Three queries and keys, two heads; visible and bias (3, 3)."""
     seen = None if visible is None else torch.tensor(visible, dtype=torch.bool)
@@ -133,6 +139,10 @@ EDGES: dict[str, dict[str, Case]] = {
         "impossible words": Case(
             [torch.tensor([[0.0, -INF, 1.0], [-INF, -INF, 2.0]]).double()], lambda f, z: f(z, torch.tensor([0, 2]))
         ),
+    },
+    "linear_cross_entropy": {
+        "nothing": headed([], 0), "one": headed([0], 1, V=1), "a vector": headed(3), "no row": headed([], 0, 3),
+        "batch and time": headed([[0, 1, IGNORED], [4, IGNORED, 2]], 2, 3), "all ignored": headed([IGNORED] * 3, 3),
     },
     "layer_norm": {
         "nothing": numbers((0, 3), (3,), (3,)), "a vector": numbers((3,), (3,)), "one": numbers((4, 1), (1,), (1,)),
@@ -255,6 +265,7 @@ def test_stepping_nothing(maths):
     torch.testing.assert_close(scalar[0], torch.tensor(0.99))
     maths.sgd([], [], [], lr=0.1, momentum=0.9, nesterov=True, decay=0.1)
     maths.lion([], [], [], lr=0.1, beta1=0.9, beta2=0.99, decay=0.1)
+    maths.ema([], [], step=1, decay=0.9)
 
 
 @BOTH

@@ -55,7 +55,7 @@ def test_bfloat16_is_coarser_and_nothing_else(name, data):
     exact = case.run(getattr(PLAIN, name), torch.float64)[0]
     for which, twin in (("plain", getattr(PLAIN, name)), ("fused", getattr(FUSED, name))):
         values, gradients = case.run(twin, torch.bfloat16)
-        is_wide = name in ("cross_entropy", "pointer", "pointer_nats")
+        is_wide = name in ("cross_entropy", "linear_cross_entropy", "pointer", "pointer_nats")
         assert values[0].dtype == (torch.float32 if is_wide else torch.bfloat16)
         assert all(g.dtype == torch.bfloat16 and g.isfinite().all() for g in gradients)
         if name not in ("layer_norm", "rms_norm"):  # their slope near 0 exceeds what 8 bits resolve

@@ -86,7 +86,8 @@ def test_all_that_is_composed_is_rebuilt_and_nothing_else(maths):
     assert changed(maths, silu=mine) == {"swiglu", "short_convolution"}
     assert changed(maths, gelu=mine) == {"geglu"}
     assert changed(maths, relu=mine) == {"relu2", "elu_plus_one"}
-    assert changed(maths, linear=mine, cross_entropy=mine, rope=mine) == set()
+    assert changed(maths, linear=mine, cross_entropy=mine, rope=mine) == {"linear_cross_entropy"}
+    assert changed(maths, softcap=mine) == {"linear_cross_entropy"}
 
 
 def test_a_step_in_between_is_rebuilt_too():
@@ -157,7 +158,8 @@ def test_formulas_take_their_parts_as_keywords():
             if p.kind == Parameter.KEYWORD_ONLY and p.name in NAMES:
                 assert p.default is getattr(kernels.plain(), p.name), f"{name}: {p.name}"
                 composed.add(name)
-    assert composed == {*ATTENTIONS, "route", "silu", "swiglu", "short_convolution", "geglu", "relu2", "elu_plus_one"}
+    assert composed == {*ATTENTIONS, "route", "silu", "swiglu", "short_convolution", "geglu", "relu2", "elu_plus_one",
+                        "linear_cross_entropy", "pointer_nats"}  # fmt: skip
 
 
 def test_the_pattern_of_attention_is_what_it_reads_with():

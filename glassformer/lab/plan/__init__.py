@@ -48,7 +48,8 @@ class Memory:
     gradients: float
     optimizer: float
     activations: float
-    """What the forward pass of one micro-batch keeps for the backward pass, logits included."""
+    """What the forward pass of one micro-batch keeps for the backward pass. The loss keeps its gradients, which it computes
+    in chunks in the forward pass; a head that looks back keeps all logits."""
     passing: float
     """What the peak holds beyond the four above: temporaries, the gradient of the logits and what the allocator loses,
     minus what does not exist yet at that moment, such as gradients before the first backward pass."""
@@ -190,7 +191,7 @@ def plan(recipe: Recipe, hardware: Hardware, ranks: int = 1) -> Plan:
         recipe=recipe, hardware=hardware, ranks=ranks, precision=precision, parameters=parts, memory=memory,
         sharded=memory.peak - states * (1 - 1 / ranks), cache=_cache(recipe),
         checkpoint=memory.weights + memory.optimizer, data=data,
-        flops_per_token=grown(traces, local, lambda t: t.flops / t.tokens),
+        flops_per_token=_flops(traces, local, as_traced(hardware, precision)),
         seconds_per_step=_seconds(traces, local, hardware) + _exchange(memory.gradients, hardware, ranks),
         loss=scaling.band(count, text),
     )  # fmt: skip
@@ -254,13 +255,21 @@ def _seconds(traces: tuple[Trace, ...], recipe: Recipe, hardware: Hardware) -> f
     return grown(traces, recipe, of)
 
 
+def _flops(traces: tuple[Trace, ...], recipe: Recipe, precision: str) -> float:
+    """FLOPs for a token. What checkpointed blocks compute a second time does not count, as is usual."""
+    if recipe.train.checkpoint_activations:
+        recipe = recipe.override("train.checkpoint_activations=0")
+        traces = traced(recipe, precision)
+    return grown(traces, recipe, lambda t: t.flops / t.tokens)
+
+
 def _exchange(gradients: float, hardware: Hardware, ranks: int) -> float:
     """Seconds to sum the gradients of all ranks (a ring all-reduce), with no computation at the same time."""
     return 2 * (ranks - 1) / ranks * gradients / hardware.link
 
 
 def _cache(recipe: Recipe) -> float:
-    depths = shallow_depths(recipe.model)
+    depths = shallow_depths(recipe)
     if depths is None:
         return cache_bytes(recipe, recipe.model.n_layer)
     return linear(cache_bytes(recipe, depths[0]), cache_bytes(recipe, depths[1]), depths, recipe.model.n_layer)

@@ -2,6 +2,7 @@
 it is come first.
 
     micro_batch_size down, grad_accumulation up     the same batch, a little slower
+    checkpoint_activations                          the same batch, up to a third slower
     precision                                       16-bit activations
     optimizer=muon                                  4 instead of 8 bytes of state per weight of a matrix
     context_length                                  another model, which sees less text at once
@@ -52,6 +53,8 @@ def _changes(found: Plan) -> Iterator[list[list[str]]]:
     rows = [n for n in range(train.micro_batch_size - 1, 0, -1) if batch % n == 0 and batch // n % found.ranks == 0]
     halves = [n for i, n in enumerate(rows) if i == 0 or n == 1 or n <= train.micro_batch_size // 2]
     yield [[f"train.micro_batch_size={n}", f"train.grad_accumulation={batch // n}"] for n in halves]
+    if train.checkpoint_activations != 1:
+        yield [["train.checkpoint_activations=1"]]
     if found.precision == "fp32" and found.hardware.kind != "mps":
         yield [[f"train.precision={'fp16' if found.hardware.precision == 'fp16' else 'bf16'}"]]
     if train.optimizer.name == "adamw":

@@ -3,17 +3,21 @@
 Every block of the same kind costs the same, so weights, memory and work are linear in the number of layers.
 """
 
-from glassformer.model.gpt import GPTConfig
+import math
+
+from glassformer.recipes.presets import Recipe
 
 
-def shallow_depths(config: GPTConfig) -> tuple[int, int] | None:
-    """Two depths from which the costs at `config.n_layer` follow; None if the model is no deeper than they are.
+def shallow_depths(recipe: Recipe) -> tuple[int, int] | None:
+    """Two depths from which the costs at `model.n_layer` follow; None if the model is no deeper than they are.
 
-    Both models have a first and a last block, and end the pattern of mixers where the whole model does.
+    Both models have a first and a last block, and end the pattern of mixers and of checkpointed blocks where the whole
+    model does.
     """
-    period = len(config.mixers) or 1
-    first = 2 + (config.n_layer - 2) % period
-    return (first, first + period) if config.n_layer > first + period else None
+    n_layer = recipe.model.n_layer
+    period = math.lcm(len(recipe.model.mixers) or 1, recipe.train.checkpoint_activations or 1)
+    first = 2 + (n_layer - 2) % period
+    return (first, first + period) if n_layer > first + period else None
 
 
 def linear(at_first: float, at_second: float, depths: tuple[int, int], depth: int) -> float:

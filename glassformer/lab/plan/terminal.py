@@ -68,9 +68,9 @@ def _fit(found: Plan) -> Table:
     table.add_row("parameters", _count(found.n_parameters), f"{found.n_parameters:,}: {parts}")
     table.add_row("weights", _bytes(memory.weights), "fp32")
     table.add_row("gradients", _bytes(memory.gradients), "fp32")
-    table.add_row("optimizer", _bytes(memory.optimizer), train.optimizer.name)
+    table.add_row("optimizer", _bytes(memory.optimizer), train.optimizer.name + ", averages" * bool(train.ema))
     rows = (
-        f"{train.micro_batch_size} x {found.recipe.model.context_length} tokens in {found.precision}, logits included"
+        f"{train.micro_batch_size} x {found.recipe.model.context_length} tokens in {found.precision}, the loss included"
     )
     table.add_row("activations", _bytes(memory.activations), rows if found.ranks == 1 else "of one micro-batch")
     table.add_row("temporary", _bytes(memory.passing), "more at the peak, with what the allocator loses")

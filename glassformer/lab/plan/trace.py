@@ -33,6 +33,7 @@ from glassformer.model.gpt import GPT
 from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
 from glassformer.system.command import typed
+from glassformer.train.average import Average
 
 logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and said once
 LOST = 0.074
@@ -164,6 +165,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
         model = build_model(recipe).train()
         weights = recorder.live
         optimizer = recipe.train.optimizer.build(model)
+        average = Average(model, recipe.train.ema)
         state = recorder.live - weights
         ids = torch.zeros(recipe.train.batch_size, 2 * T, dtype=torch.long)
         batch = recorder.live - weights - state
@@ -186,6 +188,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
         model.kernels.clip(list(model.parameters()), recipe.train.grad_clip)
         recorder.enter("update")
         optimizer.step()
+        average.update(1)
         model.zero_grad(set_to_none=True)
         recorder.phase = "build"
     return Trace(
@@ -243,7 +246,7 @@ def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[T
     A part of the user's own that looks at the values of its tensors cannot be traced on fake ones. Then a real step is
     made if we `may_compute`; else SettingError is raised.
     """
-    depths = shallow_depths(recipe.model) or [recipe.model.n_layer]
+    depths = shallow_depths(recipe) or [recipe.model.n_layer]
 
     def each(computing: bool) -> tuple[Trace, ...]:
         return tuple(trace(recipe.override(f"model.n_layer={n}"), precision, computing) for n in depths)
@@ -266,7 +269,7 @@ def traced(recipe: Recipe, precision: str, may_compute: bool = False) -> tuple[T
 
 def grown(traces: tuple[Trace, ...], recipe: Recipe, get: Callable[[Trace], float]) -> float:
     """What `get` would return for a trace at the full depth of `recipe`."""
-    depths = shallow_depths(recipe.model)
+    depths = shallow_depths(recipe)
     if depths is None:
         return get(traces[0])
     return linear(get(traces[0]), get(traces[1]), depths, recipe.model.n_layer)

@@ -22,6 +22,16 @@ class Head(Variant):
 
 
 @runtime_checkable
+class IsLinear(Protocol):
+    """A head whose `forward` is x W^T and nothing else, so that a loss can be computed from W, a few tokens at a time."""
+
+    def scores(self, embedding: Tensor) -> Tensor | None:
+        """embedding (V, C) -> W (V, C); None if another module stands in the place of the projection, as an adapter does:
+        then the loss is computed from what `forward` returns."""
+        ...
+
+
+@runtime_checkable
 class LooksBack(Protocol):
     """A head whose scores depend on the tokens that were read, and not on the stream alone, as the pointer's do."""
 

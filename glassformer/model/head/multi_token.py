@@ -44,6 +44,10 @@ class MultiTokenHead(nn.Module):
         """x (..., C), embedding (V, C) -> (..., V)."""
         return self.kernels.linear(x, embedding)
 
+    def scores(self, embedding: Tensor) -> Tensor:
+        """The weights of `forward`."""
+        return embedding
+
     def auxiliary_loss(
         self, x: Tensor, score: Callable[[Tensor], Tensor], targets: Tensor, documents: Tensor | None = None
     ) -> Tensor:

@@ -25,3 +25,7 @@ class TiedHead(nn.Module):
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """x (..., C), embedding (V, C) -> (..., V)."""
         return self.kernels.linear(x, embedding)
+
+    def scores(self, embedding: Tensor) -> Tensor:
+        """The weights of `forward`."""
+        return embedding

@@ -26,3 +26,7 @@ class UntiedHead(nn.Module):
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """x (..., C) -> (..., V); the embedding is not used."""
         return self.lm_head(x)
+
+    def scores(self, embedding: Tensor) -> Tensor | None:
+        """The weights of `forward`; None if `lm_head` was replaced."""
+        return self.lm_head.weight if type(self.lm_head) is Linear else None

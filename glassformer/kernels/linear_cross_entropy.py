@@ -1,0 +1,168 @@
+"""The cross-entropy of a linear head, without ever holding the logits of all tokens.
+
+    z_n = W x_n                              (V,)      with a soft-cap, cap tanh(z_n / cap); -inf for absent ids
+    loss_n = log sum_v exp(z_nv) - z_n[y_n]
+    dloss_n / dz_n = softmax(z_n) - onehot(y_n),  dx_n = W^T dz_n,  dW = sum_n dz_n x_n^T
+
+The logits are the largest tensor of a training step: 4,096 tokens and 50,257 ids are 0.8 GB in float32, and autograd keeps
+them several times. `fused` goes through the tokens in chunks and computes the gradients of a chunk while its logits are
+there, as Liger Kernel does (Hsu et al., 2024). So each logit is computed once, and stays in the cache if V is small.
+
+The gradients computed in the forward pass are those of the sum of all losses. Autograd says later what each loss counts
+for. If they all count alike, as in a mean over tokens, the gradients are multiplied by one number. If not (a weight for
+every token, or a second backward pass), the chunks are gone through again. torch.compile takes the formula whole.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from glassformer.kernels import cross_entropy, linear, softcap
+from glassformer.kernels.cross_entropy import IGNORED
+from glassformer.kernels.precision import full_precision
+
+ROWS = {"cpu": 512, "cuda": 2048}
+"""Tokens in a chunk. Measured on a CPU (LOG.md): with fewer, adding up dW takes longer; more bring little and take memory.
+The other number is a guess."""
+HELD = {"cpu": 1 << 22, "cuda": 1 << 28}
+"""Numbers of a chunk that are worked on at once: as many as stay in the cache of a CPU."""
+
+
+def plain(
+    x: Tensor, weight: Tensor, targets: Tensor, cap: float | None = None, absent: Tensor | None = None,
+    *, linear: Callable[..., Tensor] = linear.plain, softcap: Callable[..., Tensor] = softcap.plain,
+    cross_entropy: Callable[..., Tensor] = cross_entropy.plain,
+) -> Tensor:  # fmt: skip
+    """x (..., C), weight (V, C), targets (...) ids or -100, absent (V,) booleans -> (...) nats in float32 or wider."""
+    z = linear(x, weight)
+    z = z if cap is None else softcap(z, cap)
+    z = z if absent is None else z.masked_fill(absent, -torch.inf)
+    return cross_entropy(z, targets)
+
+
+def fused(
+    x: Tensor, weight: Tensor, targets: Tensor, cap: float | None = None, absent: Tensor | None = None
+) -> Tensor:  # fmt: skip
+    """The twin of `plain`, in chunks of tokens."""
+    if torch.compiler.is_compiling():
+        return plain(
+            x, weight, targets, cap, absent,
+            linear=linear.fused, softcap=softcap.fused, cross_entropy=cross_entropy.fused,
+        )  # fmt: skip
+    kind = x.device.type
+    autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    dtype = torch.get_autocast_dtype(kind) if autocast and x.dtype != torch.float64 else x.dtype
+    wants = [torch.is_grad_enabled() and t.requires_grad for t in (x, weight)]
+    return _Chunks.apply(x, weight, targets, cap, absent, dtype, wants)  # type: ignore[no-any-return]
+
+
+class _Chunks(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, cap: float | None, absent: Tensor | None,
+        dtype: torch.dtype, wants: list[bool],
+    ) -> Tensor:  # fmt: skip
+        ctx.save_for_backward(x, weight, targets)
+        ctx.rest = cap, absent, dtype, wants
+        nats, *ctx.gradients = _through(x, weight, targets, cap, absent, dtype, wants)
+        return nats
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Any:
+        gradients, ctx.gradients = ctx.gradients, None
+        if gradients is not None and _is_one_number(g):
+            g = g.flatten()[:1].squeeze() if g.numel() else g.new_ones(())
+            for gradient in gradients:
+                if gradient is not None:
+                    gradient.mul_(g)
+        else:
+            del gradients
+            gradients = _through(*ctx.saved_tensors, *ctx.rest, weights=g)[1:]
+        return *gradients, None, None, None, None, None
+
+
+def _is_one_number(g: Tensor) -> bool:
+    """Whether every element is the same: known without a look where all are one place in memory, as in the gradient of a
+    sum. A GPU is not asked, since the answer would have to be waited for."""
+    if g.numel() == 0 or all(stride == 0 for stride, size in zip(g.stride(), g.shape) if size > 1):
+        return True
+    return type(g) is Tensor and g.device.type == "cpu" and bool((g == g.flatten()[0]).all())
+
+
+def _through(
+    x: Tensor, weight: Tensor, targets: Tensor, cap: float | None, absent: Tensor | None, dtype: torch.dtype,
+    wants: list[bool], weights: Tensor | None = None,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:  # fmt: skip
+    """The nats of every token, and the gradients of their sum weighted by `weights` (all 1 if None) that are wanted.
+
+    Matrix products are in `dtype`, everything else is in float32 or wider.
+    """
+    kind = x.device.type if x.device.type in ROWS else "cpu"
+    with full_precision(x.device):
+        rows, W, y = x.reshape(-1, x.shape[-1]).to(dtype), weight.to(dtype), targets.flatten()
+        (N, C), V = rows.shape, len(W)
+        counts = (y != IGNORED).to(torch.float64 if dtype == torch.float64 else torch.float32)
+        scale = counts if weights is None else counts * weights.flatten()
+        y = y.where(y != IGNORED, 0)
+        nats = torch.empty_like(counts)
+        dx = torch.empty_like(rows) if wants[0] else None
+        dW = torch.zeros(weight.shape, dtype=counts.dtype, device=x.device) if wants[1] else None
+        # These three serve all chunks: logits, the same in float32, and a part of dW before it is added up.
+        n = min(N, ROWS[kind])
+        few, part = min(n, max(1, HELD[kind] // V)), min(V, max(1, HELD[kind] // C))
+        z, narrow = rows.new_empty(n, V), dtype != counts.dtype
+        p = counts.new_empty(few, V) if narrow else None
+        added = rows.new_empty(part, C) if narrow and dW is not None else None
+        for at in range(0, N, max(n, 1)):
+            chunk = slice(at, min(at + n, N))
+            x_n, z_n = rows[chunk], z[: chunk.stop - at]
+            torch.mm(x_n, W.T, out=z_n)
+            for start in range(at, chunk.stop, few):
+                here = slice(start, min(start + few, chunk.stop))
+                z_here = z_n[start - at : here.stop - at]
+                p_here = z_here if p is None else p[: len(z_here)]
+                nats[here] = _scored(z_here, p_here, y[here], scale[here], cap, absent, any(wants))
+            if dx is not None:
+                torch.mm(z_n, W, out=dx[chunk])
+            if dW is not None and added is None:
+                dW.addmm_(z_n.T, x_n)
+            elif dW is not None and added is not None:
+                for v in range(0, V, part):
+                    words = slice(v, min(v + part, V))
+                    dW[words].add_(torch.mm(z_n[:, words].T, x_n, out=added[: words.stop - v]))
+        nats = nats.where(counts > 0, 0).view_as(targets)
+        return nats, None if dx is None else dx.view_as(x).to(x.dtype), None if dW is None else dW.to(weight.dtype)
+
+
+def _scored(
+    z: Tensor, p: Tensor, y: Tensor, scale: Tensor, cap: float | None, absent: Tensor | None, wanted: bool
+) -> Tensor:
+    """z (n, V): W x; y (n,): targets; p (n, V): room in float32 or wider, or z itself. Returns the nats (n,); if `wanted`,
+    z becomes dz: the gradients of the nats times scale (n,)."""
+    if p is not z:
+        p.copy_(z)
+    slope = None
+    if cap is not None:
+        p.div_(cap).tanh_()
+        slope = 1 - p * p if wanted else None
+        p.mul_(cap)
+    if absent is not None:
+        p.masked_fill_(absent, -torch.inf)
+    y = y[:, None]
+    most, at_target = p.amax(-1, keepdim=True), p.gather(-1, y)
+    p.sub_(most).exp_()
+    total = p.sum(-1, keepdim=True)
+    nats = (total.log() + most - at_target)[:, 0]
+    if wanted:
+        scale = scale[:, None]
+        p.mul_(scale / total)
+        p.scatter_add_(-1, y, -scale if absent is None else -scale.where(~absent[y], 0))
+        if slope is not None:
+            p.mul_(slope)
+        if p is not z:
+            z.copy_(p)
+    return nats
