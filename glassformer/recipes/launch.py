@@ -280,8 +280,8 @@ def _train(
 
     with (
         Loader(parts.batches, steps, pinned=parts.model.device.type == "cuda") as batches,
-        watching(steps, saved.step if saved else 0) as display,
         dashboard.Watch(run, config.watch) as dashboards,
+        watching(steps, saved.step if saved else 0) as display,
         enough_memory(),
         _kept(run),
     ):
