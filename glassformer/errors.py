@@ -42,8 +42,15 @@ class CheckpointError(GlassError):
     """A checkpoint that is missing, damaged, or made for another model."""
 
 
-class MissingPackage(CorpusError):
-    """A package that only some sources need, and that is not installed; the sentence has the line that installs it."""
+class MissingPackage(GlassError):
+    """A package that only some commands need, and that is not installed; the sentence has the line that installs it.
+
+    `extra` is the group of pyproject.toml with which the launcher installs it.
+    """
+
+    def __init__(self, sentence: str, extra: str):
+        super().__init__(sentence)
+        self.extra = extra
 
 
 class Stopped(KeyboardInterrupt):

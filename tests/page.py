@@ -18,7 +18,7 @@ class Page(HTMLParser):
         self.tags.append(tag)
         self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
         assert not [name for name, _ in attrs if name.startswith("on")]
-        if tag not in ("meta", "link", "path", "br"):
+        if tag not in ("meta", "link", "path", "br", "input"):
             self.depth.append(tag)
 
     def handle_startendtag(self, tag, attrs):

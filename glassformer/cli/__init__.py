@@ -32,6 +32,7 @@ from glassformer.cli import (
     tokenize,
     train,
     trust,
+    watch,
 )
 from glassformer.cli import eval as evaluate
 
@@ -64,6 +65,7 @@ app.command(rich_help_panel=USE)(runs.runs)
 app.command(rich_help_panel=USE)(generate.generate)
 app.command(rich_help_panel=USE)(trust.trust)
 app.command("eval", rich_help_panel=MEASURE)(evaluate.evaluate)
+app.command(rich_help_panel=MEASURE)(watch.watch)
 app.command(rich_help_panel=MEASURE)(report.report)
 app.command(rich_help_panel=MEASURE)(tokenize.tokenize)
 app.add_typer(data.verbs, name="data", rich_help_panel=MEASURE)
@@ -109,7 +111,7 @@ def main() -> None:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
     except MissingPackage as error:
-        code = _install_and_restart(str(error))
+        code = _install_and_restart(str(error), error.extra)
     except GlassError as error:
         code = _fail(str(error))
     except KeyboardInterrupt as stop:
@@ -170,13 +172,14 @@ def _speak_of(program: str, command: Any) -> None:
         _speak_of(program, below)
 
 
-def _install_and_restart(sentence: str) -> int:
-    """Let the launcher, if it has started us, install the packages that some sources need, and do the same again."""
+def _install_and_restart(sentence: str, extra: str) -> int:
+    """Let the launcher, if it has started us, install the packages of an extra, and do the same again."""
     launcher = os.environ.pop("GLASS_LAUNCHED", None)
-    if launcher is None or "GLASS_WITH" in os.environ or not os.path.isfile(launcher):
+    asked = os.environ.get("GLASS_WITH", "").split()
+    if launcher is None or extra in asked or not os.path.isfile(launcher):
         return _fail(sentence)
     print(f"glass: {sentence.partition(';')[0]}: installing it", file=sys.stderr, flush=True)
-    environment = {**os.environ, "GLASS_WITH": "data"}
+    environment = {**os.environ, "GLASS_WITH": " ".join([*asked, extra])}
     return subprocess.run([sys.executable, launcher, *sys.argv[1:]], env=environment, check=False).returncode
 
 

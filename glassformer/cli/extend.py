@@ -19,7 +19,8 @@ def extend(folder: RunFolder, steps: Steps = None, minutes: More = None) -> None
     """Train a run on, from its newest checkpoint, to more steps.
 
     The learning rate of a finished run rises again to where it would be in
-    a run of the new length, and then falls to its end.
+    a run of the new length, and then falls to its end. A run whose schedule
+    is wsd goes on from the checkpoint before its decay.
 
     Try: [cyan]./glass extend runs/my_book --minutes 5[/]
     """

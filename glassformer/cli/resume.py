@@ -10,9 +10,9 @@ def resume(folder: RunOrCheckpoint, settings: Settings = None) -> None:
 
     Name one of its checkpoints to go back to it; those after it are deleted.
     The settings behind it may change how often the run evaluates, samples
-    and saves, its device, and where its text is. A part of your own runs as it
-    was when the run began, unless you name it again
-    (train.optimizer=./my.py).
+    and saves, its device, its dashboards (train.watch), and where its text is.
+    A part of your own runs as it was when the run began, unless you name it
+    again (train.optimizer=./my.py).
     """
     from glassformer.recipes import launch
     from glassformer.runs.checkpoint import run_of

@@ -31,6 +31,7 @@ def train(
     from glassformer.recipes import build, launch, sizes
     from glassformer.recipes.measure import Limit
     from glassformer.recipes.words import recipe_of, split
+    from glassformer.runs import dashboard
     from glassformer.runs.report import write_report
     from glassformer.runs.run import new_run
 
@@ -38,6 +39,7 @@ def train(
     if recipe == DEFAULT:
         chosen = sizes.with_vocabulary(chosen, given)
     build.device_of(chosen.train.device)
+    dashboard.available(chosen.train.watch)
     with new_run(name, build.stem(chosen)) as folder:
         with progress_bars() as progress:
             data = build.dataset(chosen, progress)

@@ -15,11 +15,11 @@ from typing import Any
 from pydantic import Field
 
 from glassformer.corpora import Corpus, Document, Skipped
-from glassformer.corpora._extra import needed_for
 from glassformer.corpora._formats import pieces
 from glassformer.corpora._formats.fields import column, missing
 from glassformer.corpora._walk import content, walk
 from glassformer.errors import CorpusError
+from glassformer.system.extra import needed_for
 
 
 class Hub(Corpus):
@@ -81,7 +81,7 @@ class _Rows(Iterator[str | None]):
     """The text column, row by row. Every error in `datasets` is raised as a CorpusError."""
 
     def __init__(self, hub: Hub) -> None:
-        with needed_for(f"hf:{hub.dataset}"):
+        with needed_for(f"reading hf:{hub.dataset}", "data"):
             import datasets
         self._hub = hub
         place = str(hub.folder()) if hub.local else hub.dataset

@@ -17,8 +17,12 @@ import torch
 from torch import Tensor
 
 from glassformer.data.shards import Split
+from glassformer.data.spans import evaluation_spans
 from glassformer.errors import DatasetError
 from glassformer.kernels.cross_entropy import IGNORED
+
+MULTIPLE = 64
+"""Rows of an evaluation are padded to a multiple of this, so that there are few different shapes."""
 
 
 class Batch:
@@ -40,7 +44,9 @@ class Batch:
         self.ids, self.targets, self.documents = ids, targets, documents
         for name, field in fields.items():
             if hasattr(type(self), name):
-                raise ValueError(f"a field of a batch cannot be called '{name}', which is a method; choose another name")
+                raise ValueError(
+                    f"a field of a batch cannot be called '{name}', which is a method; choose another name"
+                )
             setattr(self, name, field)
         for name, field in vars(self).items():
             if field is not None and field.shape[:1] != ids.shape[:1]:
@@ -139,26 +145,22 @@ def uniform(seed: int, step: int, n: int) -> np.ndarray:
 
 
 def sequential(split: Split, context_length: int, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
-    """Windows for evaluation, side by side: each token but the first is a target exactly once, in a fixed order.
+    """Batches for evaluation: every document is read from its beginning, in rows of at most `context_length` tokens.
 
-    With `limit`, about that many targets in windows spread evenly over the split. Every batch is (batch_size,
-    context_length): missing places in the last window and in the last batch have the target IGNORED. Raises DatasetError.
+    Each token but the first of the split is a target exactly once, in a fixed order; with `limit`, about that many, in rows
+    spread evenly over the split. Rows of about the same length share a batch of at most batch_size * context_length
+    places, and are padded on the right with targets IGNORED. Raises DatasetError.
     """
     if len(split) < 2:
         raise DatasetError(f"{split.where} has one token, too few to predict any; give more text")
-    starts = evaluation_starts(len(split), context_length, limit)
-    for first in range(0, len(starts), batch_size):
-        windows = np.full((batch_size, context_length + 1), IGNORED, np.int64)
-        for row, start in zip(windows, starts[first : first + batch_size].tolist()):
-            ids = split.tokens[start : start + context_length + 1]
-            row[: len(ids)] = ids
-        yield Batch.of(windows)
-
-
-def evaluation_starts(n_tokens: int, context_length: int, limit: int | None = None) -> np.ndarray:
-    """(n,) int64: where the windows of `sequential` begin in a split of `n_tokens`."""
-    starts = np.arange(0, n_tokens - 1, context_length)
-    if limit is None or limit >= n_tokens - 1:
-        return starts
-    n_windows = max(1, limit // context_length)
-    return starts[np.arange(n_windows) * len(starts) // n_windows]
+    spans = evaluation_spans(np.asarray(split.documents), context_length, limit)
+    lengths = spans[:, 1] - spans[:, 0]
+    widths = np.minimum(context_length, -(-lengths // MULTIPLE) * MULTIPLE)
+    for width in np.unique(widths).tolist():
+        alike, n_rows = spans[widths == width], batch_size * context_length // width
+        for first in range(0, len(alike), n_rows):
+            some = alike[first : first + n_rows]
+            rows = np.full((len(some), width + 1), IGNORED, np.int64)
+            for row, (start, stop) in zip(rows, some.tolist()):
+                row[: stop - start + 1] = split.tokens[start : stop + 1]
+            yield Batch.of(rows)

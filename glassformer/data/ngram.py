@@ -127,11 +127,11 @@ class NGram:
         return float(self.nats(tokens)[1:].sum() / np.log(2) / n_bytes)
 
     def bits_per_byte_of_orders(
-        self, tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, token_bytes: list[bytes]
+        self, tokens: Tokens | np.ndarray, spans: Sequence[tuple[int, int]], token_bytes: list[bytes]
     ) -> list[float]:
-        """Bits per byte of the 1-gram model, the 2-gram model ... on windows of `length` targets, as `train.evaluate`
-        counts them for a model. Unlike a model, an n-gram may look back across the start of a window."""
-        ids, places = targets(tokens, starts, length, self.order - 1)
+        """Bits per byte of the 1-gram model, the 2-gram model ... on the rows that evaluation reads, as `train.evaluate`
+        counts them for a model. Unlike a model, an n-gram may look back across the start of a row."""
+        ids, places = targets(tokens, spans, self.order - 1)
         n_bytes = max(1, np.array([len(piece) for piece in token_bytes])[ids[places]].sum())
         return [float(nats[places].sum() / np.log(2) / n_bytes) for nats in self.nats_of_orders(ids)]
 
@@ -175,16 +175,18 @@ def evenly(tokens: Tokens | np.ndarray, most: int = MOST_COUNTED) -> np.ndarray:
     return np.concatenate([tokens[start : start + most // STRETCHES] for start in starts.tolist()])
 
 
-def targets(tokens: Tokens | np.ndarray, starts: Sequence[int], length: int, before: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows side by side, as evaluation reads them: (ids, the places of the targets in them).
+def targets(
+    tokens: Tokens | np.ndarray, spans: Sequence[tuple[int, int]], before: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that evaluation reads, as one text: (ids, the places of the targets in them).
 
-    The targets of a window are the `length` tokens after its start. Each target comes with the `before` tokens
-    ahead of it, if the text has so many. `starts` must increase; only the ids of the windows are read.
+    A span is from which token to which a row reads; the token after each of them is a target. Each target comes with the
+    `before` tokens ahead of it, if the text has so many. Only the ids of the rows are read.
     """
     pieces, places, done = [], [], 0
-    for start in starts:
+    for start, stop in spans:
         first = max(0, start + 1 - before)
-        pieces.append(tokens[first : start + 1 + length])
+        pieces.append(tokens[first : stop + 1])
         places.append(np.arange(done + start + 1 - first, done + len(pieces[-1])))
         done += len(pieces[-1])
     return np.concatenate(pieces), np.concatenate(places)

@@ -73,6 +73,7 @@ class Kernels:
     adamw: Callable[..., None]
     sgd: Callable[..., None]
     lion: Callable[..., None]
+    ema: Callable[..., None]
     newton_schulz: Callable[..., Tensor]
     clip: Callable[..., Tensor]
 

@@ -7,47 +7,23 @@ seconds, once per machine.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import numba
 import numpy as np
+
+from glassformer.kernels._numbers_cpu import exp
+from glassformer.system.compiled import sums_in_any_order
 
 LANES = 64
 """Channels that are processed together: 4 vectors of 16 numbers."""
 
-f32, i32 = np.float32, np.int32
-EXACT_BUT_IN_ANY_ORDER: Any = {"reassoc", "contract", "nsz"}  # sums may be reordered; NaN and infinity are kept
-
-
-def _compiled(function: Callable) -> Any:
-    try:
-        return numba.njit(nogil=True, cache=True, fastmath=EXACT_BUT_IN_ANY_ORDER, error_model="numpy")(function)
-    except RuntimeError:  # there is no folder in which numba could cache it
-        return numba.njit(nogil=True, fastmath=EXACT_BUT_IN_ANY_ORDER, error_model="numpy")(function)
-
-
-@numba.njit(inline="always")
-def _exp(x):
-    """e^x for x <= 0, to seven digits, in operations that the compiler can vectorise. It is 0 below -87."""
-    t = x * f32(1.44269504)
-    n = np.floor(t + f32(0.5))
-    r = t - n  # 2^t = 2^n 2^r, |r| <= 1/2
-    p = f32(1.535336188e-4)
-    p = p * r + f32(1.339887441e-3)
-    p = p * r + f32(9.618437358e-3)
-    p = p * r + f32(5.550332471e-2)
-    p = p * r + f32(2.402264791e-1)
-    p = p * r + f32(6.931472029e-1)
-    p = p * r + f32(1.0)
-    power = i32(i32(max(n, f32(-127.0)) + f32(127.0)) << i32(23))
-    return p * power.view(f32)
+f32 = np.float32
 
 
 # The numbers of LANES channels are copied to and from local arrays. Loops over these have a fixed length and touch few
 # arrays, so the compiler turns them into vector instructions.
 
 
-@_compiled
+@sums_in_any_order
 def _forward(u, step, A, b, c, h, first, stride, y, last, at_start, row, low, high):
     N = A.shape[0]
     state, rate = np.zeros((N, LANES), f32), np.zeros((N, LANES), f32)
@@ -70,7 +46,7 @@ def _forward(u, step, A, b, c, h, first, stride, y, last, at_start, row, low, hi
             for n in range(N):
                 bn, cn = b[row, t, n], c[row, t, n]
                 for e in range(LANES):
-                    s = keep * _exp(dt[e] * rate[n, e]) * state[n, e] + bn * ut[e]
+                    s = keep * exp(dt[e] * rate[n, e]) * state[n, e] + bn * ut[e]
                     state[n, e] = s
                     total[e] += cn * s
             for e in range(w):
@@ -80,7 +56,7 @@ def _forward(u, step, A, b, c, h, first, stride, y, last, at_start, row, low, hi
                 last[row, n, left + e] = state[n, e]
 
 
-@_compiled
+@sums_in_any_order
 def _backward(dy, dh, u, step, A, b, c, at_start, first, stride, du, dstep, dA, db, dc, dh0, row, low, high):
     N, T = A.shape[0], u.shape[1]
     states, decay = np.zeros((stride + 1, N, LANES), f32), np.zeros((stride, N, LANES), f32)
@@ -107,7 +83,7 @@ def _backward(dy, dh, u, step, A, b, c, at_start, first, stride, du, dstep, dA, 
                 for n in range(N):
                     bn = b[row, t, n]
                     for e in range(LANES):
-                        d = keep * _exp(dt[j, e] * rate[n, e])
+                        d = keep * exp(dt[j, e] * rate[n, e])
                         decay[j, n, e] = d
                         states[j + 1, n, e] = d * states[j, n, e] + bn * ut[j, e]
             for j in range(count - 1, -1, -1):

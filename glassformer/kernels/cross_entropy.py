@@ -6,9 +6,12 @@ The loss is per token and not averaged: whoever adds up micro-batches, ranks or 
 and can take the mean. Targets of -100 (`IGNORED`) are padding and cost 0.
 """
 
+import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from glassformer.kernels._rows import serves
 from glassformer.kernels.precision import wide
 
 IGNORED = -100
@@ -27,5 +30,34 @@ def plain(logits: Tensor, targets: Tensor) -> Tensor:
 
 def fused(logits: Tensor, targets: Tensor) -> Tensor:
     """The twin of `plain`."""
-    rows = wide(logits).reshape(-1, logits.shape[-1])
-    return F.cross_entropy(rows, targets.flatten(), ignore_index=IGNORED, reduction="none").view_as(targets)
+    rows = logits.reshape(-1, logits.shape[-1])
+    if serves(rows):
+        return Rows.apply(rows, targets.flatten()).view_as(targets)
+    return F.cross_entropy(wide(rows), targets.flatten(), ignore_index=IGNORED, reduction="none").view_as(targets)
+
+
+class Rows(torch.autograd.Function):
+    """The same in compiled loops (`_rows_cpu.py`), which keep no softmax: the gradient computes it again."""
+
+    @staticmethod
+    def forward(ctx, z: Tensor, targets: Tensor) -> Tensor:
+        """z (N, V), targets (N,) -> (N,)."""
+        from glassformer.kernels import _rows_cpu as loops
+
+        z = z.contiguous()
+        cost, log_sum = (z.new_empty(len(z), dtype=torch.float32) for _ in range(2))
+        loops.in_parallel(loops.nats, len(z), *map(loops.array, (z, targets, cost, log_sum)))
+        ctx.save_for_backward(z, targets, log_sum)
+        return cost
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, weight: Tensor) -> tuple[Tensor, None]:
+        """weight (N,) -> the gradient of z."""
+        from glassformer.kernels import _rows_cpu as loops
+
+        z, targets, log_sum = ctx.saved_tensors
+        gradient = torch.empty_like(z)
+        arrays = map(loops.array, (z, targets, log_sum, weight.contiguous(), gradient))
+        loops.in_parallel(loops.nats_gradient, len(z), *arrays)
+        return gradient, None

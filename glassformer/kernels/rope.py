@@ -11,6 +11,9 @@ that part.
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from glassformer.kernels._rows import serves
 
 
 def frequencies(width: int, base: float, device: torch.device) -> Tensor:
@@ -44,6 +47,8 @@ def _turn(x: Tensor, angle: Tensor, temperature: float) -> Tensor:
 def fused(q: Tensor, k: Tensor, angle: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     """The twin of `plain`: sine and cosine are computed once, and each tensor is read twice instead of four times."""
     cos, sin = temperature * angle.cos(), temperature * angle.sin()
+    if serves(q, k) and angle.ndim == 2 and not angle.requires_grad:
+        return Rows.apply(q, cos, sin), Rows.apply(k, cos, sin)
     cos, sin = torch.cat([cos, cos], -1).to(q.dtype), torch.cat([-sin, sin], -1).to(q.dtype)
     return _turn_at_once(q, cos, sin), _turn_at_once(k, cos, sin)
 
@@ -53,3 +58,31 @@ def _turn_at_once(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     turned = x[..., :width]
     turned = torch.addcmul(turned * cos, turned.roll(width // 2, -1), sin)
     return turned if width == x.shape[-1] else torch.cat([turned, x[..., width:]], -1)
+
+
+class Rows(torch.autograd.Function):
+    """The same in compiled loops (`_rows_cpu.py`), in one pass that also brings the heads together for the products."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """x (B, H, T, D), cos and sin (T, W/2) -> (B, H, T, D)."""
+        ctx.save_for_backward(cos, sin)
+        return _by_loops(x.transpose(1, 2), cos, sin, time_first=True)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, dy: Tensor) -> tuple[Tensor, None, None]:
+        """A gradient is turned back."""
+        cos, sin = ctx.saved_tensors
+        return _by_loops(dy, cos, -sin, time_first=False).transpose(1, 2), None, None
+
+
+def _by_loops(x: Tensor, cos: Tensor, sin: Tensor, time_first: bool) -> Tensor:
+    """x (B, P, Q, D) -> (B, Q, P, D), turned."""
+    from glassformer.kernels import _rows_cpu as loops
+
+    B, P, Q, D = x.shape
+    y = x.new_empty(B, Q, P, D)
+    x, cos, sin, out = map(loops.array, (x.contiguous(), cos.float().contiguous(), sin.float().contiguous(), y))
+    loops.in_parallel(loops.turn, B, x, cos, sin, time_first, out)
+    return y

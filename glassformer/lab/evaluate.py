@@ -2,12 +2,14 @@
 beside its own untrained weights.
 
 For any corpus: bits per byte of each. The 1-gram to the 5-gram are the scale on which to read the model's number. For
-the village also what a name costs (`names.py`), and what the village's checker says of stories: each writer continues the
-openings of held-out stories (`stories.py`).
+the village also what a name costs (`names.py`), how often a true story is likelier than the same with one word changed
+(`pairs.py`), and what the village's checker says of stories: each writer continues the openings of held-out stories
+(`stories.py`).
 
 None of these numbers gets better when a model says less. All models predict the same tokens; a name is paid for wherever
-it stands; and what a story has to say is measured against village stories (`corpora.village.score`). Only a tokenizer that
-drops text, as `word` does with rare words, leaves bits out of bits per byte: then `dropped` says how much, and a note does.
+it stands; the texts of a pair are given; and what a story has to say is measured against village stories
+(`corpora.village.score`). Only a tokenizer that drops text, as `word` does with rare words, leaves bits out of bits per
+byte: then `dropped` says how much, and a note does.
 """
 
 import time
@@ -19,10 +21,11 @@ import numpy as np
 
 from glassformer.corpora.village import Village
 from glassformer.corpora.village.score import Judgement, judged, score
-from glassformer.data.batches import evaluation_starts, sequential
+from glassformer.data.batches import sequential
 from glassformer.data.ngram import MOST_COUNTED, NGram, evenly
 from glassformer.data.shards import Dataset
-from glassformer.lab import names, stories
+from glassformer.data.spans import evaluation_spans
+from glassformer.lab import names, pairs, stories
 from glassformer.model.gpt import GPT
 from glassformer.recipes.build import device_of
 from glassformer.recipes.presets import Recipe
@@ -68,12 +71,12 @@ def judge(
     report.
 
     With a `source`, another text is measured, in the run's tokens, and nothing is logged, for the report is about the run's
-    own. `tell` is called with what is being done. Each model predicts at most `most_tokens` held-out tokens. Raises
-    GlassError.
+    own; nor for a snapshot, nor for what an extension has set aside. `tell` is called with what is being done. Each model
+    predicts at most `most_tokens` held-out tokens. Raises GlassError.
     """
     begun = time.perf_counter()
     run, saved = Run.open(checkpoint.run_of(folder)[0]), checkpoint.load(folder, checkpoint.best)
-    recipe = Recipe.parse(saved.recipe)
+    recipe, logs = Recipe.parse(saved.recipe), source is None and checkpoint.can_go_on(saved.folder)
     if source is None:
         data = trained_on(run, recipe)
     else:
@@ -94,15 +97,16 @@ def judge(
         rows[f"{k}-gram"]["bpb"] = bpb
     best: list[Judgement] = []
     if isinstance(recipe.corpus, Village):
-        tell("reading the names in held-out stories")
+        tell("reading held-out stories for their names, and the same with a word changed")
         notes += _names(rows, models, ngram, data, recipe)
+        _pairs(rows, model, ngram, data, recipe)
         tell(f"writing and checking {n_stories} stories each")
         best = _stories(rows, models, ngram, data, recipe, n_stories)
         if not best:
             notes.append(
                 "There is no story score: the openings of the held-out stories are longer than model.context_length."
             )
-    for name, values in rows.items() if source is None else ():
+    for name, values in rows.items() if logs else ():
         run.log("score", saved.step, who=name, **values)
     if lost := dropped(data.validation.tokens[:most_tokens], data.tokenizer):
         notes.append(
@@ -111,7 +115,7 @@ def judge(
         )
     if len(data.train) > MOST_COUNTED:
         notes.append(f"The n-grams have counted {MOST_COUNTED:,} of {len(data.train):,} tokens, evenly spread.")
-    if source is None:
+    if logs:
         write_report(run.folder)
     return Evaluation(rows, longest, best, notes, time.perf_counter() - begun)
 
@@ -150,6 +154,17 @@ def _names(
     return []
 
 
+def _pairs(rows: dict[str, dict[str, float]], model: GPT, ngram: NGram, data: Dataset, recipe: Recipe) -> None:
+    """Add to `rows` how often the model and the n-grams find a true story likelier than the same with a word changed."""
+    assert isinstance(recipe.corpus, Village)
+    found = pairs.held_out_pairs(recipe.corpus.seed, data.tokenizer, recipe.model.context_length)
+    if found is None:
+        return
+    rows["model"] |= pairs.by_model(found, model)
+    for k, shares in enumerate(pairs.by_ngrams(found, ngram), start=1):
+        rows[f"{k}-gram"] |= shares
+
+
 def _stories(
     rows: dict[str, dict[str, float]], models: dict[str, GPT], ngram: NGram, data: Dataset, recipe: Recipe, n: int
 ) -> list[Judgement]:  # fmt: skip
@@ -176,5 +191,5 @@ def _bits_per_byte(model: GPT, data: Dataset, recipe: Recipe, most_tokens: int) 
 def _ngram_bits_per_byte(ngram: NGram, data: Dataset, recipe: Recipe, most_tokens: int) -> list[float]:
     """Of the 1-gram, the 2-gram ..., on the targets that the model predicts."""
     T, tokens = recipe.model.context_length, data.validation.tokens
-    starts = evaluation_starts(len(tokens), T, most_tokens).tolist()
-    return ngram.bits_per_byte_of_orders(tokens, starts, T, data.tokenizer.token_bytes)
+    spans = evaluation_spans(np.asarray(data.validation.documents), T, most_tokens)
+    return ngram.bits_per_byte_of_orders(tokens, spans.tolist(), data.tokenizer.token_bytes)

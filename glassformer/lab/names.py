@@ -15,22 +15,17 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
-import torch
 
 from glassformer.corpora.village.lexicon import NAME
 from glassformer.corpora.village.story import tell
-from glassformer.data.batches import Batch
 from glassformer.data.ngram import NGram
 from glassformer.errors import TokenizerError
-from glassformer.kernels.cross_entropy import IGNORED
+from glassformer.lab.texts import nats_by_model, nats_by_ngrams
 from glassformer.model.gpt import GPT
 from glassformer.tokenizers import Tokenizer
-from glassformer.train.evaluate import NEXT_TOKEN
 
 STORIES = 100
 """Held-out stories in which names are predicted: more than a thousand names."""
-ROWS = 16
-"""Stories that a model reads at once."""
 
 
 class Name(NamedTuple):
@@ -88,24 +83,11 @@ def held_out_names(seed: int, tokenizer: Tokenizer, context_length: int) -> Name
         return None
 
 
-@torch.no_grad()
 def by_model(names: Names, model: GPT) -> dict[str, float]:
     """The mean nats that a model pays for a name ("name_said", "name_unsaid")."""
-    nats: list[np.ndarray] = []
-    for first in range(0, len(names.stories), ROWS):
-        some = names.stories[first : first + ROWS]
-        rows = np.full((len(some), max(map(len, some))), IGNORED, np.int64)
-        for row, ids in zip(rows, some):
-            row[: len(ids)] = ids
-        found = NEXT_TOKEN.nats(model, Batch.of(rows).to(model.device)).double().cpu().numpy()
-        nats += [row[: len(ids) - 1] for row, ids in zip(found, some)]
-    return names.nats(nats)
+    return names.nats(nats_by_model(names.stories, model))
 
 
 def by_ngrams(names: Names, ngram: NGram) -> list[dict[str, float]]:
-    """The same for the 1-gram, the 2-gram ... They read the stories one after another, as they read their text."""
-    bounds = np.cumsum([0, *map(len, names.stories)]).tolist()
-    return [
-        names.nats([nats[a + 1 : b] for a, b in zip(bounds, bounds[1:])])
-        for nats in ngram.nats_of_orders(np.concatenate(names.stories))
-    ]
+    """The same for the 1-gram, the 2-gram ..."""
+    return [names.nats(nats) for nats in nats_by_ngrams(names.stories, ngram)]

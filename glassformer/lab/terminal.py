@@ -21,6 +21,7 @@ from glassformer.system.visible import visible
 PREDICTING = {
     "bpb": "bits per byte", "name_said": "nats per name already said", "name_unsaid": "nats per name not yet said",
 }  # fmt: skip
+PREFERRING = {"keeps_name": "one name", "keeps_look": "one colour or look", "keeps_pronoun": "one he or she"}
 SHARES = {
     "understood": "sentences understood", "consistent": "claims consistent", "complete": "stories complete",
     "right": "stories right", "copied": "stories copied",
@@ -61,6 +62,8 @@ def show_evaluation(
         console.print(f"The model needs {1 - found.ratio:.0%} fewer bits than the {found.longest}.")
     else:
         console.print(f"The {found.longest}, which only counts, predicts better: the model needs {times(found.ratio)}.")
+    if any(name in found.rows["model"] for name in PREFERRING):
+        console.print(_preferring(found))
     if found.stories:
         console.print(_judging(found, console.width))
         console.print(MEANING, style="dim")
@@ -94,6 +97,21 @@ def _predicting(found: Evaluation) -> Table:
         if "bpb" in values:
             cells = [f"{values[name]:.{3 if name == 'bpb' else 2}f}" if name in values else "" for name in shown]
             table.add_row(who, *cells, style="bold" if who == "model" else "")
+    return table
+
+
+def _preferring(found: Evaluation) -> Table:
+    table = Table(
+        title="\nhow often a held-out story is likelier than the same story with one word changed", title_justify="left",
+        box=None, header_style="bold",
+    )  # fmt: skip
+    table.add_column("", no_wrap=True)
+    shown = [name for name in PREFERRING if name in found.rows["model"]]
+    for name in shown:
+        table.add_column(PREFERRING[name], justify="right")
+    for who, values in found.rows.items():
+        if any(name in values for name in shown):
+            table.add_row(who, *[f"{values[name]:.0%}" for name in shown], style="bold" if who == "model" else "")
     return table
 
 

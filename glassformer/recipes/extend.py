@@ -3,10 +3,14 @@
 The learning rate of a finished run has come down. It goes back up, within a warmup, to where it would be at that step in a
 run of the new length, and comes down again from there (re-warming and re-decaying: Ibrahim et al., 2024, "Simple and
 scalable strategies to continually pre-train large language models"). A run that was interrupted goes on from its present
-learning rate, evenly to the new end. Either way the extension is one more decision about the run's pace (data/pace.py),
-an event `plan`, so a run that is interrupted after it resumes as any other.
+learning rate, evenly to the new end. A schedule that keeps its peak until a decay at the end (`wsd`) needs no second
+warmup: the run goes on from the checkpoint before the decay, and what the decay made is moved to `finished/`. In every
+case the extension is one more decision about the run's pace (data/pace.py), an event `plan`, so a run that is interrupted
+after it resumes as any other.
 """
 
+import os
+import shutil
 from pathlib import Path
 
 from glassformer.data.pace import Leg, Pace
@@ -41,7 +45,8 @@ def _plan(run: Run, steps: int | None, minutes: float | None, say: Say) -> None:
         raise GlassError(
             f"{folder} has diverged, and would do so again; train a new run with a lower train.learning_rate"
         )
-    saved = checkpoint.load(folder)
+    made, peak = checkpoint.load(folder).step, checkpoint.before_decay(folder)
+    saved = checkpoint.load(peak or folder)
     budget, until = None, steps
     if minutes is not None:
         budget = Budget(saved.state["seconds"] + 60 * minutes, steps)
@@ -50,9 +55,9 @@ def _plan(run: Run, steps: int | None, minutes: float | None, say: Say) -> None:
         until = fitting if steps is None else min(steps, fitting)
     if until is None:
         raise SettingError(f"how far shall {folder} go on? give --steps N (in all) or --minutes M (more)")
-    if (steps or until) <= saved.step:
-        raise SettingError(f"{folder} has made {saved.step:,} steps already; --steps is the number in all, so give more")
-    legs, how = _legs(run, saved.step, until)
+    if (steps or until) <= made:
+        raise SettingError(f"{folder} has made {made:,} steps already; --steps is the number in all, so give more")
+    legs, how = _legs(run, saved.step, until) if peak is None else _legs_from_peak(run, saved.step, until)
     say(f"{folder} goes on from step {saved.step:,} to {until:,}" + (" or so" if minutes else "") + f": {how}")
     detail = f"extended to {until:,} steps"
     limits = budget and budget.limits()
@@ -72,3 +77,26 @@ def _legs(run: Run, reached: int, steps: int) -> tuple[list[Leg], str]:
     words = f"the learning rate rises to {rate:.2g} in {top - reached:,} steps, and then falls to its end"
     end = pace.progress(reached) * steps
     return [Leg(reached, end, top, top, steps), Leg(top, top, steps, steps, steps)], words
+
+
+def _legs_from_peak(run: Run, reached: int, steps: int) -> tuple[list[Leg], str]:
+    """The same from the checkpoint before the decay: the position stays between the warmup and the decay of a run of
+    `steps`, where the learning rate is at its peak."""
+    schedule = Recipe.parse(run.recipe()).train.schedule
+    position = min(max(reached, schedule.warmup(steps)), schedule.decays_from(steps) or reached)
+    words = "from before its decay, the learning rate stays at its peak until the decay at the new end"
+    if _set_aside(run, reached):
+        words += f"; the checkpoints of the decay are now in {run.folder / 'finished'}"
+    return [Leg(reached, float(position), steps, float(steps), steps)], words
+
+
+def _set_aside(run: Run, step: int) -> bool:
+    """Move the checkpoints after `step` to `finished/`; returns whether there were any. A run that is killed within goes on
+    from a checkpoint that is left, to the end that it had."""
+    place, later = run.folder / "finished", checkpoint.steps(run.folder / "checkpoints")
+    later = [path for path in later if int(path.name) > step]
+    for path in reversed(later):
+        place.mkdir(exist_ok=True)
+        shutil.rmtree(place / path.name, ignore_errors=True)
+        os.replace(path, place / path.name)
+    return bool(later)

@@ -34,13 +34,13 @@ from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
 from glassformer.recipes.build import Parts, Say, build
-from glassformer.recipes.division import divided, set_allocator
+from glassformer.recipes.division import divided, passes_at, set_allocator
 from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
 from glassformer.recipes.recorded import own_parts, parts_as_now, recorded
 from glassformer.recipes.rehearsal import rehearse
 from glassformer.recipes.trained_on import says_when_changed, trained_on
-from glassformer.runs import checkpoint
+from glassformer.runs import checkpoint, dashboard, snapshots
 from glassformer.runs.parts import neighbours, trust
 from glassformer.runs.run import Run, check_free
 from glassformer.system.command import typed
@@ -74,6 +74,7 @@ def train(
     the run ends on time. `told` are the paths of the settings that the user has given. `argv` are the words after `glass`
     that make this run, where they are not those of this process. `clock` gives seconds.
     """
+    dashboard.available(recipe.train.watch)
     with locked(folder):
         check_free(folder)
         set_allocator(recipe, say)
@@ -106,6 +107,7 @@ def resume(
         mended, settings = parts_as_now(run, settings)
         saved = _checkpoint(run, chosen, mended)
         recipe = recorded(run, saved, settings)
+        dashboard.available(recipe.train.watch)
         data = trained_on(run, recipe, progress)
         if saved and saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():
             raise CheckpointError(
@@ -217,6 +219,10 @@ def run_to_resume(folder: Path) -> tuple[Run, Path | None]:
     """(the run, the checkpoint that was named). Raises GlassError for what is no run, and for one that never trained."""
     folder, chosen = checkpoint.run_of(folder)
     run = Run.open(folder)
+    if chosen is not None and not checkpoint.can_go_on(chosen):
+        raise GlassError(
+            f"{chosen} can be used, but no training goes on from it; `{typed('resume', folder)}` continues its run"
+        )
     if "imported" in run.facts():
         raise GlassError(
             f"{folder} holds imported weights and no training that could go on: `{typed('generate', folder)}` lets "
@@ -233,7 +239,8 @@ def _checkpoint(run: Run, chosen: Path | None, mended: Sequence[str]) -> checkpo
 
 
 def _go_back(run: Run, saved: checkpoint.Checkpoint | None) -> None:
-    """Delete the checkpoints after the one that a run goes on from."""
+    """Delete the checkpoints and snapshots after the one that a run goes on from."""
+    snapshots.forget_after(run.folder, saved.step if saved else -1)
     for path in checkpoint.steps(run.folder / "checkpoints"):
         if saved is not None and int(path.name) > saved.step:
             shutil.rmtree(path)
@@ -252,12 +259,6 @@ def _kept(run: Run) -> Iterator[None]:
         raise DiskError(error.what, error.remedy, then) from error
 
 
-def _passes(run: Run, step: int) -> int | None:
-    """In how many passes the run reads a batch at `step`, if that was changed since it began."""
-    changes = [e["passes"] for e in run.metrics("event") if e["what"] == "divide" and e["step"] < step]
-    return changes[-1] if changes else None
-
-
 def _train(
     parts: Parts, choices: Choices, run: Run, watching: Watching, saved: checkpoint.Checkpoint | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -273,17 +274,23 @@ def _train(
 
     with (
         Loader(parts.batches, steps, pinned=parts.model.device.type == "cuda") as batches,
-        watching(steps, saved.step if saved else 0) as watch,
+        watching(steps, saved.step if saved else 0) as display,
+        dashboard.Watch(run, config.watch) as dashboards,
         enough_memory(),
         _kept(run),
     ):
+
+        def watch(line: dict[str, Any]) -> None:
+            display(line)
+            dashboards()
+
         trainer = Trainer(
             parts.model, tokenizer, batches,
             held_out=lambda: sequential(parts.data.validation, T, config.micro_batch_size, config.eval_tokens),
             config=config, run=run, recipe_json=text, precision=choices.precision, sample=sample, watch=watch,
             sources=own, pace=choices.pace, budget=choices.budget, clock=clock,
             follow=lambda pace: batches.follow(parts.at(pace).batches, pace.steps),
-            passes=_passes(run, 0 if saved is None else saved.step),
+            passes=passes_at(run, 0 if saved is None else saved.step),
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)

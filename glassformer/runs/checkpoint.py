@@ -2,6 +2,7 @@
 
     checkpoints/00000500/
         model.safetensors        the weights, by parameter name
+        average.safetensors      the averages of the trained weights, with `train.ema` (train/average.py)
         optimizer.safetensors    the tensors of the optimizer's state, by parameter name
         optimizer.json           its numbers: learning rates, step counts (optimizer_state.py)
         state.json               step, tokens, seconds, precision, loss scale, frozen parameters
@@ -15,9 +16,10 @@ checkpoints as they were. Nothing is ever pickled. `weights.py` reads and writes
 `best` is used, that of the lowest held-out loss, and the `newest` is trained on.
 """
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ from glassformer.tokenizers import Tokenizer, TokenizerRecipe
 from glassformer.tokenizers import load as load_tokenizer
 
 FORMAT = 1
+AVERAGE = "average.safetensors"
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,11 @@ class Checkpoint:
         return load_tokenizer(self.folder / "tokenizer.json", own)
 
     def model(self, kernels: Kernels | None = None, device: str | torch.device = "cpu") -> GPT:
-        """The model with its weights, in evaluation mode. Raises CheckpointError if they do not fit the recipe."""
+        """The model to use, in evaluation mode: with its averaged weights if it has them. Raises CheckpointError if they do
+        not fit the recipe."""
         with torch.device("meta"):
             model = GPT(GPTConfig.parse(self.recipe["model"]), kernels)
-        return self.fill(model).to(device).eval()
+        return self._fill(model, self.averages()).to(device).eval()
 
     def as_recorded(self, recipe_json: str) -> str:
         """A recipe that was made from this checkpoint's, with the user's own files called as the run calls them."""
@@ -82,14 +86,23 @@ class Checkpoint:
         return recipe_json
 
     def fill(self, model: Module) -> Module:
-        """Give `model`, which may be on the meta device, the weights; what was frozen is frozen again.
+        """Give `model`, which may be on the meta device, the weights to train on; what was frozen is frozen again.
 
         Raises CheckpointError if they do not fit.
         """
+        return self._fill(model, {})
+
+    def averages(self) -> dict[str, Tensor]:
+        """The averages of the trained weights, by parameter name; {} for a run without `train.ema`."""
+        path = self.folder / AVERAGE
+        return read_tensors(path) if path.exists() else {}
+
+    def _fill(self, model: Module, averages: dict[str, Tensor]) -> Module:
         path = self.folder / "model.safetensors"
-        tensors = read_tensors(path)
+        tensors = {**read_tensors(path), **averages}
         check_fit(model, tensors, path)
-        model.load_state_dict(tensors, assign=True)
+        wanted = model.state_dict()  # a snapshot is narrower than the model
+        model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in tensors.items()}, assign=True)
         frozen = set(self.state.get("frozen", []))
         for name, p in model.named_parameters():
             p.requires_grad_(name not in frozen)
@@ -112,32 +125,46 @@ class Checkpoint:
 
 def save(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict[str, Any], recipe_json: str,
-    tokenizer: Tokenizer, sources: Mapping[str, bytes] | None = None,
+    tokenizer: Tokenizer, sources: Mapping[str, bytes] | None = None, averages: Mapping[str, Tensor] | None = None,
 ) -> Path:  # fmt: skip
     """Write `folder/<step>`; returns it. One of the same step is replaced. `optimizer` is None where there is none to go
-    on with, as in an import. `sources` are the user's own files that the recipe names. Raises GlassError on a full disk.
+    on with, as in an import. `sources` are the user's own files that the recipe names, `averages` those of the
+    weights. Raises GlassError on a full disk.
     """
     final = folder / f"{state['step']:08d}"
-    frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
+    state = {**state, "frozen": [name for name, p in model.named_parameters() if not p.requires_grad]}
     tensors, tree = optimizer_state.packed(optimizer, model) if optimizer else ({}, {})
-    with all_or_nothing(final) as growing:
+    with written(final, state, recipe_json, tokenizer, sources or {}) as growing:
         write_tensors(growing / "model.safetensors", model.state_dict())
         write_tensors(growing / "optimizer.safetensors", tensors)
+        if averages:
+            write_tensors(growing / AVERAGE, dict(averages))
         write_atomic(growing / "optimizer.json", json.dumps(tree, indent=1) + "\n")
-        write_atomic(growing / "state.json", json.dumps({**state, "frozen": frozen}, indent=2) + "\n")
-        write_atomic(growing / "recipe.json", recipe_json)
-        tokenizer.save(growing / "tokenizer.json")
-        parts.keep(growing, sources or {})
-        hashes = {path.name: sha256(path) for path in sorted(growing.iterdir())}
-        write_atomic(growing / "manifest.json", json.dumps({"format": FORMAT, "sha256": hashes}, indent=2) + "\n")
     return final
 
 
+@contextlib.contextmanager
+def written(
+    final: Path, state: dict[str, Any], recipe_json: str, tokenizer: Tokenizer, sources: Mapping[str, bytes]
+) -> Iterator[Path]:
+    """A folder to put the weights into, which becomes `final` with the rest of a checkpoint if the block ends without an
+    error. Raises GlassError on a full disk."""
+    with all_or_nothing(final) as growing:
+        yield growing
+        write_atomic(growing / "state.json", json.dumps(state, indent=2) + "\n")
+        write_atomic(growing / "recipe.json", recipe_json)
+        tokenizer.save(growing / "tokenizer.json")
+        parts.keep(growing, sources)
+        hashes = {path.name: sha256(path) for path in sorted(growing.iterdir())}
+        write_atomic(growing / "manifest.json", json.dumps({"format": FORMAT, "sha256": hashes}, indent=2) + "\n")
+
+
 def prune(folder: Path, keep: int) -> None:
-    """Delete all but the best and the newest `keep` checkpoints, and what a crash left half-written."""
-    kept = best(folder.parent)
+    """Delete all but the newest `keep` checkpoints, the best and the one before the decay, and what a crash left
+    half-written."""
+    kept = best(folder.parent), before_decay(folder.parent)
     for path in [*folder.glob(".*"), *steps(folder)[:-keep]]:
-        if path != kept:
+        if path not in kept:
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -149,9 +176,15 @@ def steps(folder: Path) -> list[Path]:
 def run_of(folder: Path) -> tuple[Path, Path | None]:
     """(the folder of the run, the checkpoint) that a person means by a run or by one of its checkpoints."""
     folder = Path(folder).expanduser()
-    if (folder / "manifest.json").is_file() and folder.absolute().parent.name == "checkpoints":
+    place = folder.absolute().parent.name
+    if (folder / "manifest.json").is_file() and place in ("checkpoints", "finished", "snapshots"):
         return folder.parent.parent if folder.parent.name else folder.absolute().parents[1], folder
     return folder, None
+
+
+def can_go_on(folder: Path) -> bool:
+    """Whether a checkpoint is one that the training of its run may go on from; no snapshot, nor one that was set aside."""
+    return folder.absolute().parent.name == "checkpoints"
 
 
 def is_imported(folder: Path) -> bool:
@@ -177,24 +210,35 @@ def best(run: Path) -> Path | None:
     It is the newest if no evaluation before it was lower than the last one, or if it says nothing about evaluations, as in
     an import.
     """
+    lower = _remembered(run, lambda state: state["lowest"]["step"] if state["lowest"]["since"] else None)
+    return lower or newest(run)
+
+
+def before_decay(run: Path) -> Path | None:
+    """The checkpoint from which the schedule of a run began its decay (`wsd`); None if the newest is in no decay."""
+    return _remembered(run, lambda state: state["decays_from"])
+
+
+def _remembered(run: Path, step_in: Callable[[Any], int | None]) -> Path | None:
+    """The checkpoint of the step that the state of the newest one names; None if it names none, or if that is gone."""
     last = newest(run)
     try:
-        lowest = json.loads((last / "state.json").read_text(encoding="utf-8"))["lowest"] if last else {"since": 0}
-        lower = run / "checkpoints" / f"{lowest['step']:08d}" if lowest["since"] else None
+        step = step_in(json.loads((last / "state.json").read_text(encoding="utf-8"))) if last else None
+        found = run / "checkpoints" / f"{step:08d}" if step is not None else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return last
-    return lower if lower and (lower / "manifest.json").is_file() else last
+        return None
+    return found if found and (found / "manifest.json").is_file() else None
 
 
 def used(run: Path) -> str:
-    """Which checkpoint of a run is used where none is named, in a sentence; "" if it is the newest, or for a checkpoint."""
-    chosen, last = best(run), newest(run)
-    if chosen is None or last is None or chosen == last:
-        return ""
-    return (
-        f"Using step {int(chosen.name):,} of {int(last.name):,}, where the held-out loss was lowest. "
-        f"Any other checkpoint can be named: {last}"
-    )
+    """Which weights of a run or a checkpoint are used, where that is not obvious, in sentences: another checkpoint than the
+    newest, or averaged weights. Else ""."""
+    chosen, last, words = best(run), newest(run), ""
+    if chosen is not None and last is not None and chosen != last:
+        words = f"Using step {int(chosen.name):,} of {int(last.name):,}, where the held-out loss was lowest. "
+        words += f"Any other checkpoint can be named: {last}"
+    averaged = "The weights are averages over the steps (train.ema)." if ((chosen or run) / AVERAGE).is_file() else ""
+    return ". ".join(filter(None, (words, averaged)))
 
 
 def load(
@@ -207,10 +251,9 @@ def load(
     """
     path = Path(path).expanduser()
     folder = path if (path / "manifest.json").exists() else which(path)
-    if folder is None and (path / "run.json").exists():
-        raise CheckpointError(f"{path} holds no checkpoint yet; `{typed('resume', path)}` trains it")
     if folder is None:
-        raise CheckpointError(no_run(path))
+        waits = f"{path} holds no checkpoint yet; `{typed('resume', path)}` trains it"
+        raise CheckpointError(waits if (path / "run.json").exists() else no_run(path))
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         hashes = dict(manifest["sha256"])
@@ -242,8 +285,7 @@ def trust(path: Path | str) -> list[Path]:
     """Allow the code that the checkpoint at `path`, or the newest of a run, brings; returns its files. Raises
     CheckpointError if it brings none, or if it cannot be remembered."""
     path = Path(path).expanduser()
-    folder = path if (path / "manifest.json").exists() else newest(path)
-    if folder is None:
+    if (folder := path if (path / "manifest.json").exists() else newest(path)) is None:
         raise CheckpointError(no_run(path))
     try:
         files = parts.brought(json.loads((folder / "recipe.json").read_text(encoding="utf-8")), folder)

@@ -1,10 +1,45 @@
 """The curves of the report: which of the logged values are drawn, what each of them shows, and what is normal."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from glassformer.pages.chart import Line, Point, chart, drawable
 
 Row = dict[str, Any]
+
+
+class Curve(NamedTuple):
+    """A value of the lines of kind `train`, and how it is drawn."""
+
+    title: str
+    key: str
+    meaning: str
+    zero: bool = False
+    """Whether its axis begins at 0."""
+    log: bool = False
+
+
+LOSS = (
+    "How surprised the model is by the next token, in nats; lower is better. (On the log scale, equal distances are equal "
+    "ratios.)"
+)
+BITS = (
+    "The same surprise per byte of text instead of per token, so that models with different tokenizers can be compared."
+)
+LEARNING_RATE = Curve(
+    "Learning rate", "lr",
+    "How far each step moves the weights. Normal: a short warmup, then a slow decline, as the schedule says.", zero=True,
+)  # fmt: skip
+GRADIENT_NORM = Curve(
+    "Gradient norm", "grad_norm",
+    "The length of the gradient of all weights. Normal: high at first, then steady. Single spikes are harmless; if it "
+    "keeps growing, the learning rate is too high.", log=True,
+)  # fmt: skip
+SPEED = Curve(
+    "Tokens per second", "tokens_per_s",
+    "The speed of training. Normal: constant, with dips at evaluations and checkpoints, or when other programs run on the "
+    "machine.", zero=True,
+)  # fmt: skip
+MEMORY = Curve("Memory (GB)", "memory_gb", "Memory in use. Normal: constant after the first steps.", zero=True)
 
 
 def curves(train: list[Row], evals: list[Row], events: list[Row], scores: dict[str, Row], recipe: Row) -> list[Row]:
@@ -14,63 +49,36 @@ def curves(train: list[Row], evals: list[Row], events: list[Row], scores: dict[s
     bpb = {who: score["bpb"] for who, score in scores.items() if who != "model" and finite(score.get("bpb"))}
     clip = next((value for key, value in (recipe.get("train") or {}).items() if "clip" in key and finite(value)), None)
 
-    def line(name: str, style: str, rows: list[Row], key: str) -> Line:
-        return Line(name, style, points(rows, key), dots=style == "validation" and len(rows) <= 100)
+    def both(key: str) -> list[Line]:
+        return [
+            Line("training", "train", points(train, key)),
+            Line("validation", "validation", points(evals, key), dots=len(evals) <= 100),
+        ]
 
-    def plain(title: str, key: str, meaning: str, **options: Any) -> Row | None:
-        return chart(title, meaning, [line("", "plain", train, key)], last_step, resumed=resumed, **options)
+    def plain(curve: Curve, more: str = "", references: dict[str, float] | None = None) -> Row | None:
+        lines, how = [Line("", "plain", points(train, curve.key))], {"zero": curve.zero, "log": curve.log}
+        return chart(curve.title, curve.meaning + more, lines, last_step, references=references, resumed=resumed, **how)
 
+    loss = (
+        " Normal: a steep fall that becomes ever slower, with the loss on validation text, which is never trained on, "
+        "close to the training loss. If validation rises while training falls, the model memorises."
+    )
+    others = (
+        " Dashed lines: the untrained model and n-grams, which only count. A model that has learned something falls below "
+        "all of them."
+    )
+    clipped = " Larger gradients are scaled down to the dashed line."
     charts = [
+        chart("Loss", LOSS + loss, both("loss"), last_step, log=True, resumed=resumed),
         chart(
-            "Loss",
-            "How surprised the model is by the next token, in nats; lower is better. (On the log scale, equal distances "
-            "are equal ratios.) Normal: a steep fall that becomes ever slower, with the loss on validation text, which is "
-            "never trained on, close to the training loss. If validation rises while training falls, the model memorises.",
-            [line("training", "train", train, "loss"), line("validation", "validation", evals, "loss")],
-            last_step,
-            log=True,
+            "Bits per byte", BITS + (others if bpb else ""), both("bpb"), last_step, references=bpb, log=True,
             resumed=resumed,
         ),
-        chart(
-            "Bits per byte",
-            "The same surprise per byte of text instead of per token, so that models with different tokenizers can be "
-            "compared."
-            + (
-                " Dashed lines: the untrained model and n-grams, which only count. A model that has learned something "
-                "falls below all of them."
-                if bpb
-                else ""
-            ),
-            [line("training", "train", train, "bpb"), line("validation", "validation", evals, "bpb")],
-            last_step,
-            references=bpb,
-            log=True,
-            resumed=resumed,
-        ),
-        plain(
-            "Learning rate",
-            "lr",
-            "How far each step moves the weights. Normal: a short warmup, then a slow decline, as the schedule says.",
-            zero=True,
-        ),
-        plain(
-            "Gradient norm",
-            "grad_norm",
-            "The length of the gradient of all weights. Normal: high at first, then steady. Single spikes are harmless; if "
-            "it keeps growing, the learning rate is too high."
-            + (" Larger gradients are scaled down to the dashed line." if clip else ""),
-            references={"clipped at": clip} if clip else None,
-            log=True,
-        ),
-        plain(
-            "Tokens per second",
-            "tokens_per_s",
-            "The speed of training. Normal: constant, with dips at evaluations and checkpoints, or when other programs run "
-            "on the machine.",
-            zero=True,
-        ),
-        plain("Memory (GB)", "memory_gb", "Memory in use. Normal: constant after the first steps.", zero=True),
-    ]
+        plain(LEARNING_RATE),
+        plain(GRADIENT_NORM, clipped if clip else "", {"clipped at": clip} if clip else None),
+        plain(SPEED),
+        plain(MEMORY),
+    ]  # fmt: skip
     return [drawn for drawn in charts if drawn]
 
 

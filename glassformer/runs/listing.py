@@ -41,33 +41,39 @@ def rows(root: Path) -> list[Row]:
     """The runs below `root`, at most two folders deep (as those of a comparison are), the newest first."""
     folders = {path.parent for name in ("run.json", "recipe.json", "checkpoints") for path in root.glob(f"*/{name}")}
     folders |= {path.parent for path in root.glob("*/*/run.json")}
-    found = [_row(root, folder) for folder in sorted(folders) if not folder.name.startswith(".")]
-    return sorted(found, key=lambda row: -row.when)
+    found = [row(root, folder) for folder in sorted(folders) if not folder.name.startswith(".")]
+    return sorted(found, key=lambda each: -each.when)
 
 
-def _row(root: Path, folder: Path) -> Row:
+def row(root: Path, folder: Path) -> Row:
+    """The row of the run in `folder`, which lies below `root`."""
     name = folder.relative_to(root).as_posix()
     try:
         run = Run.open(folder)
-        return _read(name, run, run.facts(), run.recipe())
+        return _read(name, run, run.facts())
     except (GlassError, OSError) as error:
         return Row(name, "", 0, None, None, "damaged", _changed(folder), str(error))
 
 
-def _read(name: str, run: Run, facts: dict[str, Any], recipe: dict[str, Any]) -> Row:
+def _read(name: str, run: Run, facts: dict[str, Any]) -> Row:
     events, train, evals = (run.metrics(kind) for kind in ("event", "train", "eval"))
     if "imported" in facts:
         text, state = f"from {Path(str(facts['imported'])).name}", "imported"
     else:
         text, state = _text(run.fact("dataset", "source")), _state(run, events)
     losses = [line["loss"] for line in evals if isinstance(line.get("loss"), float) and math.isfinite(line["loss"])]
-    planned = [event["steps"] for event in events if event.get("what") == "plan" and isinstance(event.get("steps"), int)]
-    steps = recipe["train"].get("steps") if isinstance(recipe.get("train"), dict) else None
-    steps = planned[-1] if planned else steps
     done = max((line["step"] for line in train + evals), default=0)
     times = [line["time"] for line in (events + train + evals) if isinstance(line.get("time"), int | float)]
     when = max(times, default=_changed(run.folder))
-    return Row(name, text, done, steps if isinstance(steps, int) else None, min(losses, default=None), state, when)
+    return Row(name, text, done, planned_steps(run), min(losses, default=None), state, when)
+
+
+def planned_steps(run: Run) -> int | None:
+    """How many steps a run is to have: as it has decided last, else as its recipe says."""
+    train = run.recipe().get("train")
+    told = [train.get("steps") if isinstance(train, dict) else None]
+    told += [event.get("steps") for event in run.metrics("event") if event.get("what") == "plan"]
+    return next((steps for steps in reversed(told) if isinstance(steps, int)), None)
 
 
 def _state(run: Run, events: list[dict[str, Any]]) -> str:

@@ -171,12 +171,13 @@ def _timelines(samples: list[Row]) -> list[Row]:
 def _scores(scores: dict[str, Row]) -> list[Row]:
     order = {"model": 0, **{f"{k}-gram": 10 - k for k in range(1, 10)}, "untrained": 10}
     numbers = {"bpb": 3, "name_said": 2, "name_unsaid": 2, "sentences": 1, "claims": 1, "stories": 0}
-    shares = ("understood", "consistent", "complete", "right")
+    shares, kept = ("understood", "consistent", "complete", "right"), ("keeps_name", "keeps_look", "keeps_pronoun")
     return [
         {
             "who": who,
             **{key: f"{score[key]:.{n}f}" if finite(score.get(key)) else "–" for key, n in numbers.items()},
             "shares": [score[share] if finite(score.get(share)) else None for share in shares],
+            "kept": [f"{score[each]:.0%}" if finite(score.get(each)) else "–" for each in kept],
             "copied": f"{score['copied']:.0%}" if finite(score.get("copied")) else "–",
         }
         for who, score in sorted(scores.items(), key=lambda item: (order.get(item[0], 11), item[0]))

@@ -113,14 +113,14 @@ class Run:
         kept: dict[tuple, dict[str, Any]] = {}
         for line in self._lines("metrics.jsonl"):
             if line.get("kind") == kind:
-                kept[line["step"], str(line.get("who"))] = _restored(line)
-            elif _is_resume(line):
+                kept[line["step"], str(line.get("who"))] = restored(line)
+            elif is_resume(line):
                 kept = {key: old for key, old in kept.items() if old["step"] <= line["step"]}
         return sorted(kept.values(), key=lambda line: line["step"])
 
     def samples(self) -> list[dict[str, Any]]:
         """The texts written during training, sorted by step: one for each step and prompt."""
-        resumes = [event for event in self.metrics("event") if _is_resume(event)]
+        resumes = [event for event in self.metrics("event") if is_resume(event)]
         kept: dict[tuple, dict[str, Any]] = {}
         for line in self._lines("samples.jsonl"):
             written = line.get("time", math.inf)
@@ -165,7 +165,8 @@ class Run:
         return value
 
 
-def _is_resume(line: dict[str, Any]) -> bool:
+def is_resume(line: dict[str, Any]) -> bool:
+    """Whether a line of a log is the event that cancels what was logged after its step."""
     return line.get("kind") == "event" and line.get("what") == "resume"
 
 
@@ -183,7 +184,8 @@ def _storable(value: Any) -> Any:
     return _storable(value.item()) if hasattr(value, "item") else str(value)
 
 
-def _restored(line: dict[str, Any]) -> dict[str, Any]:
+def restored(line: dict[str, Any]) -> dict[str, Any]:
+    """A line of a log with the numbers that are not finite as floats."""
     return {key: _NOT_FINITE.get(value, value) if isinstance(value, str) else value for key, value in line.items()}
 
 

@@ -1,10 +1,14 @@
-"""Prints the list of runs: a table where it fits, and a few lines for each run on a narrow terminal."""
+"""Prints the list of runs, and several runs beside each other: tables where they fit, lists on a narrow terminal."""
 
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+from rich.table import Table
+
 from glassformer.runs.listing import Row, rows
+from glassformer.runs.overlay import HEADER, Overlay
 
 COLUMNS = ("run", "text", "steps", "loss", "state", "when")
 GAP = 2
@@ -79,3 +83,19 @@ def _shortened(text: str, width: int) -> str:
 def _joined(cells: tuple[str, ...], widths: list[int]) -> str:
     aligned = [cell.rjust(n) if 2 <= i <= 3 else cell.ljust(n) for i, (cell, n) in enumerate(zip(cells, widths))]
     return (" " * GAP).join(aligned).rstrip()
+
+
+def show_overlay(found: Overlay, console: Any) -> None:
+    """Print the final numbers of several runs, and the settings in which they differ."""
+    numbers = [(name, *values) for name, *values in zip(HEADER, *found.numbers)]
+    for title, lines in (("", numbers[1:]), ("settings that differ", found.settings), ("machine", found.facts)):
+        if lines:
+            table = Table(title, *map(escape, found.names), box=None, padding=(0, 2), header_style="bold")
+            for line in lines:
+                table.add_row(*map(escape, line))
+            console.print(table)
+            console.print()
+    if not found.settings:
+        console.print("The recipes of these runs are the same.")
+    for note in found.notes:
+        console.print(note, markup=False, soft_wrap=True)

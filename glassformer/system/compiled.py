@@ -41,13 +41,23 @@ def kernel(function: Callable) -> Any:
     A call from one kernel to another counts references to the arrays it passes, atomically, which costs time. A part
     that runs for every cell of an array is therefore `inline`.
     """
+    return _compiled(function)
+
+
+def sums_in_any_order(function: Callable) -> Any:
+    """A kernel for floating-point numbers whose sums may be reordered, which vector instructions need. NaN and infinity
+    are kept."""
+    return _compiled(function, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+
+
+def _compiled(function: Callable, **options: Any) -> Any:
     settings: Any = numba_config
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(cache_folder.kernels(Path(function.__code__.co_filename).parent))
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, cache=True, **options)(function)
     except (RuntimeError, OSError):  # numba found no folder that it may write to
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **options)(function)
     finally:
         settings.CACHE_DIR = before
 

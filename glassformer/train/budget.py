@@ -69,6 +69,11 @@ class Budget:
         fitting = fitting if self.most is None else max(step + 1, min(fitting, self.most))
         return fitting if abs(fitting - pace.steps) > 0.01 * (pace.steps - step) else pace.steps
 
+    def decision(self, step: int, seconds: float, pace: Pace, every: dict[str, float]) -> int:
+        """`steps`, if it is time to decide; 0 if it is not, or if these steps are repeated and were decided before."""
+        steps = self.steps(step, seconds, pace, every) if self.is_due(seconds) else 0
+        return steps if step > pace.decided else 0
+
     def _kept_free(self) -> float:
         """Seconds."""
         return self.free * (self.pauses.get("eval", 0.0) + self.pauses.get("sample", 0.0))

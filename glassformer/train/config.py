@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_va
 from glassformer.config import Config, slot
 from glassformer.data import curriculum, mixture
 from glassformer.data.sampler import Sampler
+from glassformer.runs import dashboard
 from glassformer.train.loss import Loss
 from glassformer.train.optimizer import Optimizer
 from glassformer.train.precision import PrecisionName
@@ -45,6 +46,8 @@ class TrainConfig(Config):
     """How gradients change the weights."""
     schedule: Schedule = slot("cosine")
     """How the learning rate changes over the run."""
+    ema: Share | None = None
+    """Decay of a moving average of the weights, such as 0.999, which is evaluated and used; null uses the last weights."""
     grad_clip: PositiveFloat = 1.0
     """Maximum gradient norm (over all weights together); larger gradients are scaled down to it."""
     precision: PrecisionName = "auto"
@@ -65,8 +68,12 @@ class TrainConfig(Config):
     """Steps (or share of the run) between checkpoints; the first step, the last, and each lowest loss always have one."""
     keep_checkpoints: PositiveInt = 2
     """How many of the newest checkpoints to keep; the one with the lowest held-out loss is kept besides."""
+    snapshots: bool = False
+    """Keep the weights (bf16) of steps 0, 1, 2, 4, 8, ... and the last in snapshots/, to look at how a model learns."""
     log_every: PositiveInt = 10
     """Steps between lines of metrics."""
+    watch: tuple[str, ...] = ()
+    """Dashboards that show the run as well: tensorboard, wandb, trackio, or several such as tensorboard,wandb."""
     vectors: str | None = None
     """A text file of word vectors (word2vec, GloVe, fastText) from which the embeddings of whole words start."""
     seed: Annotated[NonNegativeInt, Field(le=10**12)] = 1337
@@ -76,6 +83,13 @@ class TrainConfig(Config):
     def batch_size(self) -> int:
         """Sequences per update."""
         return self.micro_batch_size * self.grad_accumulation
+
+    @field_validator("watch")
+    @classmethod
+    def _dashboards(cls, named: tuple[str, ...]) -> tuple[str, ...]:
+        chosen = tuple(name.strip() for text in named for name in text.split(",") if name.strip())
+        dashboard.check(chosen)
+        return tuple(dict.fromkeys(chosen))
 
     @field_validator("lengths")
     @classmethod

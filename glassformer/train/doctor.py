@@ -1,5 +1,7 @@
 """Why a training diverged, and what to change: the likely causes, in words that the user can type."""
 
+from pathlib import Path
+
 from glassformer.errors import GlassError
 from glassformer.train.config import TrainConfig
 
@@ -19,3 +21,12 @@ def causes(config: TrainConfig, lr: float, precision: str) -> list[str]:
     if config.grad_clip > 5:
         found.append(f"gradients are hardly clipped (train.grad_clip={config.grad_clip:g}; 1 is usual)")
     return found
+
+
+def diverged(config: TrainConfig, precision: str, what: str, lr: float, kept: Path | None) -> Diverged:
+    """The error of a training in which `what` is no longer finite; `kept` is its newest checkpoint."""
+    why = "; or ".join(causes(config, lr, precision))
+    return Diverged(
+        f"{what}: training stopped before the weights were touched; likely because {why}. The last good checkpoint is "
+        f"{kept}"
+    )

@@ -7,10 +7,11 @@ fp16 the loss is multiplied by a large number before the backward pass, and the 
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -33,6 +34,12 @@ class LossScale:
         elif self.can_grow and self.steps_since_change == 2000:
             self.value, self.steps_since_change = self.value * 2, 0
 
+    def unscale(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Divide the gradients by the factor that the loss was multiplied by."""
+        for p in parameters if self.value != 1 else ():
+            assert p.grad is not None
+            p.grad.div_(self.value)
+
 
 class Precision:
     """A number format on a device, and its loss scale."""
@@ -41,6 +48,14 @@ class Precision:
         assert name in ("fp32", "bf16", "fp16")
         self.name, self.device = name, device
         self.loss_scale = LossScale(2.0**16, True) if name == "fp16" else LossScale(1.0, False)
+
+    def state(self) -> dict[str, Any]:
+        """For `state.json`."""
+        return {"precision": self.name, "loss_scale": [self.loss_scale.value, self.loss_scale.steps_since_change]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` gave."""
+        self.loss_scale.value, self.loss_scale.steps_since_change = state["loss_scale"]
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The context in which a forward pass runs."""

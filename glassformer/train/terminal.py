@@ -66,7 +66,7 @@ class Display:
                 self.numbers["bits/byte"] = f"{line['bpb']:.3f}"
                 self.console.print(
                     f"[dim]step {line['step']:>5}[/]  held-out loss [bold]{line['loss']:.3f}[/] nats a token, "
-                    f"[bold]{line['bpb']:.3f}[/] bits a byte"
+                    f"[bold]{line['bpb']:.3f}[/] bits a byte" + ("  (averaged weights)" if line.get("averaged") else "")
                 )
             case "sample":
                 title = f"step {line['step']}: " + (

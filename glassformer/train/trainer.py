@@ -31,15 +31,17 @@ from glassformer.model.wrapped import unwrapped
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.tokenizers import Tokenizer
+from glassformer.train.average import Average
 from glassformer.train.budget import Budget
 from glassformer.train.config import TrainConfig
-from glassformer.train.doctor import Diverged, causes
+from glassformer.train.doctor import diverged
 from glassformer.train.evaluate import Lowest, byte_lengths, evaluate, memorising
 from glassformer.train.loss import Loss
 from glassformer.train.memory import out_of_memory, peak_memory_gb
 from glassformer.train.optimizer import set_learning_rate
 from glassformer.train.precision import Precision
 from glassformer.train.ranks import ALONE, Ranks
+from glassformer.train.saving import Saving
 from glassformer.train.signals import Signals
 
 
@@ -80,28 +82,31 @@ class Trainer:
         inner = unwrapped(model)
         assert isinstance(inner, GPT)
         self.model, self.inner = model, inner
-        self.tokenizer, self.batches, self.held_out = tokenizer, batches, held_out
-        self.config, self.run_folder, self.recipe_json = config, run, recipe_json
+        self.batches, self.held_out, self.config, self.run_folder = batches, held_out, config, run
         self.loss, self.sample, self.watch, self.ranks = loss or config.loss, sample, watch, ranks
-        self.sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.device, self.passes = self.inner.device, passes or config.grad_accumulation
         self.precision = Precision(precision, self.device)
         self.optimizer = config.optimizer.build(inner)
+        sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
+        self.average = Average(inner, config.ema)
+        beside = recipe_json, tokenizer, sources, self.average
+        self.saving = Saving(run.folder, inner, self.optimizer, config, *beside)
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.pace, self.budget, self.follow, self.clock = pace or Pace.even(config.steps), budget, follow, clock
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
         self.lowest = Lowest()
+        self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Continue from a checkpoint of this run. The model's weights must already be the checkpoint's."""
         saved.fill_optimizer(self.optimizer, self.inner)
-        scale = self.precision.loss_scale
-        scale.value, scale.steps_since_change = saved.state["loss_scale"]
+        self.average.restore(saved.averages())
+        self.precision.restore(saved.state)
         self.done, self.tokens, self.seconds = saved.step, saved.state["tokens"], saved.state["seconds"]
-        self.lowest = Lowest(**saved.state["lowest"])
+        self.lowest, self.decays_from = Lowest(**saved.state["lowest"]), saved.state.get("decays_from")
         extended = self.done in [leg.step for leg in self.pace.legs]
         if extended and self.lowest.is_old(self.config.patience):
             self.lowest.forgiven = self.lowest.since
@@ -133,7 +138,7 @@ class Trainer:
                 if self.budget is not None:
                     self.budget.step_took(self.clock() - before)
                 paused = self._look()
-                if self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
+                if self._decay_begins() or self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
                     self._save()
                     paused = True
                 if logged or paused:
@@ -161,6 +166,7 @@ class Trainer:
         if finite:
             set_learning_rate(self.optimizer, lr)
             self.optimizer.step()
+            self.average.update(step + 1)
         scale.update(finite)
         self.model.zero_grad(set_to_none=True)
         return loss, norm, lr
@@ -205,10 +211,7 @@ class Trainer:
     def _clip(self) -> float:
         """Unscale and clip the gradients; returns their norm before clipping."""
         parameters = [p for p in self.model.parameters() if p.grad is not None]
-        if self.precision.loss_scale.value != 1:
-            for p in parameters:
-                assert p.grad is not None
-                p.grad.div_(self.precision.loss_scale.value)
+        self.precision.loss_scale.unscale(parameters)
         return self.inner.kernels.clip(parameters, self.config.grad_clip).item()
 
     def _stops_early(self) -> bool:
@@ -225,38 +228,56 @@ class Trainer:
         """Whether something that comes every `every` steps, and at the end, comes now."""
         return self.done == self.pace.steps or self.pace.due(self.done, every)
 
+    def _decay_begins(self) -> bool:
+        """Whether the schedule's decay begins with the next step; the checkpoint of this one is kept for `glass extend`."""
+        first = self.config.schedule.decays_from(self.pace.known(self.done))
+        if first is None or self.pace.position(self.done) < first:
+            self.decays_from = None
+        elif self.decays_from is None:
+            self.decays_from = self.done
+        return self.decays_from == self.done
+
     def _look(self) -> bool:
-        """Evaluate and sample if this step is due; returns whether time went by."""
-        evaluated, sampled = self._is_due(self.config.eval_every), False
-        if evaluated:
-            with self._pause("eval"):
-                started = self.clock()
-                result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss)
-                self._log("eval", split="validation", **result, seconds=self.clock() - started)
-            if self.lowest.see(self.done, result["loss"]):
-                self._log("event", what="memorising", detail=memorising(self.lowest, result["loss"]))
-        if self.sample is not None and self.config.sample_every > 0 and self._is_due(self.config.sample_every):
-            sampled = True
-            with self._pause("sample"):
-                self.model.eval()
-                prompt, text = self.sample(self.inner)
-                self.model.train()
-                if self.ranks.writes:
-                    self.run_folder.sample(self.done, prompt, text, self.seconds)
-                    self.watch({"kind": "sample", "step": self.done, "prompt": prompt, "text": text})
-        return evaluated or sampled
+        """Evaluate, sample and keep a snapshot if it is time; returns whether that took long."""
+        evaluates = self._is_due(self.config.eval_every)
+        samples = self.sample is not None and self.config.sample_every > 0 and self._is_due(self.config.sample_every)
+        if evaluates or samples:
+            with self.average.applied():
+                if evaluates:
+                    self._evaluate()
+                if samples:
+                    self._write()
+        if self.ranks.writes:
+            self.saving.snapshot(self._state(), last=self.done == self.pace.steps or self._stops_early())
+        return evaluates or samples
+
+    def _evaluate(self) -> None:
+        with self._pause("eval"):
+            started = self.clock()
+            result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss)
+            averaged = {"averaged": True} if self.config.ema else {}
+            self._log("eval", split="validation", **result, **averaged, seconds=self.clock() - started)
+        if self.lowest.see(self.done, result["loss"]):
+            self._log("event", what="memorising", detail=memorising(self.lowest, result["loss"]))
+
+    def _write(self) -> None:
+        assert self.sample is not None
+        with self._pause("sample"):
+            self.model.eval()
+            prompt, text = self.sample(self.inner)
+            self.model.train()
+            if self.ranks.writes:
+                self.run_folder.sample(self.done, prompt, text, self.seconds)
+                self.watch({"kind": "sample", "step": self.done, "prompt": prompt, "text": text})
 
     def _plan(self) -> None:
         """With a budget: decide anew how many steps there are, if it is time to, and write the decision down."""
         self.seconds = self.clock() - self.began
         if self.budget is None or self.done >= self.pace.steps:
             return
-        steps, every = 0, {"eval": self.config.eval_every, "sample": self.config.sample_every,
-                           "checkpoint": self.config.checkpoint_every}  # fmt: skip
-        if self.ranks.writes and self.budget.is_due(self.seconds):
-            steps = self.budget.steps(self.done, self.seconds, self.pace, every)
-            if self.done <= self.pace.decided:  # these steps are repeated, and what was decided then holds
-                steps = 0
+        config = self.config
+        every = {"eval": config.eval_every, "sample": config.sample_every, "checkpoint": config.checkpoint_every}
+        steps = self.budget.decision(self.done, self.seconds, self.pace, every) if self.ranks.writes else 0
         steps = int(self.ranks.sum(steps, self.device))
         if steps and steps != self.pace.steps:
             legs = self.pace.ending(self.done, steps)
@@ -276,17 +297,15 @@ class Trainer:
         if not self.ranks.writes:
             return
         with self._pause("checkpoint"):
-            folder, scale = self.run_folder.folder / "checkpoints", self.precision.loss_scale
             self.seconds = self.clock() - self.began
-            state = {"step": self.done, "tokens": self.tokens, "seconds": self.seconds, "precision": self.precision.name,
-                     "loss_scale": [scale.value, scale.steps_since_change], "lowest": vars(self.lowest),
+            state = {"lowest": vars(self.lowest), "decays_from": self.decays_from, **self.precision.state(),
                      "budget": self.budget and self.budget.state()}  # fmt: skip
-            saved = checkpoint.save(
-                folder, self.inner, self.optimizer, state, self.recipe_json, self.tokenizer, self.sources
-            )
-            checkpoint.prune(folder, self.config.keep_checkpoints)
+            saved = self.saving.checkpoint(self._state() | state)
             self._log("event", what="checkpoint", detail=saved.name)
         self.saved = self.done
+
+    def _state(self) -> dict[str, Any]:
+        return {"step": self.done, "tokens": self.tokens, "seconds": self.seconds}
 
     def _log(self, kind: str, **values: Any) -> None:
         if self.ranks.writes:
@@ -295,8 +314,5 @@ class Trainer:
 
     def _diverged(self, step: int, loss: float, norm: float, lr: float) -> None:
         self._log("event", what="nan", detail=f"loss {loss}, gradient norm {norm}")
-        kept, why = checkpoint.newest(self.run_folder.folder), "; or ".join(causes(self.config, lr, self.precision.name))
-        raise Diverged(
-            f"loss {loss} and gradient norm {norm} at step {step}: training stopped before the weights were touched; "
-            f"likely because {why}. The last good checkpoint is {kept}"
-        )
+        kept, precision = checkpoint.newest(self.run_folder.folder), self.precision.name
+        raise diverged(self.config, precision, f"loss {loss} and gradient norm {norm} at step {step}", lr, kept)

@@ -310,7 +310,7 @@ def test_fault_31_without_a_launcher_or_after_it_the_line_that_works_is_printed(
 
 
 def test_fault_31_an_environment_of_uv_has_no_pip(monkeypatch):
-    from glassformer.corpora._extra import installation
+    from glassformer.system.extra import installation
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert installation("pyarrow").startswith("uv pip install --python ")

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassformer.data.batches import Batch, rows_of, sequential
+from glassformer.data.shards import Split, Tokens
+from glassformer.data.spans import evaluation_spans
 from glassformer.errors import DatasetError
 from glassformer.kernels.cross_entropy import IGNORED
 
@@ -56,26 +58,37 @@ def test_parts_are_the_rows_in_order(rows, n, with_documents):
         assert part.documents is None or torch.equal(part.documents, part.ids // 4)
 
 
-@given(context=st.integers(1, 2000), batch=st.integers(1, 9))
-def test_evaluation_covers_every_token_but_the_first_exactly_once(context, batch):
-    batches = list(sequential(TRAIN, context, batch))
-    assert all(b.ids.shape == b.targets.shape == (batch, context) for b in batches)
-    ids, targets = torch.cat([b.ids for b in batches]).flatten(), torch.cat([b.targets for b in batches]).flatten()
-    tokens = torch.from_numpy(TRAIN.tokens[:].astype(np.int64))
-    assert torch.equal(targets[targets != IGNORED], tokens[1:])
-    assert torch.equal(ids[targets != IGNORED], tokens[:-1])
-    assert ids.min() >= 0
+@given(context=st.integers(1, 400), batch=st.integers(1, 9))
+def test_evaluation_reads_every_document_from_its_beginning_and_covers_every_token_but_the_first_once(context, batch):
+    """Every id is its own place."""
+    documents = np.cumsum([0, 5, 90, 2, 1, 33, 260, 300, 8])
+    n_tokens = int(documents[-1])
+    tokens = Tokens([np.arange(n_tokens)], n_tokens, n_tokens, "a test")
+    split = Split("validation", tokens, documents, np.zeros(8, np.uint8), None)
+    found = []
+    for b in sequential(split, context, batch):
+        assert b.ids.shape == b.targets.shape and b.ids.numel() <= batch * context and b.ids.shape[1] <= context
+        for ids, targets in zip(b.ids, b.targets):
+            n = int((targets != IGNORED).sum())
+            assert targets[:n].tolist() == list(range(int(ids[0]) + 1, int(ids[0]) + n + 1)) == (ids[:n] + 1).tolist()
+            assert (targets[n:] == IGNORED).all() and (ids[n + 1 :] == 0).all()
+            within = int(ids[0]) - max(start for start in documents.tolist() if start <= int(ids[0]))
+            assert within % context == 0 and n <= context
+            found += targets[:n].tolist()
+    assert sorted(found) == list(range(1, len(split)))
 
 
 @given(context=st.integers(1, 300), limit=st.integers(1, 6000))
 def test_a_limited_evaluation_is_spread_over_the_split_and_counts_no_token_twice(context, limit):
-    windows = [row for batch in sequential(TRAIN, context, 4, limit) for row in batch.targets if (row != IGNORED).any()]
-    counted = sum(int((row != IGNORED).sum()) for row in windows)
-    assert counted <= max(limit, context)
-    assert counted >= min(limit, len(TRAIN) - 1) - 2 * context
-    everything = [row.tolist() for batch in sequential(TRAIN, context, 4) for row in batch.targets]
-    places = [everything.index(row.tolist()) for row in windows]
-    assert places == sorted(set(places)) or len({tuple(row) for row in everything}) < len(everything)
+    documents = np.asarray(TRAIN.documents)
+    every, some = evaluation_spans(documents, context), evaluation_spans(documents, context, limit)
+    counted, total = int((some[:, 1] - some[:, 0]).sum()), int((every[:, 1] - every[:, 0]).sum())
+    assert total == len(TRAIN) - 1
+    assert min(limit, total) - 2 * context * 8 <= counted and len(some) >= 1
+    places = [every.tolist().index(span) for span in some.tolist()]
+    assert places == sorted(set(places))
+    gaps = np.diff([*places, len(every) + places[0]])
+    assert gaps.max() - gaps.min() <= 1
 
 
 def test_a_split_of_one_token_cannot_be_evaluated():

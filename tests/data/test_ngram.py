@@ -76,7 +76,7 @@ def test_all_orders_come_out_of_one_count(drawn, order):
 def test_targets_are_those_of_the_windows_with_what_stands_before(n, length, before, data):
     tokens = np.random.default_rng(n).integers(0, 1000, n + 1)
     starts = sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=1, max_size=9)))
-    ids, places = targets(tokens, starts, length, before)
+    ids, places = targets(tokens, [(start, min(start + length, n)) for start in starts], before)
     expected = [i for start in starts for i in range(start + 1, min(start + 1 + length, n + 1))]
     assert ids[places].tolist() == tokens[expected].tolist()
     for place, i in zip(places.tolist(), expected):

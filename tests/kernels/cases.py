@@ -318,7 +318,7 @@ FORMULAS = {
     "gated_delta": gated_delta_case(),
 }
 # formulas that work in place, draw random numbers, or (newton_schulz) iterate in bf16 have tests of their own
-IN_PLACE_OR_RANDOM = {"adamw", "sgd", "lion", "clip", "dropout", "newton_schulz"}
+IN_PLACE_OR_RANDOM = {"adamw", "sgd", "lion", "ema", "clip", "dropout", "newton_schulz"}
 EVERY_FORMULA = pytest.mark.parametrize("name", FORMULAS)
 
 

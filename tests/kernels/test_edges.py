@@ -265,6 +265,7 @@ def test_stepping_nothing(maths):
     torch.testing.assert_close(scalar[0], torch.tensor(0.99))
     maths.sgd([], [], [], lr=0.1, momentum=0.9, nesterov=True, decay=0.1)
     maths.lion([], [], [], lr=0.1, beta1=0.9, beta2=0.99, decay=0.1)
+    maths.ema([], [], step=1, decay=0.9)
 
 
 @BOTH

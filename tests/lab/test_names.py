@@ -8,6 +8,7 @@ from torch import nn
 from glassformer.data.ngram import NGram
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.lab import names
+from glassformer.lab import texts as texts_module
 from glassformer.lab.names import Names, by_model, by_ngrams, held_out_names
 from glassformer.tokenizers import TokenizerRecipe
 
@@ -46,7 +47,7 @@ def test_names_beyond_the_context_are_not_read():
 def test_stories_of_any_number_and_length_are_read_in_rows(monkeypatch):
     texts = [TEXT, "Tom.", "Mira and Tom met Tom.", "Nobody came.", TEXT + " " + TEXT]
     whole = by_model(Names.of(texts, BYTES, 100), Clock())
-    monkeypatch.setattr(names, "ROWS", 2)
+    monkeypatch.setattr(texts_module, "ROWS", 2)
     assert by_model(Names.of(texts, BYTES, 100), Clock()) == pytest.approx(whole)
 
 

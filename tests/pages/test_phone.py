@@ -17,6 +17,7 @@ import glassformer
 from glassformer.lab import compare, stability
 from glassformer.pages import frame
 from glassformer.pages.chart import Line, Point, chart, intervals
+from glassformer.runs.overlay import overlay, write_page
 from glassformer.runs.report import write_report
 from glassformer.runs.run import Run
 
@@ -75,6 +76,17 @@ def reported(folder: Path) -> Path:
     return write_report(run.folder)
 
 
+def overlaid(folder: Path) -> Path:
+    facts = {"parameters": 1, "dataset": {"source": LONG}}
+    for n in range(3):
+        recipe = {"train": {"optimizer": LONG + str(n)}}
+        run = Run.create(folder / f"{n}{LONG[:60].replace('/', '')}", json.dumps(recipe), facts)
+        for step in range(1, 9):
+            run.log("train", step, loss=9.0 - step, lr=1e-3, tokens=step, tokens_per_s=5.0, seconds=step * 2.0)
+            run.log("eval", step, loss=9.1 - step, bpb=3.0)
+    return write_page(overlay(sorted(folder.glob("[0-9]*"))), folder / "overlay.html")
+
+
 def checked(folder: Path) -> Path:
     import numpy as np
 
@@ -99,7 +111,7 @@ addEventListener("load", () => {
   parent.postMessage(JSON.stringify({
     inner: innerWidth, scroll: document.scrollingElement.scrollWidth, back: getComputedStyle(document.body).backgroundColor,
     wide: wide.slice(0, 5).map(part => part.tagName + " " + part.className + " " + part.innerText.slice(0, 30)),
-    plots: [...document.querySelectorAll(".plot, .interval")].map(part => box(part).width),
+    plots: [...document.querySelectorAll(".plot, .interval")].map(part => box(part).width).filter(width => width > 0),
   }), "*");
 });
 </script>"""
@@ -131,7 +143,7 @@ def measured(page: Path, folder: Path, dark: bool) -> dict:
 @pytest.mark.parametrize(
     ("make", "dark"),
     [(compared, False)]
-    + [pytest.param(make, True, marks=pytest.mark.slow) for make in (compared, stable, reported, checked)],
+    + [pytest.param(make, True, marks=pytest.mark.slow) for make in (compared, stable, reported, overlaid, checked)],
 )
 def test_fault_37_no_page_scrolls_sideways_on_a_phone(tmp_path, make, dark):
     found = measured(make(tmp_path), tmp_path, dark)

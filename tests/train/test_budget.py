@@ -53,7 +53,7 @@ def test_fault_22_it_ends_on_time_however_fast_the_machine_becomes(machine, esti
         if step < pace.steps and budget.is_due(now):
             pace = pace.then(pace.ending(step, budget.steps(step, now, pace, EVERY)))
     assert 180 * 0.95 < now < 180 * 1.04, f"{machine}: {now:.1f} s, {step} steps"
-    for name in ("cosine", "linear"):
+    for name in ("cosine", "linear", "wsd"):
         schedule = Schedule.named(name)
         last = schedule.factor(pace.position(step - 1), pace.known(step - 1))
         assert last - schedule.after_warmup(1.0) < 0.04, f"{machine}: the last learning rate is at {last:.3f} of its peak"
@@ -112,7 +112,7 @@ def timed(recipe, data, folder, slowness, saved=None, watch=lambda line: None):
         return held_out()
 
     again = Trainer(
-        made.model, data.tokenizer, batch, reading, made.config, made.run_folder, recipe_json=made.recipe_json,
+        made.model, data.tokenizer, batch, reading, made.config, made.run_folder, recipe_json=made.saving.recipe_json,
         precision="fp32", watch=watch, pace=Pace.logged(made.config.steps, events), budget=Budget(80.0), clock=clock,
     )  # fmt: skip
     if saved:

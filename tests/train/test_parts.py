@@ -40,7 +40,7 @@ def test_past_the_end_of_a_run_every_schedule_stays_at_its_last_value(name, step
     assert 0 <= last <= min(schedule.factor(step, steps) for step in range(schedule.warmup(steps), steps + 1)) <= 1
 
 
-@pytest.mark.parametrize(("name", "last"), [("cosine", 0.1), ("linear", 0.0), ("constant", 1.0)])
+@pytest.mark.parametrize(("name", "last"), [("cosine", 0.1), ("linear", 0.0), ("constant", 1.0), ("wsd", 0.0)])
 def test_a_schedule_ends_where_it_says_however_few_steps_there_are(name, last):
     schedule = Schedule.named(name, warmup_steps=7)
     for step, steps in ((35, 21), (21, 21), (1, 1), (9, 1), (0, 0), (5, 0)):

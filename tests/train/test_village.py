@@ -52,7 +52,7 @@ def test_every_variant_learns_the_village_and_writes(village, slot, name):
     gpt.eval()
     with torch.no_grad():
         held_out = [NextToken().nats(gpt, batch) for batch in sequential(village.validation, 64, 16, 16_384)]
-        reached = (torch.cat(held_out).sum() / sum((nats != 0).sum() for nats in held_out)).item()
+        reached = (sum(nats.sum() for nats in held_out) / sum((nats != 0).sum() for nats in held_out)).item()
     counts = np.bincount(village.validation.tokens[:], minlength=village.index.vocab_size)
     single = -sum(c / counts.sum() * math.log(c / counts.sum()) for c in counts if c)
     print(f"{slot}={name}: {reached:.3f} nats a token, {reached / single:.2f} of the entropy of single tokens")

@@ -9,12 +9,12 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from glassformer.corpora import Document, Skipped
-from glassformer.corpora._extra import needed_for
 from glassformer.corpora._formats import pieces
 from glassformer.corpora._formats.fields import JOINED, column, listed, missing, shown
 from glassformer.corpora._formats.knobs import Knobs
 from glassformer.corpora._formats.limits import refuse_bomb
 from glassformer.corpora._formats.stream import Unreadable
+from glassformer.system.extra import needed_for
 
 ROWS = 256
 """How many rows are decoded at a time, at most; fewer if they are long."""
@@ -24,7 +24,7 @@ def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
     """One document or `Skipped` for each row; long texts are cut. Origins name the row, counted from 1:
     `x.parquet:1024`.
 
-    Raises CorpusError if pyarrow is not installed.
+    Raises MissingPackage if pyarrow is not installed.
     """
     if file.seekable():
         yield from _rows(file, origin, knobs)
@@ -37,7 +37,7 @@ def read(file: BinaryIO, origin: str, knobs: Knobs) -> Iterator[Document]:
 
 
 def _rows(file: Any, origin: str, knobs: Knobs) -> Iterator[Document]:
-    with needed_for(origin):
+    with needed_for(f"reading {origin}", "data"):
         import pyarrow
         import pyarrow.parquet
     number = 0

@@ -8,6 +8,7 @@ import numpy as np
 from glassformer.data.clean.scripts import SCRIPTS, Classes
 from glassformer.data.ngram import MOST_COUNTED, NGram, evenly
 from glassformer.data.shards import Dataset, Split
+from glassformer.data.spans import evaluation_spans
 from glassformer.lab.check.hashes import blocks
 
 ORDER = 5
@@ -58,12 +59,10 @@ def yardsticks(data: Dataset) -> list[float]:
     """Bits per byte of the 1-gram to the 5-gram, on at most MOST_JUDGED validation tokens; empty if validation is one
     token."""
     ngram = NGram.fit(evenly(data.train.tokens), ORDER, data.index.vocab_size)
-    starts = np.arange(0, len(data.validation) - 1, STRETCH)
-    if not len(starts):
+    if len(data.validation) < 2:
         return []
-    n = min(len(starts), MOST_JUDGED // STRETCH)
-    starts = starts[np.arange(n) * len(starts) // n].tolist()
-    return ngram.bits_per_byte_of_orders(data.validation.tokens, starts, STRETCH, data.tokenizer.token_bytes)
+    spans = evaluation_spans(np.asarray(data.validation.documents), STRETCH, MOST_JUDGED).tolist()
+    return ngram.bits_per_byte_of_orders(data.validation.tokens, spans, data.tokenizer.token_bytes)
 
 
 def _scripts(data: Dataset) -> dict[str, float]:

@@ -55,5 +55,17 @@ def depends_on_the_step_alone(schedule: Schedule) -> None:
         assert again == first[step], f"the factor at step {step} of 100 was {first[step]:.3g} and then {again:.3g}"
 
 
+def is_at_its_peak_until_its_decay(schedule: Schedule) -> None:
+    """From the warmup to the step that `decays_from` names, if it names one, the factor is 1 whatever the length of the
+    run: `glass extend` trains a run on from there."""
+    for steps in LENGTHS:
+        first, warmup = schedule.decays_from(steps), schedule.warmup(steps)
+        for step in places(steps) if first is not None else ():
+            value = factor(schedule, step, steps)
+            assert not warmup <= step <= first or abs(value - 1) < 1e-6, (
+                f"the factor at step {step} of {steps} is {value:.3g}; decays_from says that it stays at 1 until {first:g}"
+            )
+
+
 BASIS = [gives_a_share_of_the_peak]
-PROMISES = [trains_at_all, stays_past_the_end, depends_on_the_step_alone]
+PROMISES = [trains_at_all, stays_past_the_end, depends_on_the_step_alone, is_at_its_peak_until_its_decay]

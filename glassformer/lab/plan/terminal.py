@@ -68,7 +68,7 @@ def _fit(found: Plan) -> Table:
     table.add_row("parameters", _count(found.n_parameters), f"{found.n_parameters:,}: {parts}")
     table.add_row("weights", _bytes(memory.weights), "fp32")
     table.add_row("gradients", _bytes(memory.gradients), "fp32")
-    table.add_row("optimizer", _bytes(memory.optimizer), train.optimizer.name)
+    table.add_row("optimizer", _bytes(memory.optimizer), train.optimizer.name + ", averages" * bool(train.ema))
     rows = (
         f"{train.micro_batch_size} x {found.recipe.model.context_length} tokens in {found.precision}, the loss included"
     )

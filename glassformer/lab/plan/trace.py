@@ -33,6 +33,7 @@ from glassformer.model.gpt import GPT
 from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import Recipe
 from glassformer.system.command import typed
+from glassformer.train.average import Average
 
 logging.getLogger("torch._subclasses.fake_tensor").disabled = True  # what it cannot do is raised, and said once
 LOST = 0.074
@@ -164,6 +165,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
         model = build_model(recipe).train()
         weights = recorder.live
         optimizer = recipe.train.optimizer.build(model)
+        average = Average(model, recipe.train.ema)
         state = recorder.live - weights
         ids = torch.zeros(recipe.train.batch_size, 2 * T, dtype=torch.long)
         batch = recorder.live - weights - state
@@ -186,6 +188,7 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
         model.kernels.clip(list(model.parameters()), recipe.train.grad_clip)
         recorder.enter("update")
         optimizer.step()
+        average.update(1)
         model.zero_grad(set_to_none=True)
         recorder.phase = "build"
     return Trace(

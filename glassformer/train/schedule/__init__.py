@@ -39,3 +39,11 @@ class Schedule(Variant):
     @abc.abstractmethod
     def after_warmup(self, progress: float) -> float:
         """The factor after the warmup; `progress` goes from 0 at the end of the warmup to 1 at the end of the run."""
+
+    def decays_from(self, steps: int) -> float | None:
+        """The step up to which the rate of a run of `steps` does not depend on `steps`, apart from its warmup, because it
+        is at its peak; None if there is no such part.
+
+        The checkpoint of this step is kept, and `glass extend` goes on from it (`wsd` has one).
+        """
+        return None

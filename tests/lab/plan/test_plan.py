@@ -261,3 +261,9 @@ def test_bad_words_are_one_sentence(glass, words, expected):
 def test_a_first_word_with_an_equals_sign_is_a_setting_of_mini(glass):
     code, out, _ = glass("model.n_layer=2", "--hardware", "h100", "--json")
     assert code == 0 and json.loads(out)["recipe"]["model"]["n_layer"] == 2
+
+
+def test_averaged_weights_are_counted_once_more():
+    one = mini().override(*SMALL)
+    without, averaging = (trace(each, "fp32") for each in (one, one.override("train.ema=0.99")))
+    assert averaging.optimizer - without.optimizer == without.weights == averaging.weights

@@ -1,0 +1,18 @@
+"""Whether the compiled loops of `_rows_cpu.py` may take the place of PyTorch's operators. Importing this does not import
+numba."""
+
+import torch
+from torch import Tensor
+
+ENOUGH = 1 << 15
+"""Numbers from which on a compiled loop is worth its call."""
+
+
+def serves(*tensors: Tensor, dtypes: tuple[torch.dtype, ...] = (torch.bfloat16,)) -> bool:
+    """Whether all tensors are on a CPU and of one of these dtypes, and the first has enough numbers. While torch.compile
+    traces a model it makes loops of its own."""
+    return (
+        tensors[0].numel() >= ENOUGH
+        and all(t.device.type == "cpu" and t.dtype in dtypes for t in tensors)
+        and not torch.compiler.is_compiling()
+    )
