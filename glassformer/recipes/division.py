@@ -15,6 +15,7 @@ from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
 from glassformer.recipes.build import Parts, Say
 from glassformer.recipes.presets import Recipe
+from glassformer.runs.run import Run
 from glassformer.system.allocator import keep_freed_memory
 from glassformer.system.machine import available_memory, forget_peak_memory, resident_memory
 from glassformer.train.memory import out_of_memory, peak_memory_gb
@@ -129,6 +130,12 @@ def _expected(measured: dict[int, float], rows: int) -> float:
     (low, at_low), (high, at_high) = known[0], known[-1]
     slope = (at_high - at_low) / (high - low) if high > low else 0.0
     return at_high + max(0.0, slope) * (rows - high)
+
+
+def passes_at(run: Run, step: int) -> int | None:
+    """In how many passes the run reads a batch at `step`, if that was changed since it began."""
+    changes = [e["passes"] for e in run.metrics("event") if e["what"] == "divide" and e["step"] < step]
+    return changes[-1] if changes else None
 
 
 def set_allocator(recipe: Recipe, say: Say) -> None:

@@ -34,7 +34,7 @@ from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
 from glassformer.recipes.build import Parts, Say, build
-from glassformer.recipes.division import divided, set_allocator
+from glassformer.recipes.division import divided, passes_at, set_allocator
 from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
 from glassformer.recipes.recorded import own_parts, parts_as_now, recorded
@@ -259,12 +259,6 @@ def _kept(run: Run) -> Iterator[None]:
         raise DiskError(error.what, error.remedy, then) from error
 
 
-def _passes(run: Run, step: int) -> int | None:
-    """In how many passes the run reads a batch at `step`, if that was changed since it began."""
-    changes = [e["passes"] for e in run.metrics("event") if e["what"] == "divide" and e["step"] < step]
-    return changes[-1] if changes else None
-
-
 def _train(
     parts: Parts, choices: Choices, run: Run, watching: Watching, saved: checkpoint.Checkpoint | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -296,7 +290,7 @@ def _train(
             config=config, run=run, recipe_json=text, precision=choices.precision, sample=sample, watch=watch,
             sources=own, pace=choices.pace, budget=choices.budget, clock=clock,
             follow=lambda pace: batches.follow(parts.at(pace).batches, pace.steps),
-            passes=_passes(run, 0 if saved is None else saved.step),
+            passes=passes_at(run, 0 if saved is None else saved.step),
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)

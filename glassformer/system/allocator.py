@@ -2,7 +2,7 @@
 
 glibc gives a large block back to the system when it is freed, and asks for new pages when the next one is needed. The
 system fills those pages with zeros, one fault for each 4 kB. A training step of 124M parameters allocates the same gigabyte
-again and again, so it pays for that in every step (LOG.md, `bench/allocator.py`).
+again and again, so it pays for that in every step (`bench/allocator.py` measures how much).
 
     mallopt(M_MMAP_MAX, 0)                 large blocks come from the heap as small ones do
     mallopt(M_TRIM_THRESHOLD, largest)     the heap is never made smaller

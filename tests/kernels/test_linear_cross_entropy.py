@@ -137,6 +137,7 @@ def test_a_head_whose_projection_was_replaced_is_asked_for_its_logits():
     torch.testing.assert_close(model(ids, targets), expected)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_has_the_same_losses_and_gradients():
     torch._dynamo.reset()
     model = GPT(GPTConfig.parse(SHAPE), seed=1)
