@@ -9,7 +9,7 @@ from glassformer.cli.terminal import console, say
 Runs = Annotated[list[Path], argument("The folder of a run, such as runs/demo, or of several.", metavar="RUN...")]
 To = Annotated[
     Path | None,
-    option("--to", metavar="FILE", help="Where the page of several runs goes. Without it, report.html beside them."),
+    option("--to", metavar="FILE", help="Where the page goes. Without it, report.html in the run, or beside several."),
 ]
 
 
@@ -23,8 +23,8 @@ def report(folders: Runs, to: To = None) -> None:
     """
     from glassformer.runs.report import write_report
 
-    if len(folders) == 1 and to is None:
-        say(f"wrote {write_report(folders[0])}; open it in a browser")
+    if len(folders) == 1:
+        say(f"wrote {write_report(folders[0], to)}; open it in a browser")
         return
     from glassformer.runs.overlay import overlay, place, write_page
     from glassformer.runs.terminal import show_overlay

@@ -25,10 +25,11 @@ from glassformer.system.files import write_atomic
 MOST_SAMPLES = 8  # on a timeline, and of stories at the end
 
 
-def write_report(run: Path) -> Path:
-    """Write `report.html` into the run folder and return its path. Raises GlassError if the folder holds no run."""
+def write_report(run: Path, to: Path | None = None) -> Path:
+    """Write `report.html` into the run folder, or the same page to `to`, and return its path. Raises GlassError if the
+    folder holds no run."""
     opened = Run.open(run)
-    path = opened.folder / "report.html"
+    path = to or opened.folder / "report.html"
     write_atomic(path, render(Path(__file__).with_name("report.html"), _page(opened)))
     return path
 

@@ -5,6 +5,7 @@ a pipe, a file  `write` hands every byte on, as UTF-8, whatever the encoding of 
 """
 
 import codecs
+import contextlib
 import io
 import logging
 import os
@@ -110,7 +111,14 @@ class Notes(logging.Handler):
     """Prints what parts without a console have to say to whoever waits for them."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        Console(stderr=True, soft_wrap=True).print(record.getMessage(), style="dim", markup=False)
+        console = Console(stderr=True, soft_wrap=True)
+        with contextlib.ExitStack() as stack:
+            # rich stands in for stderr while it shows a live bar, and then prints above it what is written there
+            above = getattr(getattr(sys.stderr, "rich_proxied_file", None), "isatty", bool)()
+            told = stack.enter_context(console.capture()) if above else None
+            console.print(record.getMessage(), style="dim", markup=False)
+        if told is not None:
+            sys.stderr.write(told.get())
 
 
 def say_notes() -> None:

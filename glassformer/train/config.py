@@ -29,8 +29,12 @@ class TrainConfig(Config):
     """Sequences of model.context_length in one forward pass; lower it if memory runs out."""
     grad_accumulation: PositiveInt = 1
     """Forward passes per update; the batch has micro_batch_size times this many sequences."""
+    memory_gb: PositiveFloat | Literal["auto"] | None = None
+    """GiB a training may take: the batch is divided into more passes until it fits; auto takes what is free."""
     checkpoint_activations: NonNegativeInt = 0
     """One of so many blocks keeps only its input and computes the rest again; 1: every block, least memory; 0: none."""
+    allocator: Literal["system", "keep"] = "system"
+    """keep: freed main memory stays with the process, which saves page faults; it takes more of it (Linux with glibc)."""
     sampler: Sampler = slot("windows")
     """Which tokens a step reads, and how they are laid out in rows; evaluation always reads windows side by side."""
     lengths: str = ""
@@ -94,9 +98,10 @@ class TrainConfig(Config):
         """How the batches of a run at this pace grow."""
         return growth(self.batches, pace)
 
-    def accumulation(self, pace: Pace, step: int) -> int:
-        """Forward passes of update `step`: fewer than `grad_accumulation` where the batch is smaller."""
-        return -(-self.grad_accumulation // self.growth(pace).at(step)[2])
+    def accumulation(self, pace: Pace, step: int, passes: int | None = None) -> int:
+        """Forward passes of update `step`: fewer than `passes`, those of a whole batch (`grad_accumulation` if it is
+        None), where the batch is smaller."""
+        return -(-(passes or self.grad_accumulation) // self.growth(pace).at(step)[2])
 
     @field_validator("watch")
     @classmethod

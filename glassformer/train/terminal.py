@@ -1,7 +1,7 @@
 """What a person sees while a model trains: a progress bar with the main numbers, and samples above it.
 
-It gets every line that the run logs, and computes nothing itself. In a terminal it is a live bar; in a pipe or a log file
-it prints one plain line at a time.
+It gets every line that the run logs, and computes nothing itself. In a terminal it is a live bar, which follows the width
+of the window; in a pipe, a log file or a terminal that cannot move its cursor it prints one plain line at a time.
 """
 
 import signal
@@ -11,13 +11,35 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.table import Column
+from rich.table import Column, Table
 
 from glassformer.system.blank_lines import without_blank_runs
 from glassformer.system.visible import visible
 
 WIDE = 80
 """Columns from which there is room for a bar and all numbers; below, steps and time left come first."""
+OFTEN = 50
+"""Steps between two lines where there is no bar."""
+
+
+class Bar(Progress):
+    """The live bar, laid out for the width that the window has now."""
+
+    def __init__(self, console: Console, **settings: Any):
+        spinner = SpinnerColumn("dots" if console.encoding.startswith("utf") else "line")
+        numbers = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+        self.layouts = {
+            wide: (spinner, MofNCompleteColumn(), *[BarColumn(bar_width=24)] * wide, TimeRemainingColumn(compact=not wide),
+                   TextColumn("{task.description}", table_column=numbers))
+            for wide in (True, False)
+        }  # fmt: skip
+        self.screen = console
+        super().__init__(console=console, transient=True, **settings)
+
+    def make_tasks_table(self, tasks: Any) -> Table:
+        wide = self.screen.width >= WIDE
+        self.columns, self.expand = self.layouts[wide], not wide
+        return super().make_tasks_table(tasks)
 
 
 class Display:
@@ -30,13 +52,8 @@ class Display:
         self.console, self.steps, self.start = console, steps, done
         self.numbers: dict[str, str] = {}
         self.lost = False
-        wide = console.width >= WIDE
-        self.progress = Progress(
-            SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"), MofNCompleteColumn(),
-            *[BarColumn(bar_width=24)] * wide, TimeRemainingColumn(compact=not wide),
-            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
-            console=console, transient=True, disable=not console.is_terminal, expand=not wide,
-        )  # fmt: skip
+        self.live, self.told = console.is_interactive, done
+        self.progress = Bar(console, disable=not self.live)
         self.task = self.progress.add_task("starting", total=steps, completed=done)
 
     def __enter__(self) -> Self:
@@ -64,7 +81,7 @@ class Display:
                 self._train(line)
             case "eval":
                 self.numbers["bits/byte"] = f"{line['bpb']:.3f}"
-                self.console.print(
+                self._say(
                     f"[dim]step {line['step']:>5}[/]  held-out loss [bold]{line['loss']:.3f}[/] nats a token, "
                     f"[bold]{line['bpb']:.3f}[/] bits a byte" + ("  (averaged weights)" if line.get("averaged") else "")
                 )
@@ -82,7 +99,7 @@ class Display:
                 self.steps = line["steps"]
                 self.progress.update(self.task, total=self.steps)
             case "event" if line["what"] in ("nan", "interrupted", "memorising"):
-                self.console.print(f"[yellow]step {line['step']}: {line['what']} ({escape(line['detail'])})[/]")
+                self._say(f"[yellow]step {line['step']}: {line['what']} ({escape(line['detail'])})[/]")
 
     def _train(self, line: dict[str, Any]) -> None:
         loss = {"loss": f"{line['loss']:.3f}"}  # first, so that it stays when there is room for one number only
@@ -91,5 +108,10 @@ class Display:
             self.numbers["GiB"] = f"{line['memory_gb']:.1f}"
         summary = "  ".join(f"{name} {value}" for name, value in self.numbers.items())
         self.progress.update(self.task, completed=line["step"], description=summary)
-        if not self.console.is_terminal and (line["step"] % 50 == 0 or line["step"] == self.steps):
-            self.console.print(f"step {line['step']}/{self.steps}  {summary}  {line['seconds']:.0f} s")
+        if not self.live and (line["step"] >= self.told + OFTEN or line["step"] == self.steps):
+            self.told = line["step"]
+            self._say(f"step {line['step']}/{self.steps}  {summary}  {line['seconds']:.0f} s")
+
+    def _say(self, text: str) -> None:
+        """Print a line above the bar; where there is no bar it stays one line, however long."""
+        self.console.print(text, soft_wrap=not self.live)

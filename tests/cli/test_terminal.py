@@ -45,6 +45,55 @@ def test_fault_37_the_live_bar_keeps_steps_and_time_left_at_40_columns():
         assert "120/1500" in line and re.search(r"\d\d:\d\d|-:--", line) and "loss 7.6" in line and len(line) <= width
 
 
+def test_the_live_bar_follows_the_width_of_the_window():
+    shown = Console(file=io.StringIO(), width=120, force_terminal=True)
+    display = Display(shown, steps=1500)
+    display({"kind": "train", "step": 120, "loss": 7.63, "tokens_per_s": 12345, "memory_gb": 0.5, "seconds": 3})
+    for width in (120, 40, 120):
+        shown.width = width
+        plain = Console(file=io.StringIO(), width=width)
+        plain.print(display.progress.get_renderable())
+        (line,) = plain.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert "120/1500" in line and "loss 7.63" in line and len(line) <= width
+        assert ("GiB 0.5" in line) == ("━" in line) == (width == 120)
+
+
+@pytest.mark.parametrize("settings", [{}, {"force_terminal": True}], ids=["pipe", "dumb"])
+def test_without_a_bar_there_is_one_line_for_each_fifty_steps(settings, monkeypatch):
+    """Also where the lines of the log do not fall on round steps, and where a line is longer than the console is wide."""
+    monkeypatch.setenv("TERM", "dumb")
+    shown = Console(file=io.StringIO(), width=40, **settings)
+    with Display(shown, steps=160) as display:
+        for step in [*range(7, 160, 7), 160]:
+            display({"kind": "train", "step": step, "loss": 7.5, "tokens_per_s": 1e5, "memory_gb": 0.5, "seconds": step})
+        display({"kind": "event", "step": 160, "what": "memorising", "detail": "the held-out loss rises " * 5})
+    out = shown.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b" not in out
+    *lines, event = out.splitlines()
+    assert [line.split("/")[0] for line in lines] == ["step 56", "step 112", "step 160"]
+    assert all("loss 7.500  tokens/s 100,000  GiB 0.5" in line for line in lines) and event.count("rises") == 5
+
+
+def test_a_note_is_printed_above_the_bar():
+    """With rich's own console it was written into the line of the bar, which stayed on the screen."""
+    import logging
+
+    from glassformer.system.terminal import Notes
+
+    class Screen(io.StringIO):
+        isatty = lambda self: True  # noqa: E731
+
+    with pytest.MonkeyPatch.context() as patch:
+        screen = Screen()
+        patch.setattr("sys.stdout", screen)
+        patch.setattr("sys.stderr", screen)
+        with Display(Console(width=40, force_terminal=True), steps=9) as display:
+            display.progress.refresh()
+            Notes().emit(logging.LogRecord("glassformer", logging.INFO, "", 0, "a note", (), None))
+    before = screen.getvalue().partition("a note")[0]
+    assert before.removesuffix("\x1b[2m").endswith("\x1b[2K"), "the bar was not wiped first"
+
+
 def test_fault_24_a_sample_is_called_a_sample_and_its_blank_lines_do_not_fill_the_screen():
     shown = Console(file=io.StringIO(), width=80)
     Display(shown, steps=9)({"kind": "sample", "step": 3, "prompt": "", "text": "def f():" + "\n" * 60 + "    pass"})

@@ -137,6 +137,8 @@ def test_the_command_writes_the_page_before_it_prints(glass, monkeypatch, tmp_pa
         trained(tmp_path / "runs" / name, **more)
     code, out, _ = glass("report", "runs/a", "runs/b")
     assert code == 0 and (tmp_path / "runs/report.html").exists() and "train.mlp" in out and "3.6000" in out
+    assert glass("report", "runs/a", "--to", "one.html")[0] == 0
+    assert "report.html" not in [path.name for path in (tmp_path / "runs/a").iterdir()] and (tmp_path / "one.html").exists()
     monkeypatch.setenv("COLUMNS", "40")
     code, narrow, _ = glass("report", "runs/a", "runs/b", "--to", "both.html")
     assert code == 0 and (tmp_path / "both.html").exists() and all(len(line) <= 40 for line in narrow.splitlines())
