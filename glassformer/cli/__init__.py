@@ -19,6 +19,7 @@ from glassformer.cli import (
     data,
     demo,
     extend,
+    find_lr,
     generate,
     import_,
     plan,
@@ -71,6 +72,7 @@ app.command(rich_help_panel=MEASURE)(tokenize.tokenize)
 app.add_typer(data.verbs, name="data", rich_help_panel=MEASURE)
 app.command(rich_help_panel=RESEARCH)(settings.settings)
 app.command(rich_help_panel=RESEARCH)(plan.plan)
+app.command(rich_help_panel=RESEARCH)(find_lr.find_lr)  # typer calls it find-lr
 app.command(rich_help_panel=RESEARCH)(compare.compare)
 app.command(rich_help_panel=RESEARCH)(stability.stability)
 app.command(rich_help_panel=RESEARCH)(check_variant.check_variant)  # typer calls it check-variant

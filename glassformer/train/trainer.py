@@ -188,7 +188,8 @@ class Trainer:
                     raise
 
     def _passes(self, batch: Batch, counted: int, step: int) -> float:
-        """Forward and backward passes of update `step` over all parts of its batch; returns the mean of `counted` tokens."""
+        """Forward and backward passes of update `step` over all parts of its batch, of which `counted` tokens count;
+        returns the loss."""
         total, micros = torch.zeros(()), list(batch.parts(self.config.accumulation(self.pace, step, self.passes)))
         for i, micro in enumerate(micros):
             with self.ranks.accumulating(self.model, last=i == len(micros) - 1):

@@ -17,7 +17,7 @@ def test_help_is_quick_and_names_every_verb():
                           capture_output=True, text=True)  # fmt: skip
     seconds = time.perf_counter() - start
     assert done.returncode == 0
-    verbs = "demo prepare train resume extend generate eval settings tokenize compare stability import report test"
+    verbs = "demo prepare train resume extend generate eval settings tokenize compare find-lr stability import report test"
     for verb in verbs.split():
         assert verb in done.stdout
     assert seconds < 2.5  # 0.4 s on a quiet machine; torch alone would take longer than this on a busy one
