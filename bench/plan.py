@@ -56,9 +56,11 @@ CONFIGURATIONS = {  # name: preset, precision, settings
     "shakespeare": ("shakespeare", "bf16", "train.micro_batch_size=16 model.dropout=0"),
     "python": ("python", "fp32", "train.micro_batch_size=4"),
     "python bf16": ("python", "bf16", "train.micro_batch_size=4 tokenizer.vocab_size=16384"),
-    "stories": ("stories", "bf16", "train.micro_batch_size=8"),
+    "village_stories": ("village_stories", "bf16", "train.micro_batch_size=8"),
     "gpt2 3 layers": ("gpt2", "bf16", f"model.n_layer=3 {SHORT}"),
     "gpt2": ("gpt2", "bf16", "model.context_length=512 train.micro_batch_size=1 train.grad_accumulation=1"),
+    "gpt2 checkpointed": ("gpt2", "bf16", f"{SHORT} train.checkpoint_activations=1"),
+    "gpt2_5": ("gpt2_5", "bf16", f"{SHORT} train.grad_accumulation=1"),
 }  # fmt: skip
 TARGETS = {"memory": 0.10, "time": 0.25}
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from glassformer.runs import shipped
+
 
 def argument(help: str, **kwargs: Any) -> Any:
     """A positional argument whose default is not shown in the help."""
@@ -66,6 +68,14 @@ RunOrCheckpoint = Annotated[
         metavar="RUN",
     ),
 ]
+RunOrShipped = Annotated[
+    Any,
+    argument(
+        "The folder of a run, such as runs/demo (the checkpoint with the lowest held-out loss is used), or of one of its "
+        f"checkpoints; or a model that comes with the package: {', '.join(shipped.names()) or 'none'}.",
+        metavar="RUN", parser=shipped.run_or_shipped,
+    ),
+]  # fmt: skip
 Minutes = Annotated[
     float | None,
     option(

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import RunOrCheckpoint, argument
+from glassformer.cli.arguments import RunOrShipped, argument
 from glassformer.cli.terminal import console, suggest, typed
+from glassformer.runs.shipped import called, is_shipped
 
 Stories = Annotated[
     int,
@@ -22,7 +23,7 @@ Text = Annotated[
 ]
 
 
-def evaluate(folder: RunOrCheckpoint, source: Text = None, stories: Stories = 40) -> None:
+def evaluate(folder: RunOrShipped, source: Text = None, stories: Stories = 40) -> None:
     """Measure a model on text it has never seen.
 
     Prints its bits per byte beside those of n-grams, which only count, and
@@ -33,10 +34,12 @@ def evaluate(folder: RunOrCheckpoint, source: Text = None, stories: Stories = 40
     from glassformer.runs.checkpoint import is_imported
 
     screen = console()
+    if is_shipped(folder):  # its own text is large, and nothing may be written into the package
+        source = source or "village"
     found = show_evaluation(folder, stories, screen, source=source)
     if found.stories:
         show_stories(found, screen)
-    steps = [(typed("report", folder), "see the curves and these numbers on one page")]
-    if found.ratio >= 1 and not is_imported(folder):
+    steps = [] if is_shipped(folder) else [(typed("report", folder), "see the curves and these numbers on one page")]
+    if found.ratio >= 1 and not is_imported(folder) and not is_shipped(folder):
         steps.insert(0, (typed("extend", folder, "--minutes", "10"), "train it longer"))
-    suggest(*steps, (typed("generate", folder), "let the model write"))
+    suggest(*steps, (typed("generate", called(folder)), "let the model write"))

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import RunOrCheckpoint, argument, option
+from glassformer.cli.arguments import RunOrShipped, argument, option
 from glassformer.cli.terminal import suggest, typed
+from glassformer.runs.shipped import called, favourite
 
 Prompts = Annotated[
     list[str] | None,
@@ -22,17 +23,19 @@ Knobs = Annotated[
 Count = Annotated[int, typer.Option("--count", "-n", metavar="N", help="Continuations of each prompt.", min=1)]
 
 
-def generate(folder: RunOrCheckpoint, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
+def generate(folder: RunOrShipped = None, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
     """Let a trained model write.
 
+    Without RUN, a model that comes with the package writes.
     A pipe or a file gets exactly its characters, as UTF-8, with three dashes
     between two texts. A terminal shows control characters as escapes.
 
-    Try: [cyan]./glass generate runs/demo "One morning" -n 3 -s temperature=0.5[/]
+    Try: [cyan]./glass generate village-mini "One morning" -n 3 -s temperature=0.5[/]
     """
     from glassformer.recipes.terminal import write_texts
 
+    folder = folder or favourite()
     write_texts(folder, prompt or [""], knobs or [], count)
     if sys.stdout.isatty():
         told = [f"--set={knob}" for knob in knobs or []]
-        suggest((typed("generate", folder, *(prompt or []), "-n", 3, *told), "write three texts"))
+        suggest((typed("generate", called(folder), *(prompt or []), "-n", 3, *told), "write three texts"))

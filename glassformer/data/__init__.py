@@ -3,9 +3,9 @@
 Read in this order: `clean` (one function per step, and a report), `prepare` (from a corpus to a dataset folder),
 `shards` (that folder: memory-mapped ids), `batches` (ids as tensors; the only file here that imports torch), `sampler`
 (which ids go into which batch). `index` describes a dataset; `shuffle` and `mixture` serve the samplers; `pace` says how
-far a run is at each step; `curriculum` shortens rows early in training; `loader` builds batches ahead of time. `nanogpt`
-imports and exports nanoGPT's files. `ngram` shows how well counting alone predicts a text, the number to compare every
-model with.
+far a run is at each step; early in training `curriculum` shortens rows and `growth` makes batches smaller; `loader`
+builds batches ahead of time. `nanogpt` imports and exports nanoGPT's files. `ngram` shows how well counting alone predicts
+a text, the number to compare every model with.
 """
 
 from pydantic import Field

@@ -15,6 +15,7 @@ import numpy as np
 
 from glassformer.config import suggestion
 from glassformer.data.batches import uniform
+from glassformer.data.growth import Growth
 from glassformer.data.pace import Pace
 from glassformer.data.shards import Split
 from glassformer.data.shuffle import shuffled
@@ -29,16 +30,17 @@ class Mixture(NamedTuple):
     names: tuple[str, ...]
     points: tuple[tuple[float, ...], ...]
     """For each source its weights at evenly spaced moments of the run; between them the weight changes linearly."""
-    pace: Pace
+    pace: Pace | Growth
+    """Of whole batches, which several steps may share (data/growth.py)."""
 
     def weights(self, steps: np.ndarray) -> np.ndarray:
-        """steps (n,) -> (n, K): the share of each source at these steps; every row sums to 1."""
+        """steps (n,) -> (n, K): the share of each source in these batches; every row sums to 1."""
         progress = self.pace.position(steps) / np.maximum(1, self.pace.known(steps) - 1)
         weights = np.stack([_at(curve, progress) for curve in self.points], 1)
         return weights / weights.sum(1, keepdims=True)
 
 
-def mixture(schedule: dict[str, str], names: Sequence[str], weights: Sequence[float], pace: Pace) -> Mixture:
+def mixture(schedule: dict[str, str], names: Sequence[str], weights: Sequence[float], pace: Pace | Growth) -> Mixture:
     """The weights of `train.mixture`, or the dataset's own `weights` where that is empty. Raises SettingError."""
     if not schedule:
         return Mixture(tuple(names), tuple((weight,) for weight in weights), pace)

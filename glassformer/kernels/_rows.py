@@ -4,7 +4,7 @@ numba."""
 import torch
 from torch import Tensor
 
-ENOUGH = 1 << 15
+ENOUGH = 1 << 17
 """Numbers from which on a compiled loop is worth its call."""
 
 

@@ -19,7 +19,7 @@ from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.kernels.documents import places
 from glassformer.model.block import Block
 from glassformer.model.cache import Cache
-from glassformer.model.embed import Embed
+from glassformer.model.embed import Embed, SeesBefore
 from glassformer.model.head import HasAuxiliaryLoss, Head, IsLinear, LooksBack
 from glassformer.model.init import Init, seeded
 from glassformer.model.linear import Dropout
@@ -169,7 +169,11 @@ class GPT(nn.Module):
     def _stream(self, ids: Tensor, positions: Positions, cache: Cache | None) -> tuple[Tensor, Any, list[Tensor]]:
         """The stream before the head (B, T, C), what the head keeps of it, and the blocks' auxiliary losses."""
         documents = positions.documents
-        x = self.position.add(self.embed(ids), positions.index if documents is None else places(documents))
+        if isinstance(self.embed, SeesBefore):
+            x = self.embed(ids, self.embed.before(ids, positions, cache and cache.layers[len(self.blocks)]))
+        else:
+            x = self.embed(ids)
+        x = self.position.add(x, positions.index if documents is None else places(documents))
         x = self.embed_dropout(x)
         auxiliary = []
         for i, block in enumerate(self.blocks):
@@ -234,6 +238,6 @@ class GPT(nn.Module):
     def make_cache(self, rows: int, length: int) -> Cache:
         """An empty cache of `rows` slots, each for a text of at most `length` tokens."""
         parts: list[Any] = [block.mixer for block in self.blocks]
-        if isinstance(self.head, LooksBack):
-            parts.append(self.head)
+        parts += [self.embed] if isinstance(self.embed, SeesBefore) else []
+        parts += [self.head] if isinstance(self.head, LooksBack) else []
         return Cache([part.make_cache(rows, length) for part in parts], rows, length)

@@ -15,6 +15,7 @@ from glassformer.corpora import Corpus
 from glassformer.corpora.files import Files
 from glassformer.data.batches import Batches
 from glassformer.data.curriculum import lengthening
+from glassformer.data.growth import growing, growth
 from glassformer.data.mixture import mixture
 from glassformer.data.pace import Pace
 from glassformer.data.prepare import Progress, fingerprint, prepare
@@ -45,8 +46,9 @@ class Parts:
     loss: Loss
 
     def at(self, pace: Pace) -> "Parts":
-        """The same parts for another pace, on which the sources of the rows and their lengths may depend."""
-        depend = self.recipe.train.lengths or len(self.data.index.sources) > 1
+        """The same parts for another pace, on which the sources of the rows, their number and lengths may depend."""
+        train = self.recipe.train
+        depend = train.lengths or train.batches or len(self.data.index.sources) > 1
         return replace(self, batches=batches(self.recipe, self.data, pace)) if depend else self
 
 
@@ -136,9 +138,10 @@ def device_of(name: str) -> torch.device:
 def batches(recipe: Recipe, data: Dataset, pace: Pace) -> Batches:
     """What a run of `recipe` reads: its sampler, under its schedules. Raises SettingError or DatasetError."""
     config, T = recipe.train, recipe.model.context_length
-    shares = mixture(config.mixture, data.index.sources, data.index.weights, pace)
+    grows = growth(config.batches, pace)
+    shares = mixture(config.mixture, data.index.sources, data.index.weights, grows)
     sampler = config.sampler.build(data.train, T, config.batch_size, config.seed, shares)
-    return lengthening(sampler, config.lengths, T, pace)
+    return lengthening(growing(sampler, config.batch_size, grows), config.lengths, T, pace)
 
 
 def kernels_of(recipe: Recipe, device: torch.device, say: Say) -> kernels.Kernels:

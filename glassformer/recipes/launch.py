@@ -34,6 +34,7 @@ from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
 from glassformer.recipes.build import Parts, Say, build
+from glassformer.recipes.division import divided, set_allocator
 from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
 from glassformer.recipes.recorded import own_parts, parts_as_now, recorded
@@ -76,11 +77,12 @@ def train(
     dashboard.available(recipe.train.watch)
     with locked(folder):
         check_free(folder)
+        set_allocator(recipe, say)
         with blaming(recipe), enough_memory():
-            parts = build(recipe, data, say)
+            parts, division = divided(build(recipe, data, say), say)
             rehearse(parts.recipe, parts.model, small_batch(parts))
             _rehearse_sample(parts)
-            choices = measure(parts, limit, say, told, clock)
+            choices = replace(measure(parts, limit, say, told, clock), division=division)
         run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say)
         try:
             return _train(parts, choices, run, watching, clock=clock)
@@ -121,6 +123,7 @@ def resume(
             say("the run was stopped before its first checkpoint; starting from the beginning")
         else:
             say(f"continuing {run.folder} from step {saved.step} of {pace.steps}")
+        set_allocator(recipe, say)
         parts, why = build(recipe, data, say, saved), run.fact("precision", "why")
         precision = saved.state["precision"] if saved else run.fact("precision", "chosen")
         choices = Choices(parts.recipe, precision, why, pace, budget)
@@ -190,7 +193,8 @@ def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Sa
         "started": datetime.now().astimezone().isoformat(timespec="seconds"), "glassformer": glassformer.__version__,
         "git": git_commit(), "torch": torch.__version__, "threads": torch.get_num_threads(),
         "machine": machine_facts(),
-        "parameters": n, "precision": {"chosen": choices.precision, "why": choices.why}, "dataset": parts.data.summary(),
+        "parameters": n, "precision": {"chosen": choices.precision, "why": choices.why},
+        "division": choices.division and vars(choices.division), "dataset": parts.data.summary(),
     }  # fmt: skip
     own = sources(choices.recipe)
     trust(own.values())
@@ -255,6 +259,12 @@ def _kept(run: Run) -> Iterator[None]:
         raise DiskError(error.what, error.remedy, then) from error
 
 
+def _passes(run: Run, step: int) -> int | None:
+    """In how many passes the run reads a batch at `step`, if that was changed since it began."""
+    changes = [e["passes"] for e in run.metrics("event") if e["what"] == "divide" and e["step"] < step]
+    return changes[-1] if changes else None
+
+
 def _train(
     parts: Parts, choices: Choices, run: Run, watching: Watching, saved: checkpoint.Checkpoint | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -286,6 +296,7 @@ def _train(
             config=config, run=run, recipe_json=text, precision=choices.precision, sample=sample, watch=watch,
             sources=own, pace=choices.pace, budget=choices.budget, clock=clock,
             follow=lambda pace: batches.follow(parts.at(pace).batches, pace.steps),
+            passes=_passes(run, 0 if saved is None else saved.step),
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)

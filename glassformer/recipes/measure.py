@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from glassformer.data.batches import Batch
 from glassformer.data.pace import Pace
 from glassformer.errors import SettingError
 from glassformer.recipes.build import Parts, Say
+from glassformer.recipes.division import Division
 from glassformer.recipes.presets import Recipe
 from glassformer.system.command import typed
 from glassformer.train.budget import FIRST, Budget
+from glassformer.train.memory import out_of_memory
 from glassformer.train.precision import Precision, choose
 
 Trial = Callable[[Precision], None]
@@ -53,6 +53,8 @@ class Choices:
     pace: Pace
     budget: Budget | None = None
     """What is left of the time limit; None without one."""
+    division: Division | None = None
+    """How the batch was divided for the memory; None without a limit. The recipe has it already."""
 
 
 def measure(
@@ -68,7 +70,8 @@ def measure(
     trial(Precision(precision, device))
     budget = None
     if limit is not None:
-        a_step = 1.15 * _a_pass(trial, Precision(precision, device), clock) * recipe.train.grad_accumulation
+        passes = recipe.train.grad_accumulation * recipe.train.growth(Pace.even(recipe.train.steps)).ahead(0)
+        a_step = 1.15 * _a_pass(trial, Precision(precision, device), clock) * passes
         left = max(60 * limit.minutes - (clock() - limit.since), limit.least + (1 + LOOK * limit.free) * a_step)
         budget = Budget(left, limit.most, limit.free)
         recipe = fit(recipe, budget, a_step, told, say)
@@ -98,7 +101,7 @@ def small_batch(parts: Parts) -> Batch:
     batch: Any = parts.batches(config.steps - 1)
     if not isinstance(batch, Batch):
         raise SettingError(f"the sampler {config.sampler.name} gives a {type(batch).__name__} for a step, not a Batch")
-    return next(batch.parts(config.grad_accumulation))
+    return next(batch.parts(config.accumulation(Pace.even(config.steps), config.steps - 1)))
 
 
 def _a_pass(trial: Trial, precision: Precision, clock: Callable[[], float]) -> float:
@@ -139,9 +142,10 @@ def enough_memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        if not out_of_memory(error):
             raise
         raise SettingError(
-            "there is not enough memory for a step: lower train.micro_batch_size (and raise train.grad_accumulation), "
-            f"model.context_length or the size of the model; `{typed('plan')}` with the same settings says what fits"
+            "there is not enough memory for a step: set train.memory_gb=auto, which divides the batch so that it fits, or "
+            "train.checkpoint_activations=1, or lower model.context_length or the size of the model; "
+            f"`{typed('plan')}` with the same settings says what fits"
         ) from error

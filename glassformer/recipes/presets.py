@@ -47,19 +47,36 @@ def mini() -> Recipe:
     """2.2M parameters: the demo's model, which writes village stories after minutes on two CPU cores."""
     return Recipe().override(
         "tokenizer.vocab_size=2048",
-        *_shape(layers=4, heads=4, width=192, context=256), "model.norm=layernorm",
-        "train.steps=1500", "train.micro_batch_size=16", "train.learning_rate=6e-3",
+        *_shape(layers=4, heads=3, width=192, context=512), "model.head=pointer", "model.norm=layernorm",
+        "train.steps=1500", "train.sampler=buckets", "train.micro_batch_size=8", "train.learning_rate=6e-3",
         "train.optimizer=muon", "train.optimizer.weight_decay=0.02", "train.schedule.min_lr_ratio=0.05",
-        "sample.temperature=0.5", "sample.max_new_tokens=200",
+        "sample.temperature=0.5", "sample.max_new_tokens=400",
     )  # fmt: skip
 
 
-def stories() -> Recipe:
-    """16M parameters, village stories, twice the context: for a night on a CPU or minutes on a GPU."""
+def village_mini() -> Recipe:
+    """2.2M parameters in the parts of Llama and Qwen: the model that comes with the package as village-mini."""
+    return _village().override(
+        *_shape(layers=4, heads=4, width=192, context=512), "train.steps=14000", "train.learning_rate=4e-3",
+    )  # fmt: skip
+
+
+def village_stories() -> Recipe:
+    """9M parameters in the parts of Llama and Qwen: stories of the village, for a night on a CPU or minutes on a GPU."""
+    return _village().override(
+        *_shape(layers=7, heads=5, width=320, context=512), "train.steps=20000", "train.learning_rate=3e-3",
+    )  # fmt: skip
+
+
+def _village() -> Recipe:
+    """What the models that come with the package share. Other tools can hold every part of them."""
     return Recipe().override(
-        "corpus.megabytes=200", "tokenizer.vocab_size=4096",
-        *_shape(layers=8, heads=6, width=384, context=512),
-        "train.steps=10000", "train.micro_batch_size=16", "train.learning_rate=1e-3",
+        "corpus.megabytes=200", "tokenizer.vocab_size=2048", "tokenizer.reserved=16",
+        "model.norm=rmsnorm", "model.mixer.qk_norm=rmsnorm",
+        "train.sampler=buckets", "train.micro_batch_size=8", "train.optimizer=muon", "train.optimizer.weight_decay=0.05",
+        "train.schedule.min_lr_ratio=0.05", "train.precision=bf16", "train.snapshots=true",
+        "train.eval_every=1000", "train.sample_every=1000", "train.checkpoint_every=500",
+        "sample.temperature=0.5", "sample.max_new_tokens=400",
     )  # fmt: skip
 
 
@@ -134,9 +151,8 @@ def presets() -> dict[str, Callable[[], Recipe]]:
     """Every preset of this file by name, smallest first."""
     functions = inspect.getmembers(sys.modules[__name__], inspect.isfunction)
     made = {n: f for n, f in functions if f.__module__ == __name__ and inspect.signature(f).return_annotation is Recipe}
-    return dict(
-        sorted(((n, f) for n, f in made.items() if n != "named"), key=lambda item: item[1].__code__.co_firstlineno)
-    )
+    shown = [(n, f) for n, f in made.items() if n != "named" and not n.startswith("_")]
+    return dict(sorted(shown, key=lambda item: item[1].__code__.co_firstlineno))
 
 
 def named(name: str) -> Recipe:

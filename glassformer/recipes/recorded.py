@@ -17,7 +17,8 @@ from glassformer.runs.run import Run
 
 MAY_CHANGE = (
     "sample", "train.eval_every", "train.sample_every", "train.checkpoint_every", "train.keep_checkpoints",
-    "train.log_every", "train.watch", "train.device", "train.checkpoint_activations", "corpus.path",
+    "train.log_every", "train.watch", "train.device", "train.checkpoint_activations", "train.allocator",
+    "corpus.path",
 )  # fmt: skip
 """Settings, and groups of settings, that a resume may change: no weight of the run depends on them."""
 

@@ -1,9 +1,10 @@
 """Sizes: a vocabulary, a model and a number of steps that fit a text, where the user has not chosen any.
 
 A model that is too large for its text, or is trained on it for too long, learns the text by heart: the loss on held-out
-text falls, turns and rises. So the default recipe becomes smaller for a smaller text. The first two rows were found by
-training on 35 and 350 kB of one book (LOG.md, "Texts of one's own"), the third is a guess. A text of LARGE bytes or more,
-and the village, which is endless, get the recipe as it is. Settings that the user has given are never changed.
+text falls, turns and rises. So the default recipe becomes smaller for a smaller text. It loses its pointer, and reads
+windows that begin anywhere instead of whole documents, for a small text is one document or a few. The first two rows were
+found by training on 35 and 350 kB of one book (LOG.md, "Texts of one's own"), the third is a guess. A text of LARGE bytes
+or more, and the village, which is endless, get the recipe as it is. Settings that the user has given are never changed.
 """
 
 from collections.abc import Collection
@@ -67,12 +68,12 @@ def fitted(recipe: Recipe, n_bytes: int, n_tokens: int, given: Collection[str]) 
         return recipe, ""
     groups = [
         [f"model.n_layer={size.layers}", f"model.n_head={size.heads}", f"model.n_embd={size.width}"],
-        [f"model.context_length={size.context}"], [f"model.dropout={size.dropout}"],
-        [f"train.micro_batch_size={size.rows}"],
+        [f"model.context_length={size.context}"], [f"model.dropout={size.dropout}"], ["model.head=tied"],
+        [f"train.micro_batch_size={size.rows}"], ["train.sampler=windows"],
     ]  # fmt: skip
     chosen = [s for group in groups if not told(group) & set(given) for s in group]
     recipe = recipe.override(*chosen)
-    tokens = recipe.train.batch_size * recipe.model.context_length
+    tokens = recipe.train.mean_batch_size * recipe.model.context_length
     pace = [f"train.eval_every={1 / EVALUATIONS}", "train.sample_every=0.2", "train.checkpoint_every=0.2"]
     if "train.steps" not in given:
         steps = round(size.epochs * n_tokens / tokens)

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from glassformer.errors import GlassError, SettingError
+from glassformer.runs import shipped
 from glassformer.system.command import typed
 from glassformer.system.files import cannot_write, write_atomic
 from glassformer.system.lock import Busy, locked
@@ -200,7 +201,8 @@ def no_run(folder: Path) -> str:
     there = "holds no run (no run.json)" if folder.is_dir() else "does not exist"
     known = sorted(path.parent.as_posix() for path in Path("runs").glob("*/run.json"))
     which = f"there is {', '.join(known[:8])}" + (" and more" if known[8:] else "") if known else "such as runs/demo"
-    return f"{folder} {there}: give the folder of a run, {which}, or train one with `{typed('train')}`"
+    ours = "".join(f", {name} (which comes with the package)" for name in shipped.names())
+    return f"{folder} {there}: give the folder of a run, {which}{ours}, or train one with `{typed('train')}`"
 
 
 def named_folder(name: str) -> Path:

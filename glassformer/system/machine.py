@@ -1,15 +1,19 @@
 """What this machine is: the facts that a run records, so that its speed can be judged. Uses the standard library
 only."""
 
+import contextlib
 import ctypes
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from glassformer.system.threads import cores
+
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 def machine_facts() -> dict[str, Any]:
@@ -29,16 +33,52 @@ def peak_memory() -> int | None:
 
     On Linux it is not taken from ru_maxrss, which begins with the peak of the parent process.
     """
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = status.read_text(encoding="utf-8").splitlines()
-        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    if (peak := _status("VmHWM")) is not None:
+        return peak
     if sys.platform == "win32":
         return None
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def resident_memory() -> int:
+    """Bytes of main memory that this process has now; on systems that do not say, the most it has had (0 on Windows)."""
+    return _status("VmRSS") or peak_memory() or 0
+
+
+def forget_peak_memory() -> None:
+    """Let `peak_memory` begin anew from what is in use now. Only Linux can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+
+
+def available_memory() -> int:
+    """Bytes that this process can still take: of the machine, or of its control group if that has less. Half of the whole
+    memory where the system does not say."""
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return _memory() // 2
+    lines = meminfo.read_text(encoding="utf-8").splitlines()
+    free = next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), _memory() // 2)
+    return max(0, min([free, *(limit - used for limit, used in _control_groups())]))
+
+
+def _control_groups() -> Iterator[tuple[int, int]]:
+    """(limit, in use) in bytes of each control group with a limit, as containers have them: version 2, then version 1."""
+    for limit, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
+        with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
+            yield int((CONTROL_GROUPS / limit).read_text()), int((CONTROL_GROUPS / used).read_text())
+
+
+def _status(key: str) -> int | None:
+    """Bytes, from this process's status on Linux; None elsewhere."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    lines = status.read_text(encoding="utf-8").splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def git_commit() -> str | None:

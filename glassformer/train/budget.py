@@ -30,7 +30,7 @@ class Budget:
 
     def __init__(self, seconds: float, most: int | None = None, free: float = 0) -> None:
         self.seconds, self.most, self.free = seconds, most, free
-        self.spent, self.counted = 0.0, 0.0  # weighted: seconds of the steps, and how many they are
+        self.spent, self.counted = 0.0, 0.0  # weighted: seconds of the steps, and how many whole batches they have read
         self.taken = 0  # steps measured
         self.pauses: dict[str, float] = {}  # seconds of the latest evaluation, sample and checkpoint
         self.considered = 0.0  # seconds of training at the last decision
@@ -41,10 +41,10 @@ class Budget:
         limits = [event for event in events if event.get("what") == "plan" and "budget" in event]
         return cls(**limits[-1]["budget"]) if limits and limits[-1]["budget"] else None
 
-    def step_took(self, seconds: float) -> None:
-        """One step took so long, pauses not counted."""
+    def step_took(self, seconds: float, share: float = 1.0) -> None:
+        """One step, which read a `share` of a whole batch, took so long, pauses not counted."""
         kept = math.exp(-seconds * MEMORY / self.seconds)
-        self.spent, self.counted = kept * self.spent + seconds, kept * self.counted + 1
+        self.spent, self.counted = kept * self.spent + seconds, kept * self.counted + share
         self.taken += 1
 
     def pause_took(self, kind: str, seconds: float) -> None:
@@ -59,19 +59,20 @@ class Budget:
         every = min(self.seconds / PARTS, max(0.0, left) / 4)
         return self.taken == FIRST or seconds - self.considered >= every
 
-    def steps(self, step: int, seconds: float, pace: Pace, every: dict[str, float]) -> int:
+    def steps(self, step: int, seconds: float, pace: Pace, every: dict[str, float], ahead: float = 1.0) -> int:
         """How many steps the run should have, decided after `step` of them and `seconds`. `every` says how often each
-        kind of pause comes; all of them come once more at the end."""
+        kind of pause comes; all of them come once more at the end. The steps to come read a share `ahead` of a whole
+        batch on average (data/growth.py)."""
         self.considered = seconds
         coming = sum(took * (1 + pace.remaining(step, every[kind])) for kind, took in self.pauses.items())
         left = self.seconds - seconds - self._kept_free() - coming
-        fitting = step + max(1, round(left * self.counted / self.spent))
+        fitting = step + max(1, round(left * self.counted / self.spent / ahead))
         fitting = fitting if self.most is None else max(step + 1, min(fitting, self.most))
         return fitting if abs(fitting - pace.steps) > 0.01 * (pace.steps - step) else pace.steps
 
-    def decision(self, step: int, seconds: float, pace: Pace, every: dict[str, float]) -> int:
+    def decision(self, step: int, seconds: float, pace: Pace, every: dict[str, float], ahead: float = 1.0) -> int:
         """`steps`, if it is time to decide; 0 if it is not, or if these steps are repeated and were decided before."""
-        steps = self.steps(step, seconds, pace, every) if self.is_due(seconds) else 0
+        steps = self.steps(step, seconds, pace, every, ahead) if self.is_due(seconds) else 0
         return steps if step > pace.decided else 0
 
     def _kept_free(self) -> float:

@@ -6,6 +6,9 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_va
 
 from glassformer.config import Config, slot
 from glassformer.data import curriculum, mixture
+from glassformer.data.growth import Growth, growth
+from glassformer.data.growth import stages as stages_of_batches
+from glassformer.data.pace import Pace
 from glassformer.data.sampler import Sampler
 from glassformer.runs import dashboard
 from glassformer.train.loss import Loss
@@ -26,12 +29,18 @@ class TrainConfig(Config):
     """Sequences of model.context_length in one forward pass; lower it if memory runs out."""
     grad_accumulation: PositiveInt = 1
     """Forward passes per update; the batch has micro_batch_size times this many sequences."""
+    memory_gb: PositiveFloat | Literal["auto"] | None = None
+    """GiB a training may take: the batch is divided into more passes until it fits; auto takes what is free."""
     checkpoint_activations: NonNegativeInt = 0
     """One of so many blocks keeps only its input and computes the rest again; 1: every block, least memory; 0: none."""
+    allocator: Literal["system", "keep"] = "system"
+    """keep: freed main memory stays with the process, which saves page faults; it takes more of it (Linux with glibc)."""
     sampler: Sampler = slot("windows")
     """Which tokens a step reads, and how they are laid out in rows; evaluation always reads windows side by side."""
     lengths: str = ""
     """Train on short rows first: length:share-of-the-steps, such as 64:0.2,128:0.3; the rest uses model.context_length."""
+    batches: str = ""
+    """Smaller batches first: share-of-the-batch:share-of-the-steps, such as 0.25:0.2,0.5:0.3; the rest uses whole ones."""
     mixture: dict[str, str] = {}
     """Weights of the sources, first>last, such as {"village": "0.9>0.5", "python": "0.1>0.5"}; {} for the dataset's own."""
     loss: Loss = slot("next_token")
@@ -77,8 +86,22 @@ class TrainConfig(Config):
 
     @property
     def batch_size(self) -> int:
-        """Sequences per update."""
+        """Sequences per update, where the batch is whole."""
         return self.micro_batch_size * self.grad_accumulation
+
+    @property
+    def mean_batch_size(self) -> float:
+        """Sequences per update, averaged over a run of `steps`, in which smaller batches may come first."""
+        return self.growth(Pace.even(self.steps)).read(self.steps) / self.steps * self.batch_size
+
+    def growth(self, pace: Pace) -> Growth:
+        """How the batches of a run at this pace grow."""
+        return growth(self.batches, pace)
+
+    def accumulation(self, pace: Pace, step: int, passes: int | None = None) -> int:
+        """Forward passes of update `step`: fewer than `passes`, those of a whole batch (`grad_accumulation` if it is
+        None), where the batch is smaller."""
+        return -(-(passes or self.grad_accumulation) // self.growth(pace).at(step)[2])
 
     @field_validator("watch")
     @classmethod
@@ -92,6 +115,12 @@ class TrainConfig(Config):
     def _stages(cls, lengths: str) -> str:
         curriculum.stages(lengths)
         return lengths
+
+    @field_validator("batches")
+    @classmethod
+    def _stages_of_batches(cls, batches: str) -> str:
+        stages_of_batches(batches)
+        return batches
 
     @field_validator("mixture")
     @classmethod

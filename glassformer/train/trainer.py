@@ -37,7 +37,7 @@ from glassformer.train.config import TrainConfig
 from glassformer.train.doctor import diverged
 from glassformer.train.evaluate import Lowest, byte_lengths, evaluate, memorising
 from glassformer.train.loss import Loss
-from glassformer.train.memory import peak_memory_gb
+from glassformer.train.memory import out_of_memory, peak_memory_gb
 from glassformer.train.optimizer import set_learning_rate
 from glassformer.train.precision import Precision
 from glassformer.train.ranks import ALONE, Ranks
@@ -67,6 +67,7 @@ class Trainer:
         pace: Pace | None = None,
         budget: Budget | None = None,
         follow: Callable[[Pace], None] = lambda pace: None,
+        passes: int | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ):
         """`model` is a GPT on its device, or one wrapped by torch.compile or DistributedDataParallel.
@@ -76,14 +77,14 @@ class Trainer:
         `sources` are the user's own files in the recipe, which are kept with the checkpoints; without them, those in
         `config` and in the model's.
         `pace` replaces the even one of `config.steps`; with a `budget` it is decided anew while training, and `follow` is
-        called with each new one, so that `batches` can follow it. `clock` gives seconds.
+        called with each new one, so `batches` can follow it. `passes` replaces `config.grad_accumulation`.
         """
         inner = unwrapped(model)
         assert isinstance(inner, GPT)
         self.model, self.inner = model, inner
         self.batches, self.held_out, self.config, self.run_folder = batches, held_out, config, run
         self.loss, self.sample, self.watch, self.ranks = loss or config.loss, sample, watch, ranks
-        self.device = self.inner.device
+        self.device, self.passes = self.inner.device, passes or config.grad_accumulation
         self.precision = Precision(precision, self.device)
         self.optimizer = config.optimizer.build(inner)
         sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
@@ -135,7 +136,7 @@ class Trainer:
                               tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps, seconds=self.seconds,
                               memory_gb=peak_memory_gb(self.device))  # fmt: skip
                 if self.budget is not None:
-                    self.budget.step_took(self.clock() - before)
+                    self.budget.step_took(self.clock() - before, self.config.growth(self.pace).share(self.done - 1))
                 paused = self._look()
                 if self._decay_begins() or self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
                     self._save()
@@ -178,8 +179,18 @@ class Trainer:
         counted = int(self.ranks.sum(self.loss.counted(batch), self.device))
         self.tokens += counted
         # Dropout: the same masks however often the run was interrupted, and other ones on every rank.
-        torch.manual_seed(self.config.seed * 1_000_003 + step + self.ranks.rank * 1_000_000_007)
-        total, micros = torch.zeros(()), list(batch.parts(self.config.grad_accumulation))
+        while True:
+            torch.manual_seed(self.config.seed * 1_000_003 + step + self.ranks.rank * 1_000_000_007)
+            try:
+                return self.ranks.sum(self._passes(batch, counted, step), self.device)
+            except (MemoryError, RuntimeError) as error:
+                if not (out_of_memory(error) and self._halves(len(batch.ids))):
+                    raise
+
+    def _passes(self, batch: Batch, counted: int, step: int) -> float:
+        """Forward and backward passes of update `step` over all parts of its batch, of which `counted` tokens count; returns
+        the loss."""
+        total, micros = torch.zeros(()), list(batch.parts(self.config.accumulation(self.pace, step, self.passes)))
         for i, micro in enumerate(micros):
             with self.ranks.accumulating(self.model, last=i == len(micros) - 1):
                 with self.precision.autocast():
@@ -187,7 +198,16 @@ class Trainer:
                 # Wrappers average the gradients over the ranks; the mean is over tokens, so we need their sum.
                 (loss * self.precision.loss_scale.value * self.ranks.count).backward()
             total = total + loss.detach()  # in the precision of the loss
-        return self.ranks.sum(total.item(), self.device)
+        return total.item()
+
+    def _halves(self, rows: int) -> bool:
+        """Whether a batch of so many rows, for which the memory was not enough, can be read in twice as many passes."""
+        if self.config.memory_gb is None or self.ranks.count > 1 or self.passes >= rows:
+            return False
+        self.passes = min(rows, 2 * self.passes)
+        self.model.zero_grad(set_to_none=True)
+        self._log("event", what="divide", passes=self.passes, detail=f"out of memory: {self.passes} passes from here on")
+        return True
 
     def _clip(self) -> float:
         """Unscale and clip the gradients; returns their norm before clipping."""
@@ -258,7 +278,8 @@ class Trainer:
             return
         config = self.config
         every = {"eval": config.eval_every, "sample": config.sample_every, "checkpoint": config.checkpoint_every}
-        steps = self.budget.decision(self.done, self.seconds, self.pace, every) if self.ranks.writes else 0
+        ahead = config.growth(self.pace).ahead(self.done)
+        steps = self.budget.decision(self.done, self.seconds, self.pace, every, ahead) if self.ranks.writes else 0
         steps = int(self.ranks.sum(steps, self.device))
         if steps and steps != self.pace.steps:
             legs = self.pace.ending(self.done, steps)

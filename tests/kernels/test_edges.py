@@ -63,6 +63,14 @@ def headed(targets: list | int, *shape: int, V: int = 5) -> Case:
     return Case([normal(*shape, 3), normal(V, 3)], lambda f, x, w: f(x, w, wanted))
 
 
+def pointed(B: int, T: int, S: int, targets: list | None = None, ids: list | None = None, V: int = 5) -> Case:
+    """Logits (B, T, V), a pattern (B, T, S), a gate (B, T) and the ids (B, S) that it may copy; with targets, nats."""
+    words = torch.tensor(ids if ids is not None else [k % V for k in range(B * S)], dtype=torch.long).view(B, S)
+    more = [] if targets is None else [torch.tensor(targets, dtype=torch.long).view(B, T)]
+    pattern = normal(B, T, S).softmax(-1) if S else normal(B, T, S)
+    return Case([normal(B, T, V), pattern, normal(B, T)], lambda f, z, a, gate: f(z, a, gate, words, *more), 10)
+
+
 def masked(visible: list | None, bias: list | None = None, **settings) -> Case:
     """Three queries and keys, two heads; visible and bias (3, 3)."""
     seen = None if visible is None else torch.tensor(visible, dtype=torch.bool)
@@ -139,6 +147,15 @@ EDGES: dict[str, dict[str, Case]] = {
         "impossible words": Case(
             [torch.tensor([[0.0, -INF, 1.0], [-INF, -INF, 2.0]]).double()], lambda f, z: f(z, torch.tensor([0, 2]))
         ),
+    },
+    "pointer": {
+        "empty batch": pointed(0, 3, 3), "no query": pointed(2, 0, 3), "one token": pointed(1, 1, 1),
+        "one word everywhere": pointed(2, 3, 4, ids=[2] * 8), "a vocabulary of one": pointed(1, 2, 2, V=1),
+    },
+    "pointer_nats": {
+        "empty batch": pointed(0, 3, 3, []), "no query": pointed(2, 0, 3, []), "one token": pointed(1, 1, 1, [0]),
+        "nothing counts": pointed(1, 2, 2, [IGNORED, IGNORED]), "a word that is not there": pointed(1, 1, 2, [4], [0, 1]),
+        "every word is the one": pointed(1, 2, 3, [1, IGNORED], [1, 1, 1]),
     },
     "linear_cross_entropy": {
         "nothing": headed([], 0), "one": headed([0], 1, V=1), "a vector": headed(3), "no row": headed([], 0, 3),

@@ -101,8 +101,8 @@ import json, sys, torch
 from pathlib import Path
 from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import mini
-recipe = mini().override("model.n_layer=8", "model.n_embd=128", f"train.checkpoint_activations={sys.argv[1]}")
-model, ids = build_model(recipe).train(), torch.zeros(8, 257, dtype=torch.long)
+recipe = mini().override("model.n_layer=8", "model.n_embd=256", f"train.checkpoint_activations={sys.argv[1]}")
+model, ids = build_model(recipe).train(), torch.zeros(16, 257, dtype=torch.long)
 (torch.randn(64, 64) @ torch.randn(64, 64)).sum()
 def resident(key):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -120,4 +120,4 @@ def test_a_process_takes_less_memory():
         json.loads(subprocess.run([sys.executable, "-c", STEP, every], check=True, capture_output=True).stdout)
         for every in "01"
     )
-    assert with_it < 0.6 * without
+    assert with_it < 0.65 * without

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from glassformer.data.growth import growth
 from glassformer.data.pace import Pace
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
@@ -57,6 +58,21 @@ def test_fault_22_it_ends_on_time_however_fast_the_machine_becomes(machine, esti
         schedule = Schedule.named(name)
         last = schedule.factor(pace.position(step - 1), pace.known(step - 1))
         assert last - schedule.after_warmup(1.0) < 0.04, f"{machine}: the last learning rate is at {last:.3f} of its peak"
+
+
+def test_it_ends_on_time_when_its_batches_grow_and_each_stage_has_its_share_of_the_steps():
+    """A step takes as long as its share of a batch, so an estimate from the steps so far alone would be far off."""
+    budget, pace, now, step = Budget(300.0), Pace.even(800), 0.0, 0
+    while step < pace.steps:
+        share = growth("0.25:0.3,0.5:0.2", pace).share(step)
+        now, step = now + 0.4 * share, step + 1
+        budget.step_took(0.4 * share, share)
+        if step < pace.steps:
+            decided = budget.decision(step, now, pace, {}, growth("0.25:0.3,0.5:0.2", pace).ahead(step))
+            pace = pace.then(pace.ending(step, decided)) if decided not in (0, pace.steps) else pace
+    shares = [growth("0.25:0.3,0.5:0.2", pace).share(at) for at in range(step)]
+    assert 300 * 0.97 < now < 300 * 1.03
+    assert [shares.count(share) / step for share in (0.25, 0.5, 1)] == pytest.approx([0.3, 0.2, 0.5], abs=0.03)
 
 
 def test_time_is_kept_for_what_follows_and_the_most_is_never_passed():

@@ -20,9 +20,11 @@ READING = {
     "packed": ["train.sampler=packed"],
     "buckets": ["train.sampler=buckets", "train.sampler.multiple=8"],
     "lengths": ["train.sampler=packed", "train.lengths=8:0.3,16:0.3"],
+    "batches": ["train.sampler=epochs", "train.batches=0.25:0.3,0.5:0.3", "train.lengths=8:0.5"],
     "mixture": ["train.sampler=epochs", 'train.mixture={"village": "0.9>0.1", "files:notes": "0.1>0.9"}'],
     "everything": [
-        "train.sampler=packed", "train.lengths=8:0.5", 'train.mixture={"village": "0.2>0.8", "files:notes": "0.8>0.2"}',
+        "train.sampler=packed", "train.lengths=8:0.5", "train.batches=0.5:0.6",
+        'train.mixture={"village": "0.2>0.8", "files:notes": "0.8>0.2"}',
     ],
 }  # fmt: skip
 
@@ -143,6 +145,8 @@ def test_runs_that_read_differently_are_different(mixed, tmp_path):
     ("setting", "sentence"),
     [
         ("train.lengths=64", "train.lengths: '64' is not length:share-of-the-steps"),
+        ("train.batches=0.75:0.5", "train.batches: '0.75:0.5' is not share-of-the-batch:share-of-the-steps"),
+        ("train.batches=0.2:0.5", "train.batches: a batch of 8 rows cannot be read in 5 equal parts"),
         ("train.lengths=9:0.5", "train.lengths: rows of 32 tokens cannot be cut into pieces of 9"),
         ('train.mixture={"village": "most"}', "train.mixture: 'most' is not a weight"),
         ('train.mixture={"village": 0, "files:notes": "0>1"}', "train.mixture: after 0% of the run all weights are 0"),

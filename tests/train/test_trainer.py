@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from glassformer import kernels
+from glassformer.data.growth import growing
 from glassformer.errors import SettingError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT
@@ -173,6 +174,27 @@ def test_accumulation_weighs_tokens_not_micro_batches(recipe, data, tmp_path):
         assert loss == pytest.approx(steps[0][0], rel=1e-5)
         assert norm == pytest.approx(steps[0][1], rel=1e-4)
         torch.testing.assert_close(weight, steps[0][2], atol=1e-4, rtol=1e-3)
+
+
+def test_a_smaller_batch_takes_fewer_forward_passes_and_a_larger_one_goes_on_where_it_ended(recipe, data, tmp_path):
+    """Batches of 8 rows, 4 at a time: the first steps read a quarter, half of a micro-batch, and then half, one of them."""
+    recipe = recipe.override("train.batches=0.25:0.5,0.5:0.2", "train.steps=8")
+    made = trainer(recipe, data, tmp_path / "run")
+    sampler = recipe.train.sampler.build(data.train, 32, 8, 1)
+    made.batches = growing(sampler, 8, recipe.train.growth(made.pace))
+    seen = []
+
+    class Watching(type(made.loss)):
+        def nats(self, model, batch):
+            seen.append(batch.ids)
+            return super().nats(model, batch)
+
+    made.loss = Watching()
+    for step in range(8):
+        made.gradients(step)
+    assert [len(ids) for ids in seen] == [2] * 4 + [4] * 2 + [4, 4] * 2
+    assert torch.equal(torch.cat(seen), torch.cat([sampler(batch).ids for batch in range(4)]))
+    assert made.tokens == (4 * 2 + 2 * 4 + 2 * 8) * 32
 
 
 def test_nan_stops_before_the_weights_are_touched_and_names_causes(recipe, data, tmp_path):

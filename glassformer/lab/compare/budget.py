@@ -43,7 +43,7 @@ def cost(recipe: Recipe, data: Dataset, precision: str) -> Cost:
     model looks at the values of its tensors, a real step is made instead."""
     recipe = sized(recipe, data)
     traces = traced(recipe, precision, may_compute=True)
-    tokens = recipe.train.batch_size * recipe.model.context_length
+    tokens = round(recipe.train.mean_batch_size * recipe.model.context_length)
     flops = grown(traces, recipe, lambda t: t.flops / t.tokens) * tokens + grown(traces, recipe, lambda t: t.update_flops)
     return Cost(sum(parameters_by_part(recipe.model).values()), tokens, flops, peak(traces, recipe))
 
@@ -59,7 +59,7 @@ def probe(recipe: Recipe, data: Dataset, steps: int = PROBED) -> tuple[str, floa
             raise Stopped(STOPPED)
         run = Run.open(Path(folder))
         speeds = [line["tokens_per_s"] for line in run.metrics("train")]
-        tokens = recipe.train.batch_size * recipe.model.context_length
+        tokens = short.train.mean_batch_size * recipe.model.context_length
         return run.facts()["precision"]["chosen"], tokens / statistics.median(speeds[steps // 4 :])
 
 

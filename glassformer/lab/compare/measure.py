@@ -1,13 +1,13 @@
 """What is measured of a trained run: bits per byte, texts longer than any in training, stories, speed.
 
 Every model of a comparison is judged on the same held-out documents (`held_out`), in 32 bits, whatever its context
-length and its vocabulary. Windows that depend on these would hold other text for each model, and a paired test would
+length and its vocabulary. A choice that depends on these would hold other text for each model, and a paired test would
 take that difference of the texts, which is the same at every seed, for a difference of the models. (The evaluations
-during training do use such windows; they only draw the curves.)
+during training do depend on them; they only draw the curves.)
 
-The same tokens are predicted at every length; in a longer window a token can look further back. So a model that can use
-positions beyond its training context needs fewer bits at 4x, one that ignores them needs as many, and one that is
-confused by them needs more.
+Each document is read from its beginning. The same tokens are predicted at every length; in a longer row a token can look
+further back. So a model that can use positions beyond its training context needs fewer bits at 4x, one that ignores them
+needs as many, and one that is confused by them needs more. Documents that fit into a row tell nothing of this.
 """
 
 import copy
@@ -21,8 +21,8 @@ import torch
 
 from glassformer.corpora.village import Village
 from glassformer.corpora.village.score import judged, score
-from glassformer.data.batches import Batch, uniform
-from glassformer.data.shards import Dataset
+from glassformer.data.batches import sequential, uniform
+from glassformer.data.shards import Dataset, Split, Tokens
 from glassformer.lab import names, stories
 from glassformer.lab.evaluate import dropped
 from glassformer.model.gpt import GPT
@@ -83,8 +83,8 @@ def measured(folder: Path, data: Dataset, device: torch.device) -> Measured:
     else:
         saved = checkpoint.load(folder)
         model = build_model(recipe, saved=saved).to(device).eval()
-        ids = held_out(data)
-        found = lengths(model, ids, data, recipe)
+        text = held_out(data)
+        found, ids = lengths(model, text, data, recipe), text.tokens[:]
         n_bytes = int(byte_lengths(data.tokenizer.token_bytes)[ids[1:]].sum())
         village = name_nats(model, data, recipe) | story_shares(model, data, recipe)
         lost = dropped(ids, data.tokenizer)
@@ -98,8 +98,8 @@ def diverged(run: Run) -> bool:
     return any(event["what"] == "nan" for event in run.metrics("event"))
 
 
-def held_out(data: Dataset) -> np.ndarray:
-    """(n,) int64: the ids of the held-out documents on which models are judged; each id but the first is predicted.
+def held_out(data: Dataset) -> Split:
+    """The held-out documents on which models are judged; each id but the first is predicted.
 
     Documents are drawn by their number and counted in bytes, about MOST_BYTES in all, so they are the same text for
     every tokenizer that decodes to the text it encoded. Of a long document only the beginning is taken, up to the token
@@ -117,21 +117,22 @@ def held_out(data: Dataset) -> np.ndarray:
         ends = bytes_of[ids].cumsum()
         taken[i] = ids[: int(np.searchsorted(ends, share)) + 1]
         left -= min(int(ends[-1]), share)
-    return np.concatenate([taken[i] for i in sorted(taken)])
+    texts = [taken[i] for i in sorted(taken)]
+    ids, ends = np.concatenate(texts), np.cumsum([0, *map(len, texts)])
+    tokens = Tokens([ids], len(ids), data.index.vocab_size, split.where)
+    return Split(split.name, tokens, ends, np.zeros(len(texts), np.uint8), split.separator)
 
 
-def lengths(model: GPT, ids: np.ndarray, data: Dataset, recipe: Recipe) -> dict[str, float | None]:
-    """Bits per byte of `ids` (n,), read in windows of 1, 2 and 4 training contexts; the targets are the same each
-    time."""
+def lengths(model: GPT, text: Split, data: Dataset, recipe: Recipe) -> dict[str, float | None]:
+    """Bits per byte of the documents of `text`, read in rows of 1, 2 and 4 training contexts; the targets are the same
+    each time."""
     T, device = recipe.model.context_length, model.device
     bytes_of, found = byte_lengths(data.tokenizer.token_bytes), {}
-    text = Batch.of(ids[None])  # one row, (1, n - 1)
     for k in LENGTHS:
         found[str(k)] = None
         if k == 1 or reaches(model, k * T):
-            windows, rows = text.cut(k * T), max(1, recipe.train.micro_batch_size // k)
-            parts = windows.parts(-(-len(windows.ids) // rows))
-            bpb = evaluate(model, parts, bytes_of, Precision("fp32", device))["bpb"]
+            rows = sequential(text, k * T, max(1, recipe.train.micro_batch_size // k))
+            bpb = evaluate(model, rows, bytes_of, Precision("fp32", device))["bpb"]
             found[str(k)] = bpb if math.isfinite(bpb) else None
     return found
 
@@ -160,7 +161,7 @@ def name_nats(model: GPT, data: Dataset, recipe: Recipe) -> dict[str, float]:
 def story_shares(model: GPT, data: Dataset, recipe: Recipe) -> dict[str, float]:
     """Shares of understood sentences and of consistent claims in a few stories; empty if stories cannot be judged. Copies
     of training stories are not looked for: at one or two readings of the text there are none."""
-    read = recipe.train.steps * recipe.train.batch_size * recipe.model.context_length
+    read = recipe.train.steps * recipe.train.mean_batch_size * recipe.model.context_length
     told = stories.openings(recipe, data, STORIES) if read >= TOKENS_FOR_STORIES else []
     if not told:
         return {}

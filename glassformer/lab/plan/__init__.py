@@ -107,8 +107,8 @@ class Plan:
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens that one step reads, on all ranks together."""
-        return self.recipe.train.batch_size * self.recipe.model.context_length
+        """Tokens that one step reads, on all ranks together: the mean, where the batch grows."""
+        return round(self.recipe.train.mean_batch_size * self.recipe.model.context_length)
 
     @property
     def tokens_per_second(self) -> float:
@@ -250,7 +250,8 @@ def _seconds(traces: tuple[Trace, ...], recipe: Recipe, hardware: Hardware) -> f
     def of(trace: Trace) -> float:
         times = {phase: clock.total(operators, hardware) for phase, operators in trace.operators.items()}
         micro = sum(seconds for phase, seconds in times.items() if phase not in UPDATE)
-        return micro * recipe.train.grad_accumulation + sum(times[phase] for phase in UPDATE)
+        passes = recipe.train.mean_batch_size / recipe.train.micro_batch_size
+        return micro * passes + sum(times[phase] for phase in UPDATE)
 
     return grown(traces, recipe, of)
 
@@ -276,7 +277,7 @@ def _cache(recipe: Recipe) -> float:
 
 
 def _data(recipe: Recipe, index: Index | None) -> Data:
-    seen = recipe.train.steps * recipe.train.batch_size * recipe.model.context_length
+    seen = round(recipe.train.steps * recipe.train.mean_batch_size * recipe.model.context_length)
     width = 2 if recipe.model.vocab_size <= 1 << 16 else 4
     if index:
         return Data(seen, index.train.tokens, width * (index.train.tokens + index.validation.tokens), True)

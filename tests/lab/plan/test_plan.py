@@ -267,3 +267,10 @@ def test_averaged_weights_are_counted_once_more():
     one = mini().override(*SMALL)
     without, averaging = (trace(each, "fp32") for each in (one, one.override("train.ema=0.99")))
     assert averaging.optimizer - without.optimizer == without.weights == averaging.weights
+
+
+def test_smaller_batches_first_read_fewer_tokens():
+    whole = mini().override(*SMALL, "train.steps=10", "train.micro_batch_size=2", "train.grad_accumulation=2")
+    grown = plan(whole.override("train.batches=0.25:0.4,0.5:0.2"), named("rtx4090"))
+    assert grown.data.tokens_seen == (4 * 1 + 2 * 2 + 4 * 4) * 16 and grown.tokens_per_step == 38
+    assert grown.seconds < plan(whole, named("rtx4090")).seconds

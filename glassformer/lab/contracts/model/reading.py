@@ -48,12 +48,23 @@ def reach_of(gpt: GPT) -> int | None:
 
 def _gradients(gpt: GPT, batch: Tensor, places: range | tuple[int, ...]) -> list[Tensor]:
     """For each place t the gradient (B, T, C) of the logits of row 1 at t with respect to what enters the first block."""
-    leaf = gpt.embed(batch).detach().requires_grad_()
-    hook = gpt.embed.register_forward_hook(lambda *_: leaf)
     with seeded(0):
-        logits = gpt(batch)
-    hook.remove()
+        leaf, logits = _from_the_embeddings(gpt, batch)
     return [torch.autograd.grad(logits[1, t].square().sum(), leaf, retain_graph=True)[0] for t in places]
+
+
+def _from_the_embeddings(gpt: GPT, batch: Tensor, documents: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """What the embedding gives (B, T, C), as a leaf of the graph, and the logits that the model computes from it."""
+    leaves: list[Tensor] = []
+
+    def leaf(module: object, given: object, x: Tensor) -> Tensor:
+        leaves.append(x.detach().requires_grad_())
+        return leaves[0]
+
+    hook = gpt.embed.register_forward_hook(leaf)
+    logits = gpt(batch, documents=documents)
+    hook.remove()
+    return leaves[0], logits
 
 
 def _nothing_from_elsewhere(gradient: Tensor, t: int, when: str = "", why: str = "") -> None:
@@ -181,10 +192,7 @@ def packed_documents_are_read_alone(c: Combination) -> None:
 def _documents_alone(gpt: GPT, tolerance: float) -> None:
     batch, ends = ids(2, CONTEXT), (5, 6, CONTEXT)
     documents = torch.tensor([[0] * 5 + [1] + [4] * (CONTEXT - 6)] * 2)
-    leaf = gpt.embed(batch).detach().requires_grad_()
-    hook = gpt.embed.register_forward_hook(lambda *_: leaf)
-    logits = gpt(batch, documents=documents)
-    hook.remove()
+    leaf, logits = _from_the_embeddings(gpt, batch, documents=documents)
     for start, end in zip((0, *ends), ends):
         (gradient,) = torch.autograd.grad(logits[:, start:end].square().sum(), leaf, retain_graph=True)
         gradient[:, start:end] = 0

@@ -1,0 +1,98 @@
+"""The models that come with the package: they are whole, small, and work anywhere without being changed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from glassformer.errors import GlassError
+from glassformer.recipes.presets import Recipe, named
+from glassformer.runs import checkpoint, shipped
+from glassformer.runs.pack import pack
+from glassformer.runs.run import Run
+from glassformer.system.files import sha256
+
+PACKAGE = Path(shipped.__file__).parents[2]
+NAMES = shipped.names()
+
+
+def glass(*words: str, folder: Path) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(PACKAGE)}
+    command = [sys.executable, "-m", "glassformer", *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def contents() -> dict[Path, str]:
+    return {path: sha256(path) for path in shipped.FOLDER.rglob("*") if path.is_file()}
+
+
+def test_all_models_together_are_at_most_25_megabytes():
+    assert sum(path.stat().st_size for path in contents()) <= 25e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_is_whole_in_bf16_and_made_by_its_recipe(name):
+    saved = checkpoint.load(shipped.FOLDER / name, checkpoint.best)
+    model, tokenizer, recipe = saved.model(), saved.tokenizer(), Recipe.parse(saved.recipe)
+    assert model.config == named(name.replace("-", "_")).override(f"model.vocab_size={tokenizer.vocab_size}").model
+    assert sum(p.numel() for p in model.parameters()) == Run.open(shipped.FOLDER / name).fact("parameters")
+    assert (saved.folder / "model.safetensors").stat().st_size < 2.1 * sum(p.numel() for p in model.parameters())
+    assert recipe.tokenizer.reserved == 16 and recipe.model.context_length == 512  # type: ignore[attr-defined]
+    assert (shipped.FOLDER / name / "README.md").is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_in_a_model_names_the_machine_that_made_it(name):
+    facts = json.loads((shipped.FOLDER / name / "run.json").read_text())
+    assert "machine" not in facts and not any(str(value).startswith("/") for value in facts.values())
+
+
+@pytest.mark.skipif(not NAMES, reason="this copy comes without trained models")
+def test_a_model_writes_in_an_empty_folder_and_stays_as_it_is(tmp_path):
+    before = contents()
+    done = glass("generate", NAMES[0], "One morning", "-s", "max_new_tokens=12", folder=tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith("One morning") and len(done.stdout) > 30, done.stderr
+    unnamed = glass("generate", "-s", "max_new_tokens=12", folder=tmp_path)
+    assert unnamed.returncode == 0 and len(unnamed.stdout) > 20, unnamed.stderr
+    assert contents() == before and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not NAMES, reason="this copy comes without trained models")
+@pytest.mark.slow
+def test_a_model_is_ready_within_a_second():
+    saved = checkpoint.load(shipped.FOLDER / NAMES[0], checkpoint.best)
+    saved.model()  # imports
+    started = time.perf_counter()
+    saved = checkpoint.load(shipped.FOLDER / NAMES[0], checkpoint.best)
+    saved.model(), saved.tokenizer()
+    assert time.perf_counter() - started < 1
+
+
+def test_a_folder_of_ones_own_comes_before_a_model_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "weights")
+    (tmp_path / "weights" / "tiny").mkdir(parents=True)
+    (tmp_path / "weights" / "tiny" / "run.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert shipped.run_or_shipped("tiny") == tmp_path / "weights" / "tiny"
+    assert shipped.is_shipped(tmp_path / "weights" / "tiny" / "checkpoints" / "00000001")
+    assert shipped.called(tmp_path / "weights" / "tiny") == "tiny"
+    (tmp_path / "tiny").mkdir()
+    assert shipped.run_or_shipped("tiny") == Path("tiny") and not shipped.is_shipped(Path("tiny"))
+    with pytest.raises(GlassError, match="without trained models"):
+        shipped.favourite()
+
+
+def test_a_run_is_packed_with_its_weights_in_bf16_its_recipe_and_its_curve(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("glassformer.runs.pack.FOLDER", tmp_path)
+    tiny = trained / "runs" / "tiny"
+    final = pack(tiny)
+    run, saved, before = Run.open(final), checkpoint.load(final), checkpoint.load(tiny, checkpoint.best)
+    assert saved.step == before.step and run.metrics("eval") == Run.open(tiny).metrics("eval")
+    weights, narrow = before.model().state_dict(), saved.model().state_dict()
+    assert all((narrow[name] == value.bfloat16().to(value.dtype)).all() for name, value in weights.items())
+    assert not {"machine", "argv", "git"} & run.facts().keys()
+    assert pack(tiny) == final  # again, in place
