@@ -111,7 +111,8 @@ def available(chosen: Sequence[str]) -> None:
 def dashboard(name: str) -> type[Dashboard]:
     """The class of a tool."""
     module = importlib.import_module(f"{__name__}.{name}")
-    return next(c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__)
+    made: list[Any] = [c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
+    return next(c for c in made if issubclass(c, Dashboard))
 
 
 def values(line: dict[str, Any]) -> dict[str, float]:
