@@ -120,7 +120,7 @@ def _numbers(shown: Shown) -> tuple[str, ...]:
         "loss" in last and f"{last['loss']:.4f}", speeds and short(round(statistics.median(speeds))),
         isinstance(parameters, int) and short(parameters), memory and f"{max(memory):.2f} GB",
     )  # fmt: skip
-    return (shown.name, *(cell or "–" for cell in told))
+    return (shown.name, *(str(cell or "–") for cell in told))
 
 
 def _finite(rows: list[Row], key: str) -> list[float]:

@@ -31,7 +31,8 @@ class Tail:
     """Reads the logs of a run from their beginning; samples have the kind "sample"."""
 
     def __init__(self, run: Run):
-        self.folder, self.read = run.folder, dict.fromkeys(LOGS, 0)
+        self.folder = run.folder
+        self.read: dict[str, int] = dict.fromkeys(LOGS, 0)
 
     def new(self) -> list[dict[str, Any]]:
         """The valid lines of both logs since the last call, in the order in which they were written.

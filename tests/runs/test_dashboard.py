@@ -137,6 +137,22 @@ def test_steps_that_a_resume_repeats_are_shown_once(run, tools, forgets):
     assert steps(shown, "train/loss") == list(range(1, 8)) and steps(shown, "sample") == [2, 4, 6]
 
 
+def test_after_a_kill_nothing_is_missing(run, tools, monkeypatch):
+    """W&B, killed with us, had not written what it had been handed a moment before."""
+    monkeypatch.setattr(dashboard, "RARELY", -1.0)
+    tools.noting.remembers = True
+    killed = Watch(run, ["noting"])
+    killed.__enter__()
+    for first in (1, 4):
+        trained(run, first, first + 2)
+        killed()
+    written = [each for each in tools.noting.shown if each[0] <= 3]
+    tools.noting.shown[:] = written  # the last ones were in its memory only
+    with Watch(run, ["noting"]):
+        pass
+    assert steps(tools.noting.shown[:-1], "train/loss") == [1, 2, 3, 4, 5, 6]
+
+
 def test_a_tool_that_fails_says_so_once_and_disturbs_nobody(run, tools, caplog):
     with caplog.at_level(logging.WARNING, "glassformer"), Watch(run, ["breaking", "noting", "absent"]) as watch:
         for step in range(1, 6):

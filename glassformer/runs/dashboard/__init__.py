@@ -40,7 +40,8 @@ LONG = {"bpb": "bits_per_byte"}
 OF_AN_EVALUATION = ("tokens", "bytes", "seconds")
 """How much it has read and how long it took, which no curve needs."""
 RARELY = 10.0
-"""Seconds between two notes of how far a dashboard is; after a crash, so much may be sent twice."""
+"""Seconds between two notes of how far a dashboard is. Each says how far it was at the one before: a tool that is killed
+with us may not have written its last seconds, and to have them twice is better than to miss them."""
 
 
 class Dashboard(abc.ABC):
@@ -110,7 +111,8 @@ def available(chosen: Sequence[str]) -> None:
 def dashboard(name: str) -> type[Dashboard]:
     """The class of a tool."""
     module = importlib.import_module(f"{__name__}.{name}")
-    return next(c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__)
+    made: list[Any] = [c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
+    return next(c for c in made if issubclass(c, Dashboard))
 
 
 def values(line: dict[str, Any]) -> dict[str, float]:
@@ -166,6 +168,7 @@ class Watch:
         self.run, self.chosen, self.tail = run, chosen, Tail(run)
         self.open: dict[str, Dashboard] = {}
         self.sent: dict[str, dict[str, int]] = {}  # by tool: the last step of each kind of line that it has
+        self.safe: dict[str, dict[str, int]] = {}  # the same at the last note
         self.lost: dict[str, str] = {}  # by tool: why it gets nothing any more
         self.noted = 0.0
 
@@ -174,14 +177,16 @@ class Watch:
             with self._guarded(name):
                 self.open[name] = dashboard(name)(self.run)
                 self.sent[name] = dict(self.open[name].known().get("sent", {}))
+                self.safe[name] = dict(self.sent[name])
         self()
         return self
 
     def __exit__(self, kind: Any, *error: Any) -> None:
         for name in list(self.open):
             with self._guarded(name):
-                self._note(name)
-                self.open.pop(name).close(failed=kind is not None and issubclass(kind, Exception))
+                shown = self.open.pop(name)
+                shown.close(failed=kind is not None and issubclass(kind, Exception))
+                self._note(shown, self.sent[name])
 
     def __call__(self) -> None:
         """Hand on the lines that were logged since the last call."""
@@ -192,7 +197,8 @@ class Watch:
                     self._show(self.open[name], line)
                 self.open[name].flush()
                 if due:
-                    self._note(name)
+                    self._note(self.open[name], self.safe[name])
+                    self.safe[name] = dict(self.sent[name])
         if due:
             self.noted = time.monotonic()
 
@@ -212,10 +218,10 @@ class Watch:
             return
         sent[key] = step
 
-    def _note(self, name: str) -> None:
+    def _note(self, shown: Dashboard, sent: dict[str, int]) -> None:
         """Remember how far a tool is, if it goes on with the same record next time."""
-        if self.open[name].known():
-            self.open[name].remember(sent=self.sent[name])
+        if shown.known():
+            shown.remember(sent=sent)
 
     @contextlib.contextmanager
     def _guarded(self, name: str) -> Iterator[None]:

@@ -10,7 +10,9 @@ import logging
 import os
 import textwrap
 
-import trackio  # pyright: ignore[reportMissingImports]
+# pyright takes this file for the package of its name, so:
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
+import trackio
 
 from glassformer.pages.frame import homeless
 from glassformer.runs.dashboard import PROJECT, Dashboard

@@ -11,7 +11,9 @@ import secrets
 import shlex
 from typing import Any
 
-import wandb  # pyright: ignore[reportMissingImports]
+# pyright takes this file for the package of its name, so:
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
+import wandb
 
 from glassformer.pages.frame import homeless
 from glassformer.runs.dashboard import PROJECT, Dashboard
