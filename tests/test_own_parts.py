@@ -16,7 +16,7 @@ FILES = {name: text for text, name in re.findall(r"^```python\n(# (my_\w+\.py)\n
 USED = re.findall(r"^\./glass train (?:village )?([\w.]+)=\./(my_\w+\.py)(?:\s|$)", PAGE.read_text(), re.M)
 SETTINGS = {file: setting for setting, file in USED}
 SMALL = (
-    "model.head=tied", "train.sampler=windows",
+    "model.embed=token", "model.head=tied", "train.sampler=windows",
     "tokenizer=byte", "model.n_layer=1", "model.n_embd=16", "model.n_head=2", "model.context_length=16",
     "train.micro_batch_size=2", "train.precision=fp32", "train.eval_tokens=64", "train.sample_every=0",
     "train.optimizer=adamw",

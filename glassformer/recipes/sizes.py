@@ -1,10 +1,11 @@
 """Sizes: a vocabulary, a model and a number of steps that fit a text, where the user has not chosen any.
 
 A model that is too large for its text, or is trained on it for too long, learns the text by heart: the loss on held-out
-text falls, turns and rises. So the default recipe becomes smaller for a smaller text. It loses its pointer, and reads
-windows that begin anywhere instead of whole documents, for a small text is one document or a few. The first two rows were
-found by training on 35 and 350 kB of one book (LOG.md, "Texts of one's own"), the third is a guess. A text of LARGE bytes
-or more, and the village, which is endless, get the recipe as it is. Settings that the user has given are never changed.
+text falls, turns and rises. So the default recipe becomes smaller for a smaller text. It loses its pointer and its n-grams,
+and reads windows that begin anywhere instead of whole documents, for a small text is one document or a few. The first two
+rows were found by training on 35 and 350 kB of one book (LOG.md, "Texts of one's own"), the third is a guess. A text of
+LARGE bytes or more, and the village, which is endless, get the recipe as it is. Settings that the user has given are never
+changed.
 """
 
 from collections.abc import Collection
@@ -68,7 +69,8 @@ def fitted(recipe: Recipe, n_bytes: int, n_tokens: int, given: Collection[str]) 
         return recipe, ""
     groups = [
         [f"model.n_layer={size.layers}", f"model.n_head={size.heads}", f"model.n_embd={size.width}"],
-        [f"model.context_length={size.context}"], [f"model.dropout={size.dropout}"], ["model.head=tied"],
+        [f"model.context_length={size.context}"], [f"model.dropout={size.dropout}"],
+        ["model.embed=token"], ["model.head=tied"],
         [f"train.micro_batch_size={size.rows}"], ["train.sampler=windows"],
     ]  # fmt: skip
     chosen = [s for group in groups if not told(group) & set(given) for s in group]

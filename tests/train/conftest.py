@@ -9,7 +9,7 @@ from glassformer.recipes.build import dataset
 from glassformer.recipes.presets import Recipe, mini
 
 SMALL = (
-    "model.head=tied", "train.sampler=windows",
+    "model.embed=token", "model.head=tied", "train.sampler=windows",
     "corpus.megabytes=0.2", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=400",
     "model.n_layer=2", "model.n_embd=32", "model.n_head=2", "model.context_length=32", "model.dropout=0.1",
     "train.steps=12", "train.micro_batch_size=4", "train.grad_accumulation=2", "train.precision=fp32",

@@ -26,7 +26,7 @@ from glassformer.runs.run import Run
 from glassformer.tokenizers import TokenizerRecipe
 
 SMALL = (
-    "model.head=tied", "train.sampler=windows",
+    "model.embed=token", "model.head=tied", "train.sampler=windows",
     "corpus.megabytes=0.1", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=320",
     "model.n_layer=1", "model.n_embd=16", "model.n_head=2", "model.context_length=16", "train.steps=4",
     "train.micro_batch_size=4", "train.precision=fp32", "train.eval_tokens=128",

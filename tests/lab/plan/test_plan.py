@@ -28,7 +28,7 @@ from glassformer.recipes.presets import Recipe, gpt2, gpt3, mini, presets
 from ...model.formula import flops_per_token
 
 SMALL = [
-    "model.head=tied", "train.sampler=windows",
+    "model.embed=token", "model.head=tied", "train.sampler=windows",
     "model.vocab_size=64", "model.n_layer=3", "model.n_head=4", "model.n_embd=32", "model.context_length=16",
     "train.micro_batch_size=3", "train.optimizer=adamw",
 ]  # fmt: skip
