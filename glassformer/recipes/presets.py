@@ -58,7 +58,7 @@ def mini() -> Recipe:
 def village_mini() -> Recipe:
     """2.2M parameters in the parts of Llama and Qwen: the model that comes with the package as village-mini."""
     return _village().override(
-        *_shape(layers=4, heads=4, width=192, context=512), "train.steps=14000", "train.learning_rate=4e-3",
+        *_shape(layers=4, heads=4, width=192, context=512), "train.steps=10000", "train.learning_rate=4e-3",
     )  # fmt: skip
 
 

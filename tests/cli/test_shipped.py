@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from glassformer.errors import GlassError
+from glassformer.lab.evaluate import judge
+from glassformer.lab.pairs import CHANGES
 from glassformer.recipes.presets import Recipe, named
 from glassformer.runs import checkpoint, shipped
 from glassformer.runs.pack import pack
 from glassformer.runs.run import Run
 from glassformer.system.files import sha256
 
+RIGHT = {"village-mini": 0.6, "village-stories": 0.9}
+"""The share of stories that must be wholly right."""
 PACKAGE = Path(shipped.__file__).parents[2]
 NAMES = shipped.names()
 
@@ -70,6 +74,20 @@ def test_a_model_is_ready_within_a_second():
     saved = checkpoint.load(shipped.FOLDER / NAMES[0], checkpoint.best)
     saved.model(), saved.tokenizer()
     assert time.perf_counter() - started < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_does_what_its_card_says(name, tmp_path, monkeypatch):
+    """The weights that ship, in bf16, on held-out stories."""
+    monkeypatch.chdir(tmp_path)
+    before = contents()
+    found = judge(shipped.FOLDER / name, 60, source="village").rows["model"]
+    assert min(found[change] for change in CHANGES) >= 0.9
+    assert found["right"] >= RIGHT[name]
+    card = (shipped.FOLDER / name / "README.md").read_text()
+    assert f"| bits per byte | {found['bpb']:.3f} |" in card
+    assert contents() == before
 
 
 def test_a_folder_of_ones_own_comes_before_a_model_of_that_name(tmp_path, monkeypatch):
