@@ -339,7 +339,7 @@ def test_the_reader_of_commands_sees():
 @pytest.mark.parametrize(
     "words",
     [
-        "trane village", "train --stepps 5", "generate", "train village train.stepps=5", "plan mini model.mixer=slidng",
+        "trane village", "train --stepps 5", "train village train.stepps=5", "plan mini model.mixer=slidng",
         "compare --against model.mixer=slidng", "generate runs/x -s top_q=1", "data check data/x shar=0.3",
         "train village model.mixer=sliding model.mixer.windo=5",
     ],

@@ -48,4 +48,5 @@ def recipes() -> dict[str, str]:
         node.name: ast.get_docstring(node) or ""
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and not node.args.args and ast.unparse(node.returns or node) == "Recipe"
+        and not node.name.startswith("_")
     }

@@ -129,7 +129,7 @@ def _through(
             if dx is not None:
                 torch.mm(z_n, W, out=dx[chunk])
             if dW is not None and added is None:
-                dW.addmm_(z_n.T, x_n)
+                torch.addmm(dW, z_n.T, x_n, out=dW)  # the counters of work do not know addmm_
             elif dW is not None and added is not None:
                 for v in range(0, V, part):
                     words = slice(v, min(v + part, V))

@@ -83,6 +83,6 @@ def _by_loops(x: Tensor, cos: Tensor, sin: Tensor, time_first: bool) -> Tensor:
 
     B, P, Q, D = x.shape
     y = x.new_empty(B, Q, P, D)
-    x, cos, sin, out = map(loops.array, (x.contiguous(), cos.float().contiguous(), sin.float().contiguous(), y))
-    loops.in_parallel(loops.turn, B, x, cos, sin, time_first, out)
+    *angles, out = map(loops.array, (cos.float().contiguous(), sin.float().contiguous(), y))
+    loops.in_parallel(loops.turn, B, loops.array(x.contiguous()), *angles, time_first, out)
     return y

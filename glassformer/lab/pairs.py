@@ -73,7 +73,7 @@ class Pairs:
     def preferred(self, nats: Sequence[np.ndarray]) -> dict[str, float]:
         """The share of pairs whose true text needs fewer nats, by measure, from the nats of every token of each text. A
         tie counts half. A measure without pairs is left out."""
-        total = np.array([each.sum() for each in nats])
+        total = np.array([float(each.sum()) for each in nats])
         found = {}
         for measure, its in self.pairs.items():
             if its:

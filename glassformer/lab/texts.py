@@ -31,6 +31,8 @@ def nats_by_model(texts: Sequence[np.ndarray], model: GPT) -> list[np.ndarray]:
 
 def nats_by_ngrams(texts: Sequence[np.ndarray], ngram: NGram) -> list[list[np.ndarray]]:
     """The same of the 1-gram, the 2-gram ... They read the texts one after another, as they read their training text."""
+    if not texts:
+        return [[] for _ in range(ngram.order)]
     bounds = np.cumsum([0, *map(len, texts)]).tolist()
     return [
         [nats[a + 1 : b] for a, b in zip(bounds, bounds[1:])] for nats in ngram.nats_of_orders(np.concatenate(texts))

@@ -16,7 +16,7 @@ FAR = 4  # if the highest value is this many times the median, a linear axis wou
 
 
 class Point(NamedTuple):
-    step: int
+    step: float
     value: float
 
 

@@ -56,8 +56,11 @@ def curves(train: list[Row], evals: list[Row], events: list[Row], scores: dict[s
         ]
 
     def plain(curve: Curve, more: str = "", references: dict[str, float] | None = None) -> Row | None:
-        lines, how = [Line("", "plain", points(train, curve.key))], {"zero": curve.zero, "log": curve.log}
-        return chart(curve.title, curve.meaning + more, lines, last_step, references=references, resumed=resumed, **how)
+        lines = [Line("", "plain", points(train, curve.key))]
+        return chart(
+            curve.title, curve.meaning + more, lines, last_step, references=references, resumed=resumed,
+            zero=curve.zero, log=curve.log,
+        )  # fmt: skip
 
     loss = (
         " Normal: a steep fall that becomes ever slower, with the loss on validation text, which is never trained on, "

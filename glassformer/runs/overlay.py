@@ -228,7 +228,7 @@ def _charts(shown: list[Shown], x: _X) -> list[Row]:
 def _chart(curve: Curve, shown: list[Shown], x: _X, rows: list[list[Row]]) -> Row | None:
     lines, noisy = [], curve.key in ("loss", GRADIENT_NORM.key) and rows[0] is shown[0].train
     for each, found in zip(shown, rows, strict=True):
-        placed = [(x.at(each, step), value) for step, value in points(found, curve.key)]
+        placed = [(x.at(each, int(step)), value) for step, value in points(found, curve.key)]
         kept = [Point(at, value) for at, value in placed if at is not None]  # type: ignore[arg-type]
         style = each.style + (" thin" if noisy else "")
         lines.append(Line(each.name, style, thin(kept, POINTS // len(shown)), dots=not noisy and len(kept) <= 30))

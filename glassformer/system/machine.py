@@ -69,7 +69,11 @@ def _control_groups() -> Iterator[tuple[int, int]]:
     """(limit, in use) in bytes of each control group with a limit, as containers have them: version 2, then version 1."""
     for limit, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
         with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
-            yield int((CONTROL_GROUPS / limit).read_text()), int((CONTROL_GROUPS / used).read_text())
+            yield _number(CONTROL_GROUPS / limit), _number(CONTROL_GROUPS / used)
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text(encoding="utf-8"))
 
 
 def _status(key: str) -> int | None:

@@ -81,7 +81,8 @@ def test_fault_34_a_text_is_planned_as_train_would_train_it(desk, glass):
     planned = json.loads(out)
     assert code == 0 and planned["recipe"]["corpus"]["path"] == "my_book.txt" and planned["data"]["exact"]
     given = recipe_of("mini", "my_book.txt", TINY).model_dump(mode="json")["train"]
-    assert planned["recipe"]["train"] == given | {"eval_every": 1 / 25}  # the one that is chosen for a text of one's own
+    chosen = {"eval_every": 1 / 25, "sampler": {"name": "windows"}}  # for a text of one's own
+    assert planned["recipe"]["train"] == given | chosen
     (desk / "notes").mkdir()
     (desk / "notes/a.txt").write_text("A goat sat on a wall. " * 500)
     assert recipe_or_run("notes", [], "gpt2").corpus.path == "notes"  # type: ignore[attr-defined]

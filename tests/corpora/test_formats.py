@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from glassformer.corpora import Skipped
 from glassformer.corpora._formats import READERS, UNPACKERS, pieces, read
 from glassformer.corpora._formats.knobs import Knobs
-from glassformer.errors import CorpusError
+from glassformer.errors import MissingPackage
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cc"]) | st.just("\n"))
 TEXTS = st.lists(TEXT.filter(str.strip), min_size=1, max_size=8)
@@ -212,7 +212,7 @@ def test_parquet_columns_rows_and_types():
 
 def test_a_missing_package_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(CorpusError, match=r"a.parquet needs pyarrow.* -m pip install pyarrow$") as refused:
+    with pytest.raises(MissingPackage, match=r"a.parquet needs pyarrow.* -m pip install pyarrow$") as refused:
         documents(parquet_bytes({"text": ["x"]}), "a.parquet")
     program = shlex.split(str(refused.value).partition("install it with: ")[2])[0]  # a line that works as it stands
     assert Path(program).samefile(sys.executable)

@@ -6,7 +6,7 @@ import pytest
 
 from glassformer.corpora import corpus
 from glassformer.corpora.hub import Hub
-from glassformer.errors import CorpusError
+from glassformer.errors import CorpusError, MissingPackage
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -88,5 +88,5 @@ def test_the_fingerprint_reads_no_text_and_loads_no_package(folder):
 
 def test_a_missing_package_is_one_sentence(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(CorpusError, match=" -m pip install datasets$"):
+    with pytest.raises(MissingPackage, match=" -m pip install datasets$"):
         list(corpus(f"hf:{folder}").documents())

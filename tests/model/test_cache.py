@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassformer.model.gpt import GPT
+from glassformer.model.head.pointer import Config as Pointer
 from glassformer.model.positions import Positions
 
 from .combinations import CHOICES, CONTEXT, SLOTS, VOCAB, label, lively, model, pairs
@@ -34,6 +35,11 @@ def ids(*shape: int, seed: int = 0) -> torch.Tensor:
 def memory(cache) -> list[torch.Tensor]:
     """All that the layers hold, (slots, ...) each."""
     return [t for layer in cache.layers for t in getattr(layer, "tensors", None) or (layer.k, layer.v)]
+
+
+def wrong(t: torch.Tensor) -> float:
+    """A number that spoils whatever reads it."""
+    return float("inf") if t.is_floating_point() else -7
 
 
 def close(actual: torch.Tensor, expected: torch.Tensor, what: str = "") -> None:
@@ -112,11 +118,12 @@ def test_rows_join_and_leave_without_copying_the_others(mixer):
         """What `act` does with these slots changes no other one, and reads none: they are poisoned meanwhile."""
         others = [slot for slot in range(5) if slot not in slots]
         before = [t.clone() for t in held]
-        for t in held:
-            t[others] = float("nan")
+        poison = [float("nan") if t.is_floating_point() else -7 for t in held]
+        for t, bad in zip(held, poison):
+            t[others] = bad
         result = act()
-        for t, was in zip(held, before):
-            assert t[others].isnan().all(), "another slot was written to"
+        for t, was, bad in zip(held, before, poison):
+            assert torch.equal(t[others], torch.full_like(t[others], bad)) or t[others].isnan().all(), "written to"
             t[others] = was[others]
         assert [t.data_ptr() for t in memory(cache)] == pointers, "memory was allocated anew"
         return result
@@ -165,7 +172,7 @@ def test_a_shared_prefix_equals_its_own_prefill(mixer):
     cache = gpt.make_cache(3, CONTEXT)
     gpt(ids(1, CONTEXT, seed=5), cache=cache.at([2]))
     for t in memory(cache):
-        t[2][t[2] != 0] = float("inf")  # what the target held before must not matter
+        t[2][t[2] != 0] = wrong(t)  # what the target held before must not matter
     gpt(prefix, cache=cache.at([0]))
     cache.copy(0, 2)
     assert cache.lengths == [7, 0, 7]
@@ -216,7 +223,7 @@ def test_a_slot_reused_after_clear_equals_a_fresh_cache(mixer):
         if first:
             gpt(ids(2, max(first), seed=9), cache=cache, counts=first)
             for t in memory(cache):
-                t[1][t[1] != 0] = float("inf")  # a text whose numbers went wrong leaves nothing behind either
+                t[1][t[1] != 0] = wrong(t)  # a text whose numbers went wrong leaves nothing behind either
             cache.clear(1)
             cache.clear(0)
             assert all((t == 0).all() for t in memory(cache)), "a cleared slot holds something"
@@ -241,6 +248,8 @@ def test_bytes_are_two_tensors_per_layer_and_follow_the_slots(c):
     assert cache.nbytes == 0
     gpt(torch.zeros(2, 3, dtype=torch.long), cache=cache.at([0, 1]))
     slot = 2 * config.n_layer * config.key_heads * config.head_width * 12 * 4
+    slot += 2 * 12 * 8 * (config.embed.name == "ngram")  # ids
+    slot += (config.head.width * 4 + 8) * 12 if isinstance(config.head, Pointer) else 0  # keys and ids
     assert cache.nbytes == 4 * slot
     gpt(torch.zeros(4, 9, dtype=torch.long), cache=cache)
     assert cache.nbytes == 4 * slot, "a cache does not grow"

@@ -76,7 +76,7 @@ def test_a_training_is_the_same_run_with_it(recipe, data, tmp_path):
 
 DEEP = [
     "model.vocab_size=64", "model.n_layer=6", "model.n_embd=64", "model.context_length=64", "train.micro_batch_size=8",
-    "train.optimizer=adamw",
+    "train.optimizer=adamw", "model.n_head=4", "model.embed=token", "model.head=tied",
 ]  # fmt: skip
 
 
@@ -101,7 +101,10 @@ import json, sys, torch
 from pathlib import Path
 from glassformer.recipes.build import build_model
 from glassformer.recipes.presets import mini
-recipe = mini().override("model.n_layer=8", "model.n_embd=256", f"train.checkpoint_activations={sys.argv[1]}")
+recipe = mini().override(
+    "model.n_layer=8", "model.n_embd=256", "model.n_head=4", "model.head=tied", "model.embed=token",
+    f"train.checkpoint_activations={sys.argv[1]}",
+)
 model, ids = build_model(recipe).train(), torch.zeros(16, 257, dtype=torch.long)
 (torch.randn(64, 64) @ torch.randn(64, 64)).sum()
 def resident(key):

@@ -311,7 +311,7 @@ def test_too_little_memory_is_a_sentence_with_remedies(recipe, data, tmp_path, m
         raise error
 
     monkeypatch.setattr(measure, "choose", fail)
-    with pytest.raises(SettingError, match="lower train.micro_batch_size"):
+    with pytest.raises(SettingError, match="set train.memory_gb=auto"):
         run(recipe, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

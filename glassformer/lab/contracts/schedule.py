@@ -60,7 +60,9 @@ def is_at_its_peak_until_its_decay(schedule: Schedule) -> None:
     run: `glass extend` trains a run on from there."""
     for steps in LENGTHS:
         first, warmup = schedule.decays_from(steps), schedule.warmup(steps)
-        for step in places(steps) if first is not None else ():
+        if first is None:
+            continue
+        for step in places(steps):
             value = factor(schedule, step, steps)
             assert not warmup <= step <= first or abs(value - 1) < 1e-6, (
                 f"the factor at step {step} of {steps} is {value:.3g}; decays_from says that it stays at 1 until {first:g}"
