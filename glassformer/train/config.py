@@ -36,7 +36,7 @@ class TrainConfig(Config):
     allocator: Literal["system", "keep"] = "system"
     """keep: freed main memory stays with the process, which saves page faults; it takes more of it (Linux with glibc)."""
     sampler: Sampler = slot("windows")
-    """Which tokens a step reads, and how they are laid out in rows; evaluation always reads windows side by side."""
+    """Which tokens a step reads, and how they are laid out in rows; evaluation reads documents from their start."""
     lengths: str = ""
     """Train on short rows first: length:share-of-the-steps, such as 64:0.2,128:0.3; the rest uses model.context_length."""
     batches: str = ""
