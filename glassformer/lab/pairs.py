@@ -30,6 +30,8 @@ PAIRS = 100
 """Pairs of each kind that are read."""
 MOST_STORIES = 3000
 """Held-out stories that are looked at: not each has occasion for every change."""
+HOPELESS = 50
+"""If none of so many stories fits into the context, none is looked for any longer."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class Pairs:
             texts.append(ids)
             return len(texts) - 1
 
-        for story in stories:
+        for told, story in enumerate(stories):
+            if told == HOPELESS and not texts:
+                break
             true = None
             for measure, kind in CHANGES.items():
                 changed = plant(story, kind, Random(f"{kind} {story.text}")) if len(pairs[measure]) < n else None

@@ -80,6 +80,7 @@ DEEP = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_real_step_falls_and_the_plan_knows_it():
     peaks, planned = [], []
     for every in (0, 2, 1):

@@ -84,6 +84,7 @@ def test_a_run_is_extended_from_before_its_decay_as_if_it_had_been_that_long(sta
         lengthen(tmp_path / "run", steps=14)
 
 
+@pytest.mark.slow
 def test_an_extension_that_is_killed_resumes_to_the_same_bits(stable, data, tmp_path):
     for name in ("whole", "cut"):
         assert run(stable, data, tmp_path / name) == "done"
@@ -96,6 +97,7 @@ def test_an_extension_that_is_killed_resumes_to_the_same_bits(stable, data, tmp_
     assert [path.name for path in before if path] == ["00000008", "00000008"]
 
 
+@pytest.mark.slow
 def test_one_that_was_stopped_in_its_decay_goes_back_and_one_before_goes_on(stable, data, tmp_path):
     with pytest.raises(Killed):
         run(stable.override("train.checkpoint_every=2"), data, tmp_path / "late", killing(9))
