@@ -106,7 +106,8 @@ def test_prune_keeps_the_newest_and_sweeps_what_a_crash_left(saved):
     assert sorted(path.name for path in folder.parent.iterdir()) == ["00000008", "00000009"]
 
 
-def test_nothing_there_is_one_sentence(tmp_path):
+def test_nothing_there_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where there are no runs to name
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(CheckpointError, match="give the folder of a run, such as runs/demo"):
             checkpoint.load(path)
