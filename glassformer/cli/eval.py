@@ -34,8 +34,6 @@ def evaluate(folder: RunOrShipped, source: Text = None, stories: Stories = 40) -
     from glassformer.runs.checkpoint import is_imported
 
     screen = console()
-    if is_shipped(folder):  # its own text is large, and nothing may be written into the package
-        source = source or "village"
     found = show_evaluation(folder, stories, screen, source=source)
     if found.stories:
         show_stories(found, screen)

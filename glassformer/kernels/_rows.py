@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 ENOUGH = 1 << 17
-"""Numbers from which on a compiled loop is worth its call."""
+"""Numbers from which on a compiled loop is worth its call: a guess."""
 
 
 def serves(*tensors: Tensor, dtypes: tuple[torch.dtype, ...] = (torch.bfloat16,)) -> bool:

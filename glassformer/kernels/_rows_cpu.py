@@ -66,42 +66,6 @@ def largest(e, n, lanes):
 
 
 @sums_in_any_order
-def causal_softmax(scores, T, scale, pattern, low, high):
-    """scores (R, S): row r is query r % T of its text, and the last query stands at the last key. `pattern` may be
-    `scores`."""
-    S = scores.shape[1]
-    e, lanes = np.empty(S + LANES, f32), np.empty(LANES, f32)
-    for r in range(low, high):
-        n = S - T + r % T + 1  # keys that the query sees
-        for j in range(n):
-            e[j] = load(scores[r, j]) * scale
-        most, total = largest(e, n, lanes), f32(0.0)
-        for j in range(n):
-            v = exp(e[j] - most)
-            e[j] = v
-            total += v
-        share = f32(1.0) / total
-        for j in range(n):
-            pattern[r, j] = store(pattern, e[j] * share)
-        for j in range(n, S):
-            pattern[r, j] = 0
-
-
-@sums_in_any_order
-def causal_softmax_gradient(pattern, gradient, T, scale, low, high):
-    """`gradient` (R, S) of the pattern becomes that of the scores."""
-    S = pattern.shape[1]
-    for r in range(low, high):
-        n, mean = S - T + r % T + 1, f32(0.0)
-        for j in range(n):
-            mean += load(pattern[r, j]) * load(gradient[r, j])
-        for j in range(n):
-            gradient[r, j] = store(gradient, load(pattern[r, j]) * (load(gradient[r, j]) - mean) * scale)
-        for j in range(n, S):
-            gradient[r, j] = 0
-
-
-@sums_in_any_order
 def nats(z, targets, cost, log_sum, low, high):
     """z (N, V), targets (N,), negative where nothing counts -> cost (N,) and log_sum (N,) = log sum exp z."""
     V = z.shape[1]

@@ -13,11 +13,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from glassformer.kernels import dropout, softmax
-from glassformer.kernels._rows import serves
 
 Bias = Callable[[Tensor, Tensor], Tensor | None]
 """A function from the indices of queries (..., T) and keys (..., S) to what is added to their scores (..., H, T, S), or to
@@ -96,11 +94,8 @@ def short(
 
     PyTorch's CPU kernel computes the pattern again, and its backward pass in bf16 takes twice as long (LOG.md).
     """
-    n = repeats(q, k)
+    n, mask = repeats(q, k), _mask(q, k, visible, bias)
     k, v = (t.repeat_interleave(n, dim=1) if n > 1 else t for t in (k, v))
-    if visible is None and bias is None and not dropout_p and q.shape[2] <= k.shape[2] and serves(q, k, v):
-        return Rows.apply(q, k, v)
-    mask = _mask(q, k, visible, bias)
     scores, blind = (q / math.sqrt(q.shape[3])) @ k.transpose(-2, -1), None
     if mask is not None:
         added = q.new_zeros(()).where(mask, -math.inf) if mask.dtype == torch.bool else mask
@@ -122,30 +117,3 @@ def _mask(q: Tensor, k: Tensor, visible: Tensor | None, bias: Tensor | None) -> 
         return visible
     bias = bias.to(q.dtype)
     return bias if visible is None else bias.masked_fill(~visible, -math.inf)
-
-
-class Rows(torch.autograd.Function):
-    """`short` for causal attention, whose softmax is a compiled loop (`_rows_cpu.py`) that leaves out what is hidden."""
-
-    @staticmethod
-    def forward(ctx, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """q (B, H, T, D), k and v (B, H, S, D) -> (B, H, T, D)."""
-        from glassformer.kernels import _rows_cpu as loops
-
-        pattern = q @ k.transpose(-2, -1)  # the scores, which the loop replaces
-        rows = loops.array(pattern.view(-1, pattern.shape[-1]))
-        loops.in_parallel(loops.causal_softmax, len(rows), rows, q.shape[2], 1 / math.sqrt(q.shape[3]), rows)
-        ctx.save_for_backward(q, k, v, pattern)
-        return pattern @ v
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """dy (B, H, T, D) -> the gradients of q, k and v."""
-        from glassformer.kernels import _rows_cpu as loops
-
-        q, k, v, pattern = ctx.saved_tensors
-        dscores = dy @ v.transpose(-2, -1)  # the gradient of the pattern, which the loop replaces
-        rows = [loops.array(t.view(-1, t.shape[-1])) for t in (pattern, dscores)]
-        loops.in_parallel(loops.causal_softmax_gradient, len(rows[0]), *rows, q.shape[2], 1 / math.sqrt(q.shape[3]))
-        return dscores @ k, dscores.transpose(-2, -1) @ q, pattern.transpose(-2, -1) @ dy

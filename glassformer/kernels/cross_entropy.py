@@ -44,7 +44,9 @@ class Rows(torch.autograd.Function):
         """z (N, V), targets (N,) -> (N,)."""
         from glassformer.kernels import _rows_cpu as loops
 
-        z = z.contiguous()
+        z, (least, most) = z.contiguous(), targets.where(targets != IGNORED, 0).aminmax()
+        if least < 0 or most >= z.shape[1]:  # the loop would read and write beyond the row
+            raise IndexError(f"a target is {int(least if least < 0 else most)}, and the ids are 0 to {z.shape[1] - 1}")
         cost, log_sum = (z.new_empty(len(z), dtype=torch.float32) for _ in range(2))
         loops.in_parallel(loops.nats, len(z), *map(loops.array, (z, targets, cost, log_sum)))
         ctx.save_for_backward(z, targets, log_sum)

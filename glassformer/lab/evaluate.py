@@ -33,6 +33,7 @@ from glassformer.recipes.trained_on import read_by, trained_on
 from glassformer.runs import checkpoint
 from glassformer.runs.report import write_report
 from glassformer.runs.run import Run
+from glassformer.runs.shipped import is_shipped
 from glassformer.tokenizers import Tokenizer
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
@@ -71,12 +72,13 @@ def judge(
     report.
 
     With a `source`, another text is measured, in the run's tokens, and nothing is logged, for the report is about the run's
-    own; nor for a snapshot, nor for what an extension has set aside. `tell` is called with what is being done. Each model
-    predicts at most `most_tokens` held-out tokens. Raises GlassError.
+    own; nor for a snapshot, what an extension has set aside, or a model that comes with the package. `tell` is called with
+    what is being done. Each model predicts at most `most_tokens` held-out tokens. Raises GlassError.
     """
     begun = time.perf_counter()
     run, saved = Run.open(checkpoint.run_of(folder)[0]), checkpoint.load(folder, checkpoint.best)
-    recipe, logs = Recipe.parse(saved.recipe), source is None and checkpoint.can_go_on(saved.folder)
+    recipe = Recipe.parse(saved.recipe)
+    logs = source is None and checkpoint.can_go_on(saved.folder) and not is_shipped(saved.folder)
     if source is None:
         data = trained_on(run, recipe)
     else:

@@ -13,14 +13,22 @@ from glassformer.runs.run import Run, no_run
 
 
 def recipe_of(name: str, source: str | None, settings: list[str] | None) -> Recipe:
-    """The recipe `name` reading `source`, with settings applied. Raises SettingError, CorpusError."""
+    """The recipe `name` reading `source`, with settings applied. Raises SettingError, CorpusError.
+
+    A source that names the recipe's own corpus (`village` for `village_mini`) keeps what the recipe says of it.
+    """
     source, settings = split(source, settings)
     recipe = named(name)
-    if source is not None:
+    if source is not None and not _names(source, recipe.corpus):
         recipe = recipe.model_copy(update={"corpus": corpus(source)})
     changed = recipe.override(*settings)
     refuse_without_effect(changed, settings)
     return changed
+
+
+def _names(source: str, kind: Corpus) -> bool:
+    """Whether a source is the name of this kind of corpus, and no file or folder."""
+    return kind.is_called(source) and not Path(source).exists()
 
 
 def recipe_or_run(name: str, settings: list[str] | None, base: str = "mini") -> Recipe:

@@ -9,6 +9,7 @@ from glassformer.lab.plan import plan, scaling
 from glassformer.lab.plan.hardware import named
 from glassformer.lens.tokens import find
 from glassformer.recipes.presets import gpt2, mini
+from glassformer.recipes.presets import named as named_recipe
 from glassformer.recipes.words import recipe_of, recipe_or_run
 
 TINY = [
@@ -93,6 +94,15 @@ def test_fault_34_a_text_is_planned_as_train_would_train_it(desk, glass):
     for word, sentence in (("runs/none", "runs/none does not exist"), ("minni", "did you mean 'mini'")):
         code, _, err = glass("plan", word)
         assert code == 2 and sentence in err
+
+
+def test_a_source_that_is_the_recipe_s_own_corpus_keeps_its_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert recipe_of("village_mini", "village", []).corpus == named_recipe("village_mini").corpus
+    assert recipe_of("village_mini", "village", ["corpus.megabytes=3"]).corpus.megabytes == 3  # type: ignore[attr-defined]
+    assert recipe_of("python", "village", []).corpus.name == "village"
+    (tmp_path / "village.txt").write_text("One.")
+    assert recipe_of("village_mini", "village.txt", []).corpus.name == "files"
 
 
 def test_fault_35_a_text_that_is_read_too_often_is_warned_of(desk, glass):

@@ -79,10 +79,10 @@ def test_a_model_is_ready_within_a_second():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_does_what_its_card_says(name, tmp_path, monkeypatch):
-    """The weights that ship, in bf16, on held-out stories."""
+    """The weights that ship, in bf16, on held-out stories. Copies are looked for in the whole text that it has read."""
     monkeypatch.chdir(tmp_path)
     before = contents()
-    found = judge(shipped.FOLDER / name, 60, source="village").rows["model"]
+    found = judge(shipped.FOLDER / name, 100).rows["model"]
     assert min(found[change] for change in CHANGES) >= 0.9
     assert found["right"] >= RIGHT[name]
     card = (shipped.FOLDER / name / "README.md").read_text()
