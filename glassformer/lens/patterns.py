@@ -51,11 +51,16 @@ class Pattern:
 
 
 @torch.no_grad()
-def pattern(call: Call) -> Pattern:
-    """The weights of a recorded formula. Raises LensError, by name, if it has none or cannot show them."""
+def pattern(call: Call, known: Tensor | None = None) -> Pattern:
+    """The weights of a recorded formula; `known` are those that it computed step by step, if it did.
+
+    Raises LensError, by name, if it has none or cannot show them.
+    """
     if call.formula not in WEIGHING:
         raise LensError(f"the formula {call.formula} of {call.module or 'the model'} does not weigh tokens")
-    found = _softmax(call) if call.formula in SOFTMAX_ATTENTION else _scan(call) if _is_scan(call) else _linear(call)
+    found = (
+        _softmax(call, known) if call.formula in SOFTMAX_ATTENTION else _scan(call) if _is_scan(call) else _linear(call)
+    )
     z = _by_channel(call.results[0]) if _is_scan(call) else call.results[0]
     error = float((found.output - z).abs().max()) if z.numel() else 0.0
     if not error <= TOLERANCE * max(1.0, float(z.abs().max()) if z.numel() else 0.0):
@@ -104,9 +109,9 @@ def mean_distance(weights: Tensor) -> Tensor:
     return (size * back).sum((-2, -1)) / size.sum((-2, -1)).clamp(min=1e-30)
 
 
-def _softmax(call: Call) -> Pattern:
+def _softmax(call: Call, known: Tensor | None) -> Pattern:
     softmax = call.kernels.softmax if call.kernels else attention.softmax.plain
-    weights = softmax(scores(call))
+    weights = softmax(scores(call)) if known is None else known
     return Pattern(weights, _heads(call.operands["v"], weights.shape[1]), None, True, call.formula)
 
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 
+from glassformer.errors import LensError
 from glassformer.kernels import Kernels, attention
 from glassformer.model.block import Block
 from glassformer.model.wrapped import unwrapped
@@ -186,6 +187,8 @@ class _Wire:
         """Formulas in the attributes of a module: a namespace of them, or one by itself, as an MLP keeps its activation."""
         own = next((value for value in vars(module).values() if isinstance(value, Kernels)), self.kernels)
         for key, value in list(vars(module).items()):
+            if key.startswith("_"):  # torch's own
+                continue
             if isinstance(value, Kernels):
                 if id(value) not in wrapped:
                     each = {f: _Watched(f, getattr(value, f), value, self) for f in FORMULAS}
@@ -254,6 +257,11 @@ class _Watched:
         args = tuple(operands[name] for name, _ in zip(self.parameters, args))
         kwargs = {name: operands[name] for name in kwargs}
         if self.formula in SOFTMAX_ATTENTION and any(visitor.opens(module) for visitor in wire.visitors):
+            if not _is_ours(self.function):
+                raise LensError(
+                    f"the {self.formula} of {module} is a formula of your own, which nobody can open to change its scores "
+                    "or its pattern; change q, k, v or z"
+                )
             result = opened(self.formula, operands, partial(self._softmax, module, number))
         else:
             function = self.function
@@ -293,6 +301,11 @@ def _formula(value: Any, kernels: Kernels | None) -> str | None:
     if kernels is None or not callable(value) or isinstance(value, nn.Module):
         return None
     return next((name for name in FORMULAS if getattr(kernels, name) is value), None)
+
+
+def _is_ours(function: Any) -> bool:
+    """Whether a formula is one of kernels/, or composed of those."""
+    return (getattr(getattr(function, "func", function), "__module__", None) or "").startswith("glassformer.kernels.")
 
 
 def _first(output: Any, change: Callable[[Tensor], Tensor]) -> Any:

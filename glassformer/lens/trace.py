@@ -81,12 +81,12 @@ class Trace(Visitor):
         call = self._weighing(path)
         if call is None:
             kind = type(self.model.get_submodule(path)).__name__
-            held = any(c.module.startswith(path) for c in self.calls)
+            held = self._keeps(f"{path}.pattern")
             raise LensError(
                 f"{path} ({kind}) has no attention pattern: it computes with none of {', '.join(patterns.WEIGHING)}"
-                if held else f"this trace holds nothing of {path}; trace it with keep={path + '.*'!r}"
+                if held else f"this trace holds nothing of {path}; trace it with keep={path + '.pattern'!r}"
             )  # fmt: skip
-        return patterns.pattern(call)
+        return patterns.pattern(call, self.values.get(call.named("pattern")))
 
     def patterns(self) -> dict[int, Pattern | LensError]:
         """`pattern` of every layer, or the error that says why there is none."""

@@ -11,9 +11,9 @@ from glassformer.lens.attribution import attribute
 from glassformer.lens.logit_lens import layer_logits, logit_lens
 from glassformer.lens.trace import next_tokens, trace
 
-from .variants import every_variant, some_ids
+from .variants import USUAL, every_variant, some_ids
 
-COMBINATIONS = [*every_variant(), *pairs()[::6]]
+COMBINATIONS = [*every_variant(), *pairs()[::12]]
 OF_A_PROJECTION = ("full", "sliding", "block_sparse", "strided", "linear")
 
 
@@ -83,7 +83,7 @@ def test_the_terms_are_those_of_a_formula_written_by_hand(village_mini):
 
 
 def test_with_biases_the_constant_is_theirs():
-    gpt = lively({**every_variant()[0], "norm": "layernorm", "shape": "grouped_with_bias"})
+    gpt = lively({**USUAL, "norm": "layernorm", "shape": "grouped_with_bias"})
     with torch.no_grad():
         for name, parameter in gpt.named_parameters():
             if name.endswith("bias"):
@@ -101,7 +101,7 @@ def test_a_norm_of_ones_own_is_refused(tmp_path):
         "    def build(self, shapes, kernels=None):\n        return Odd()\n\n\nclass Odd(nn.Module):\n"
         "    def forward(self, x):\n        return x.tanh()\n"
     )
-    gpt = lively({**every_variant()[0], "norm": str(tmp_path / "odd.py")})
+    gpt = lively({**USUAL, "norm": str(tmp_path / "odd.py")})
     with pytest.raises(LensError, match="has no direct attribution"):
         attribute(trace(gpt, some_ids()), some_ids())
 

@@ -14,9 +14,9 @@ from glassformer.lens.seam import Seam, Visitor
 from glassformer.lens.trace import next_tokens, trace
 from glassformer.model.gpt import GPT
 
-from .variants import every_variant, some_ids
+from .variants import USUAL, every_variant, some_ids
 
-COMBINATIONS = [*every_variant(), *pairs()[::6]]
+COMBINATIONS = [*every_variant(), *pairs()[::12]]
 CHANNELS = "mamba"
 
 
@@ -89,7 +89,7 @@ def test_the_pattern_of_the_trained_model_too(village_mini):
 
 
 def test_a_mixer_without_weights_says_so_by_name():
-    gpt = model({**every_variant()[0], "mixer": str(__file__).replace("lens/test_trace.py", "model/mean_mixer.py")})
+    gpt = model({**USUAL, "mixer": str(__file__).replace("lens/test_trace.py", "model/mean_mixer.py")})
     seen = trace(gpt, some_ids())
     with pytest.raises(LensError, match=r"blocks\.0\.mixer \(RunningMean\) has no attention pattern"):
         seen.pattern(0)
@@ -100,20 +100,20 @@ def test_a_formula_of_ones_own_is_refused_rather_than_drawn_wrong():
     def mine(q, k, v, visible=None, bias=None, dropout_p=0.0):
         return 2 * fused().attention(q, k, v, visible, bias, dropout_p)
 
-    gpt = lively(every_variant()[0], replace(fused(), attention=mine))
+    gpt = lively(USUAL, replace(fused(), attention=mine))
     with pytest.raises(LensError, match="one of your own"):
         trace(gpt, some_ids()).pattern(0)
 
 
 def test_a_softmax_of_ones_own_is_the_one_that_is_drawn():
-    gpt = lively(every_variant()[0], replace(fused(), softmax=lambda x, dim=-1: plain().softmax(2 * x, dim)))
+    gpt = lively(USUAL, replace(fused(), softmax=lambda x, dim=-1: plain().softmax(2 * x, dim)))
     seen = trace(gpt, some_ids())
     assert torch.allclose(seen.pattern(0).output, seen["blocks.0.mixer.z"])
 
 
 @pytest.mark.parametrize("mixer", ["full", "sliding", "block_sparse", "strided", "linear", "gated_deltanet", "mamba"])
 def test_packed_documents_do_not_read_each_other(mixer):
-    gpt = lively({**every_variant()[0], "mixer": mixer})
+    gpt = lively({**USUAL, "mixer": mixer})
     documents = torch.tensor([[0] * 6 + [1] * 10, [0] * 3 + [4] * 13])
     seen = trace(gpt, some_ids(), documents=documents)
     other = documents[:, :, None] != documents[:, None]
@@ -122,7 +122,7 @@ def test_packed_documents_do_not_read_each_other(mixer):
 
 
 def test_only_what_is_asked_for_is_kept():
-    gpt = model(every_variant()[0])
+    gpt = model(USUAL)
     whole, few = trace(gpt, some_ids()), trace(gpt, some_ids(), keep=["*.resid_post", "blocks.1.mixer.pattern"])
     assert few.names() == [
         "blocks.0.resid_post",
@@ -140,7 +140,7 @@ def test_only_what_is_asked_for_is_kept():
 
 
 def test_bytes_counts_every_storage_once():
-    gpt = model(every_variant()[0])
+    gpt = model(USUAL)
     seen = trace(gpt, some_ids())
     weights = {p.untyped_storage().data_ptr() for p in gpt.parameters()}
     held = {}
@@ -152,7 +152,7 @@ def test_bytes_counts_every_storage_once():
 
 
 def test_what_is_not_there_is_named_with_what_is():
-    seen = trace(model(every_variant()[0]), some_ids())
+    seen = trace(model(USUAL), some_ids())
     with pytest.raises(LensError, match=r"holds no 'blocks.7.resid_post'; it holds blocks.0.resid_post"):
         seen["blocks.7.resid_post"]
     with pytest.raises(LensError, match="no layer 2"):
@@ -170,11 +170,11 @@ def test_what_is_not_there_is_named_with_what_is():
 )
 def test_ids_that_cannot_be_read_are_refused(ids, words):
     with pytest.raises(LensError, match=words):
-        trace(model(every_variant()[0]), torch.tensor(ids, dtype=torch.long))
+        trace(model(USUAL), torch.tensor(ids, dtype=torch.long))
 
 
 def test_targets_give_nats_and_gradients():
-    gpt = lively({**every_variant()[0], "norm": "layernorm"})
+    gpt = lively({**USUAL, "norm": "layernorm"})
     ids = some_ids()
     targets = next_tokens(ids)
     seen = trace(gpt, ids, targets, gradients=True)
@@ -204,7 +204,7 @@ def test_targets_give_nats_and_gradients():
 
 
 def test_a_trace_leaves_the_mode_of_each_module():
-    gpt = GPT(config(every_variant()[0], dropout=0.5)).train()
+    gpt = GPT(config(USUAL, dropout=0.5)).train()
     gpt.blocks[0].eval()
     seen = trace(gpt, some_ids())
     assert gpt.training and gpt.blocks[1].training and not gpt.blocks[0].mixer.training
@@ -212,7 +212,7 @@ def test_a_trace_leaves_the_mode_of_each_module():
 
 
 def test_an_exception_in_the_model_leaves_nothing_behind():
-    gpt = model(every_variant()[0])
+    gpt = model(USUAL)
     before = inside(gpt)
 
     class Stop(Visitor):
@@ -226,7 +226,7 @@ def test_an_exception_in_the_model_leaves_nothing_behind():
 
 
 def test_names_do_not_drift_when_a_model_is_called_often():
-    gpt, names = model({**every_variant()[0], "mixer": "gated_deltanet"}, logit_softcap=30.0), []
+    gpt, names = model({**USUAL, "mixer": "gated_deltanet"}, logit_softcap=30.0), []
 
     class Names(Visitor):
         def visit(self, name, value):
