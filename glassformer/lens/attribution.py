@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from glassformer.errors import LensError
-from glassformer.lens.seam import SOFTMAX_ATTENTION, Seam, Visitor
+from glassformer.lens.call import SOFTMAX_ATTENTION
+from glassformer.lens.seam import Seam, Visitor
 from glassformer.lens.trace import Trace
 from glassformer.model.block import Block
 from glassformer.model.gpt import GPT

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from glassformer.errors import LensError
 from glassformer.lens.seam import Seam, Visitor
 from glassformer.lens.trace import Trace
-from glassformer.model.wrapped import unwrapped
+from glassformer.model.gpt import GPT
 
 HEADS = ".heads."
 
@@ -140,9 +140,9 @@ def patch(model: nn.Module, source: Trace, *names: str, places: Sequence[int] | 
     return edited(model, *edits)
 
 
-def heads_of(model: nn.Module) -> list[str]:
+def heads_of(model: GPT) -> list[str]:
     """The names of all heads of attention: "blocks.0.mixer.heads.0" ..."""
-    config = unwrapped(model).config
+    config = model.config
     return [f"blocks.{layer}.mixer{HEADS}{head}" for layer in range(config.n_layer) for head in range(config.n_head)]
 
 

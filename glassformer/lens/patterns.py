@@ -19,7 +19,8 @@ from torch import Tensor
 
 from glassformer.errors import LensError
 from glassformer.kernels import attention
-from glassformer.lens.seam import SOFTMAX_ATTENTION, Call, opened
+from glassformer.lens.call import SOFTMAX_ATTENTION, Call
+from glassformer.lens.seam import opened
 
 LINEAR = ("linear_attention", "gated_delta", "selective_scan")
 """The formulas whose weights are found by linearity in the values."""

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from glassformer.errors import LensError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.lens import patterns
+from glassformer.lens.call import SOFTMAX_ATTENTION, Call
 from glassformer.lens.patterns import Pattern
-from glassformer.lens.seam import SOFTMAX_ATTENTION, Call, Seam, Visitor
+from glassformer.lens.seam import Seam, Visitor
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
 
@@ -122,6 +123,22 @@ class Trace(Visitor):
         slopes = torch.autograd.grad(loss, list(found.values()), retain_graph=True, allow_unused=True)
         return {name: slope for name, slope in zip(found, slopes) if slope is not None}
 
+    def record(self, ids: Tensor | Sequence[int], targets: Tensor | None, documents: Tensor | None) -> None:
+        """Let the model read; see `trace`."""
+        gpt, self.ids = self.model, readable(self.model, ids)
+        modes = [(module, module.training) for module in gpt.modules()]
+        try:
+            gpt.eval()
+            with Seam(gpt, self):
+                self.logits = gpt(self.ids, documents=documents)
+                if targets is not None:
+                    targets = targets.to(self.ids.device).view_as(self.ids)
+                    nats = gpt.kernels.cross_entropy(self.logits.flatten(0, 1), targets.flatten())
+                    self.nats = self.visit("nats", nats.view_as(targets))
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
     def visit(self, name: str, value: Tensor) -> Tensor:
         """See Visitor."""
         if self._keeps(name):
@@ -180,17 +197,8 @@ def trace(
     gpt = unwrapped(model)
     assert isinstance(gpt, GPT), "a trace is of a GPT"
     seen = Trace(gpt, [keep] if isinstance(keep, str) else keep, limit)
-    seen.ids = readable(gpt, ids)
-    modes = [(module, module.training) for module in gpt.modules()]
-    try:
-        gpt.eval()
-        with torch.set_grad_enabled(gradients), Seam(gpt, seen):
-            seen.logits = gpt(seen.ids, documents=documents)
-            if targets is not None:
-                seen.nats = gpt.kernels.cross_entropy(seen.logits.flatten(0, -2), targets.flatten()).view_as(targets)
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with torch.set_grad_enabled(gradients):
+        seen.record(ids, targets, documents)
     return seen
 
 
