@@ -26,7 +26,7 @@ from torch import Tensor
 from glassformer.corpora.village.lexicon import NAME
 from glassformer.corpora.village.meaning import mentions, pronouns
 from glassformer.errors import LensError
-from glassformer.lens.trace import trace
+from glassformer.lens.trace import next_tokens, trace
 from glassformer.model.gpt import GPT
 from glassformer.tokenizers import Tokenizer
 
@@ -121,6 +121,22 @@ def measure(model: GPT, what: str, readings: Iterable[Reading]) -> Scores:
         raise next(iter(errors.values()))
     heads = [Head(layer, i, score) for layer, its in totals.items() for i, score in enumerate((its / n).tolist())]
     return Scores(what, sorted(heads, key=lambda head: -head.score), chance / n, n)
+
+
+@torch.no_grad()
+def cost(model: GPT, readings: Iterable[Reading]) -> float:
+    """The mean nats of the token that follows each place that asks. Whatever answers there should lower it: ablate a head
+    and ask again (`interventions.ablate`). Raises LensError if nothing is asked."""
+    total, n = 0.0, 0
+    for ids, events in readings:
+        queries = torch.tensor([event.query for event in events if event.query + 1 < len(ids)], dtype=torch.long)
+        if len(queries):
+            x = torch.tensor([ids], device=model.device)
+            total += float(model(x, next_tokens(x))[0].cpu()[queries].sum())
+            n += len(queries)
+    if not n:
+        raise LensError("nothing is asked in these texts, so nothing has a cost; give more of them, or longer ones")
+    return total / n
 
 
 def previous_token(texts: Iterable[Sequence[int]]) -> list[Reading]:

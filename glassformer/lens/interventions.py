@@ -127,16 +127,20 @@ def ablate(model: nn.Module, *parts: str, means: Trace | None = None) -> Any:
     return edited(model, *edits)
 
 
-def patch(model: nn.Module, source: Trace, *names: str, places: Sequence[int] | None = None) -> Any:
+def patch(
+    model: nn.Module, source: Trace, *names: str, places: Sequence[int] | None = None,
+    source_places: Sequence[int] | None = None,
+) -> Any:  # fmt: skip
     """The model with values of another text, from its trace. A context manager.
 
-    Without `places` both texts must have as many tokens; with them, the values at these places of the other text are put
-    at the same places.
+    Without `places` both texts must have as many tokens. With them, only these places are changed, to the values at
+    `source_places` of the other text; if those are not given, at the same places.
     """
+    taken = places if source_places is None else source_places
     edits = []
     for name in names:
         value, head = _value_of(name)
-        edits.append(Edit(value, _from(source, head, places), head, places))
+        edits.append(Edit(value, _from(source, head, taken), head, places))
     return edited(model, *edits)
 
 

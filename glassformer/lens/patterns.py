@@ -11,6 +11,7 @@ These weights need not be positive nor sum to 1. The delta rule subtracts what i
 channel.
 """
 
+import math
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -25,6 +26,8 @@ from glassformer.lens.seam import opened
 LINEAR = ("linear_attention", "gated_delta", "selective_scan")
 """The formulas whose weights are found by linearity in the values."""
 WEIGHING = (*SOFTMAX_ATTENTION, *LINEAR)
+MOST = 1 << 28
+"""Numbers that the weights of a scan may be: each channel has a matrix of its own."""
 TOLERANCE = 1e-3
 """How far weights x values may be from the output, as a share of the largest output, before the weights are refused."""
 
@@ -130,6 +133,11 @@ def _scan(call: Call) -> Pattern:
     x, D = call.operands["x"], call.operands["D"]
     _refuse_a_state(call)
     B, T, E = x.shape
+    if B * E * T * T > MOST:
+        raise LensError(
+            f"the weights of {call.module} are {E} matrices of {T} x {T} numbers for each text, which is more than "
+            f"{MOST * 4 / 1e9:.1f} GB; read {math.isqrt(MOST // (B * E))} tokens or fewer"
+        )
     rows = []
     for row in range(B):
         one = {name: call.operands[name][row].expand(T, -1, -1) for name in ("dt", "B", "C")}

@@ -11,6 +11,7 @@ that the field uses (TransformerLens: Nanda and Bloom, 2022), and may return ano
     final_norm, logits                       anything else              the path of its module, and the formula
 
 On leaving, also by an exception, the model is as it was. Seams nest: the inner visitor sees what the outer one changed.
+Whoever calls the model meanwhile passes through the seam too, so no other thread should.
 """
 
 import inspect

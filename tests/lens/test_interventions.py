@@ -70,6 +70,8 @@ def test_patching_everything_gives_the_other_text():
             found = gpt(ids)
         assert torch.allclose(found[:, [3, 5]], other.logits[:, [3, 5]])
         assert torch.allclose(found[:, [0, 4, 15]], gpt(ids)[:, [0, 4, 15]])
+        with patch(gpt, other, "blocks.1.resid_post", places=[3], source_places=[9]):
+            assert torch.allclose(gpt(ids)[:, 3], other.logits[:, 9])
         with patch(gpt, other, "blocks.0.mixer.heads.1", places=[2]):
             seen = trace(gpt, ids)
         assert torch.equal(seen["blocks.0.mixer.z"][:, 1, 2], other["blocks.0.mixer.z"][:, 1, 2])

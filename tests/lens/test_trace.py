@@ -268,3 +268,10 @@ def test_a_trace_takes_less_than_three_times_a_plain_pass(village_mini):
         with torch.no_grad():
             plainly, traced = (min(once(f) for _ in range(30)) for f in (gpt, lambda ids: trace(gpt, ids)))
         assert traced < 3 * plainly, (length, traced, plainly)
+
+
+def test_weights_that_would_fill_the_memory_are_refused(monkeypatch):
+    monkeypatch.setattr(patterns, "MOST", 10_000)
+    seen = trace(model({**USUAL, "mixer": "mamba"}), some_ids())
+    with pytest.raises(LensError, match=r"32 matrices of 16 x 16 numbers .* read 12 tokens or fewer"):
+        seen.pattern(0)

@@ -31,8 +31,8 @@ __all__ = ["Graph", "Number", "Reason", "Term", "graph", "short", "tree"]
 def tree(number: Number, depth: int = 3, width: int = 4) -> dict[str, Any]:
     """A number and what made it, `depth` levels down with the `width` largest terms of each, as JSON can hold it.
 
-    Numbers that were only moved are stepped over. `left` says how many terms are not shown, and `rest` what they amount to
-    where the rule is a sum.
+    Numbers that were only moved are stepped over. `left` says how many terms, or numbers of a term, are not shown, and
+    `rest` what the terms left out amount to where the rule is a sum.
     """
     reason = number.why()
     while reason.rule == "same" and reason.terms:
@@ -48,7 +48,12 @@ def tree(number: Number, depth: int = 3, width: int = 4) -> dict[str, Any]:
     shown = reason.terms[:width]
     if depth > 0 and reason.rule not in ("weight", "input"):
         found["terms"] = [
-            {"label": term.label, "value": term.value, "of": [tree(part, depth - 1, width) for part in term.of]}
+            {
+                "label": term.label,
+                "value": term.value,
+                "of": [tree(part, depth - 1, width) for part in term.of[:width]],
+                "left": max(0, len(term.of) - width),
+            }
             for term in shown
         ]
         found["left"] = len(reason.terms) - len(shown)

@@ -58,7 +58,7 @@ def _rms_norm(seen: Graph, node: Node, index: Index) -> Found:
     x, weight, eps = node.operands["x"], node.operands["weight"], node.operands.get("eps", 1e-6)
     row = x[index[:-1]].double()
     scale = 1 / math.sqrt(float((row * row).mean()) + eps)
-    numbers = tuple(Number(seen, x, (*index[:-1], i)) for i in range(len(row)))
+    numbers = tuple(Number(seen, x, (*index[:-1], i)) for i in row.abs().argsort(descending=True).tolist())
     return "product", [
         one(seen, x, index), Term(f"1 / the root mean square of {len(row)} numbers", scale, numbers),
         one(seen, weight, index[-1:]),
@@ -71,7 +71,7 @@ def _layer_norm(seen: Graph, node: Node, index: Index) -> Found:
     mean = float(row.mean())
     scale = 1 / math.sqrt(float((row - mean).square().mean()) + node.operands.get("eps", 1e-5))
     own, gain = Number(seen, x, index), Number(seen, weight, index[-1:])
-    numbers = tuple(Number(seen, x, (*index[:-1], i)) for i in range(len(row)))
+    numbers = tuple(Number(seen, x, (*index[:-1], i)) for i in row.abs().argsort(descending=True).tolist())
     terms = [
         Term(f"{own.name} / {1 / scale:.4g} times {gain.name}", own.value * scale * gain.value, (own, gain)),
         Term(f"- the mean / {1 / scale:.4g} times {gain.name}", -mean * scale * gain.value, (*numbers, gain)),
