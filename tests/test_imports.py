@@ -38,7 +38,7 @@ BELOW = {
     "lens": ["recipes", "pages"],
     "serve": ["lab", "lens", "finetune", "compress", "vision", "retrieve", "export"],
     "course": ["lab", "lens", "finetune", "compress", "vision", "retrieve", "export"],
-    "lessons": ["pages"],
+    "lessons": ["recipes", "pages"],
     "cli": ["serve", "course", "lessons"],
     "__main__": ["cli"],
 }

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from glassformer import lessons
 from glassformer.errors import GlassError
 from glassformer.lessons.sources import Lesson
@@ -37,13 +39,16 @@ def write(made: Any, path: Path) -> Path:
 
 
 def run_here(lesson: Lesson) -> dict[str, Any]:
-    """Run all cells in this process, small (`lessons.fast`); returns what they have defined.
+    """Run all cells in this process, small (`lessons.fast`); returns what they have defined. What they set for torch and
+    matplotlib holds for them alone.
 
     An error gets a note with the lesson, the cell and the line where the cell begins.
     """
     text, at = lesson.path.read_text(encoding="utf-8"), 0
     space: dict[str, Any] = {"__name__": "__lesson__"}
-    with lessons.fast():
+    with needed_for("a lesson", "lessons"):
+        import matplotlib
+    with lessons.fast(), matplotlib.rc_context({"backend": "agg"}), torch.enable_grad(), torch.random.fork_rng([]):
         for number, cell in enumerate(notebook(lesson).cells):
             if cell.cell_type != "code":
                 continue
