@@ -3,6 +3,7 @@ as a notebook in a kernel of its own (nbclient).
 """
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from glassformer.lessons.sources import Lesson
 from glassformer.system.extra import needed_for
 from glassformer.system.files import write_atomic
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+"""For a notebook that a program runs: several run at once, and more threads gain nothing for models as small as these."""
 PROSE = "prose"
 """The tag of a cell whose code only writes a text; notebooks fold it and pages leave its code out."""
 
@@ -72,7 +75,7 @@ def run(lesson: Lesson, seconds: int = 300) -> Any:
     here = {"metadata": {"path": lesson.path.parent}}
     client = NotebookClient(made, timeout=seconds, kernel_name="python3", resources=here)
     try:
-        client.execute()
+        client.execute(env={**os.environ, **ONE_THREAD})
     except (CellExecutionError, CellTimeoutError) as error:
         failed = next((i for i, cell in enumerate(made.cells) if _fails(cell)), len(made.cells) - 1)
         said = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()

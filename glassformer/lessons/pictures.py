@@ -38,9 +38,9 @@ def grid(
 ) -> None:  # fmt: skip
     """Draw values (n, m) as coloured cells. `signed` puts white at 0; `numbers` is a format such as ".2f" for the value in
     each cell; `most` is the value of the darkest colour, else the largest."""
-    values = values.detach().float()
+    values = values.detach().float().cpu()
     top = most or float(values.abs().max()) or 1.0
-    axes.imshow(values, cmap=SIGNED if signed else SHARES, vmin=-top if signed else 0, vmax=top, aspect="auto")
+    axes.imshow(values.numpy(), cmap=SIGNED if signed else SHARES, vmin=-top if signed else 0, vmax=top, aspect="auto")
     axes.set_xticks(range(len(columns)), columns, rotation=90 if max(map(len, columns), default=0) > 2 else 0)
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)
