@@ -15,6 +15,7 @@ from glassformer.model.head import Head
 from glassformer.model.mixer import Mixer
 from glassformer.model.mlp import MLP
 from glassformer.model.position import Position
+from glassformer.recipes.presets import gpt2
 
 SLOTS = {"head": Head, "mixer": Mixer, "mlp": MLP, "position": Position}
 KNOB = """
@@ -283,3 +284,10 @@ def test_any_json_tree_is_refused_or_accepted_never_a_traceback(tree):
     for value in (tree, {"inner": tree}, {"inner": {"model": {"mixer": tree}}}):
         with contextlib.suppress(SettingError):
             Recipe.parse(value)
+
+
+def test_a_setting_inside_a_part_that_is_chosen_in_the_same_call_is_found():
+    chosen = gpt2().override("train.optimizer.others.beta2=0.9", "train.optimizer=muon").train.optimizer
+    assert chosen.others.beta2 == 0.9 and chosen.others.beta1 == 0.9 and chosen.momentum == 0.95
+    with pytest.raises(SettingError, match=r"train\.optimizer\.othrs'; did you mean 'others'"):
+        gpt2().override("train.optimizer=muon", "train.optimizer.othrs.beta2=0.9")

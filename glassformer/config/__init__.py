@@ -278,6 +278,8 @@ def _assignment(text: str) -> tuple[list[str], Any]:
 
 def _assign(tree: dict[str, Any], path: list[str], value: Any) -> None:
     for depth, part in enumerate(path[:-1]):
+        if part not in tree and "name" in tree:  # a slot that was filled in this call; its settings are not in the tree yet
+            tree[part] = {}
         if part not in tree:
             raise SettingError(f"unknown setting '{'.'.join(path[: depth + 1])}'; {suggestion(part, list(tree))}")
         if not isinstance(tree[part], dict):

@@ -13,7 +13,7 @@ for. If they all count alike, as in a mean over tokens, the gradients are multip
 every token, or a second backward pass), the chunks are gone through again. torch.compile takes the formula whole.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -57,6 +57,13 @@ def fused(
     dtype = torch.get_autocast_dtype(kind) if autocast and x.dtype != torch.float64 else x.dtype
     wants = [torch.is_grad_enabled() and t.requires_grad for t in (x, weight)]
     return _Chunks.apply(x, weight, targets, cap, absent, dtype, wants)  # type: ignore[no-any-return]
+
+
+def pieces(n: int, size: int) -> Iterator[slice]:
+    """0 ... n in slices of `size`; the last may be shorter. What is done with a slice depends on nothing but its length, so
+    that whoever counts the work can go through one of them and count it for all."""
+    for start in range(0, n, max(1, size)):
+        yield slice(start, min(start + size, n))
 
 
 class _Chunks(torch.autograd.Function):
@@ -117,23 +124,22 @@ def _through(
         z, narrow = rows.new_empty(n, V), dtype != counts.dtype
         p = counts.new_empty(few, V) if narrow else None
         added = rows.new_empty(part, C) if narrow and dW is not None else None
-        for at in range(0, N, max(n, 1)):
-            chunk = slice(at, min(at + n, N))
-            x_n, z_n = rows[chunk], z[: chunk.stop - at]
+        for chunk in pieces(N, n):
+            x_n, z_n = rows[chunk], z[: chunk.stop - chunk.start]
             torch.mm(x_n, W.T, out=z_n)
-            for start in range(at, chunk.stop, few):
-                here = slice(start, min(start + few, chunk.stop))
-                z_here = z_n[start - at : here.stop - at]
+            nats_n, y_n, scale_n = nats[chunk], y[chunk], scale[chunk]
+            for here in pieces(len(x_n), few):
+                z_here = z_n[here]
                 p_here = z_here if p is None else p[: len(z_here)]
-                nats[here] = _scored(z_here, p_here, y[here], scale[here], cap, absent, any(wants))
+                nats_n[here] = _scored(z_here, p_here, y_n[here], scale_n[here], cap, absent, any(wants))
             if dx is not None:
                 torch.mm(z_n, W, out=dx[chunk])
             if dW is not None and added is None:
                 torch.addmm(dW, z_n.T, x_n, out=dW)  # the counters of work do not know addmm_
             elif dW is not None and added is not None:
-                for v in range(0, V, part):
-                    words = slice(v, min(v + part, V))
-                    dW[words].add_(torch.mm(z_n[:, words].T, x_n, out=added[: words.stop - v]))
+                for words in pieces(V, part):
+                    room = added[: words.stop - words.start]
+                    dW[words].add_(torch.mm(z_n[:, words].T, x_n, out=room))
         nats = nats.where(counts > 0, 0).view_as(targets)
         return nats, None if dx is None else dx.view_as(x).to(x.dtype), None if dW is None else dW.to(weight.dtype)
 

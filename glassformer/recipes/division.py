@@ -16,7 +16,7 @@ from glassformer.errors import SettingError
 from glassformer.recipes.build import Parts, Say
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.run import Run
-from glassformer.system.allocator import keep_freed_memory
+from glassformer.system.allocator import give_back_freed_memory, keep_freed_memory
 from glassformer.system.machine import available_memory, forget_peak_memory, resident_memory
 from glassformer.train.memory import out_of_memory, peak_memory_gb
 from glassformer.train.precision import Precision
@@ -121,6 +121,7 @@ def _forget(device: torch.device) -> None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     else:
+        give_back_freed_memory()  # else a step could live in what was freed before, and seem to need nothing
         forget_peak_memory()
 
 

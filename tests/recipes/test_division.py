@@ -70,6 +70,9 @@ def test_more_rows_are_measured_to_take_more(parts):
     parts = replace(parts, recipe=parts.recipe.override("train.optimizer=adamw"))
     batch = parts.batches(0)
     wide = replace(parts, batches=lambda step: replace_rows(batch, 256))
+    used = torch.ones(1 << 13, 1 << 13)  # 256 MiB, which the process may keep when it is freed
+    pieces = [row.clone() for row in used]
+    del used, pieces
     one, many = (division.needed_gb(wide, rows) for rows in (1, 256))
     assert many > one + 0.01
     assert all(p.grad is None for p in parts.model.parameters())

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ from torch.utils._pytree import tree_leaves
 from glassformer.config.user_files import blaming, own_files, words_of
 from glassformer.data.batches import Batch
 from glassformer.errors import SettingError
+from glassformer.kernels import linear_cross_entropy
 from glassformer.lab.plan.depths import linear, shallow_depths
 from glassformer.lab.plan.operator import MAPPED, Operator, operator
 from glassformer.model.gpt import GPT
@@ -61,7 +63,7 @@ class Recorder(TorchDispatchMode):
 
     def __init__(self, chosen: float | None) -> None:
         super().__init__()
-        self.chosen, self.phase = chosen, "build"
+        self.chosen, self.phase, self.times = chosen, "build", 1
         self.small, self.mapped, self.traffic = 0, 0, 0
         self.peaks: dict[str, Peak] = {}
         self.operators: dict[str, Counter[Operator]] = {}
@@ -71,6 +73,16 @@ class Recorder(TorchDispatchMode):
         """Begin a phase: what is recorded from now on belongs to it."""
         self.phase = phase
         self._look()
+
+    def pieces(self, n: int, size: int) -> Iterator[slice]:
+        """`linear_cross_entropy.pieces`, with one slice for all that have the same length: its work counts as often as
+        there are such slices. A loss with a large vocabulary has thousands."""
+        whole, times = n // max(1, size), self.times
+        for slices, length, count in ((slice(0, size), size, whole), (slice(whole * size, n), n - whole * size, 1)):
+            if length and count:
+                self.times = times * count
+                yield slices
+        self.times = times
 
     @property
     def live(self) -> int:
@@ -93,7 +105,7 @@ class Recorder(TorchDispatchMode):
             if isinstance(tensor, Tensor):
                 self._born(tensor.untyped_storage())
         if self.phase != "build":
-            self.operators.setdefault(self.phase, Counter())[operator(func, args, kwargs or {}, out)] += 1
+            self.operators.setdefault(self.phase, Counter())[operator(func, args, kwargs or {}, out)] += self.times
         return out
 
     def _born(self, storage: Any) -> None:
@@ -102,7 +114,7 @@ class Recorder(TorchDispatchMode):
             self._known.add(key)
             weakref.finalize(storage, self._died, key, size)
             self._count(size, size)
-            self.traffic += size if self.phase != "build" and size < MAPPED else 0
+            self.traffic += self.times * size if self.phase != "build" and size < MAPPED else 0
             self._look()
 
     def _died(self, key: int, size: int) -> None:
@@ -161,7 +173,9 @@ def trace(recipe: Recipe, precision: str, computing: bool = False) -> Trace:
     """
     rows, T = recipe.train.micro_batch_size, recipe.model.context_length
     fake, chosen = (contextlib.nullcontext(), None) if computing else (FakeTensorMode(), _chosen(recipe))
-    with fake, Recorder(chosen) as recorder:
+    with fake, Recorder(chosen) as recorder, contextlib.ExitStack() as patches:
+        if not computing:
+            patches.enter_context(patch.object(linear_cross_entropy, "pieces", recorder.pieces))
         model = build_model(recipe).train()
         weights = recorder.live
         optimizer = recipe.train.optimizer.build(model)

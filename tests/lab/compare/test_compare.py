@@ -12,7 +12,7 @@ import torch
 from glassformer import cli
 from glassformer.data.batches import sequential
 from glassformer.errors import GlassError, SettingError, Stopped
-from glassformer.lab.compare import Result, judge
+from glassformer.lab.compare import Result, judge, measure
 from glassformer.lab.compare.design import Entry, Question, command
 from glassformer.lab.compare.measure import LENGTHS, Measured, held_out, lengths, measured
 from glassformer.model.gpt import GPT
@@ -92,7 +92,8 @@ def test_learned_positions_cannot_and_others_read_longer_texts(first):
     assert all(run.lengths[str(k)] is not None for run in baseline.runs for k in LENGTHS)
 
 
-def test_every_length_is_judged_on_the_same_targets():
+def test_every_length_is_judged_on_the_same_targets(monkeypatch):
+    monkeypatch.setattr(measure, "MOST_BYTES", 1 << 18)
     recipe = mini().override(*SMALL)
     data = build.dataset(recipe, lambda *told: None)
     recipe = recipe.override(f"model.vocab_size={data.tokenizer.vocab_size}", "model.position=none")

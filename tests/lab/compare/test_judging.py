@@ -25,18 +25,14 @@ from glassformer.recipes.presets import mini
 from glassformer.runs.run import Run
 from glassformer.tokenizers import TokenizerRecipe
 
+from .conftest import MOST
+
+TEXT = ("corpus.megabytes=0.1", "corpus.validation_fraction=0.5", "corpus.workers=1")
 SMALL = (
-    "model.embed=token", "model.head=tied", "train.sampler=windows",
-    "corpus.megabytes=0.1", "corpus.validation_fraction=0.5", "corpus.workers=1", "tokenizer.vocab_size=320",
+    *TEXT, "tokenizer.vocab_size=320", "model.embed=token", "model.head=tied", "train.sampler=windows",
     "model.n_layer=1", "model.n_embd=16", "model.n_head=2", "model.context_length=16", "train.steps=4",
     "train.micro_batch_size=4", "train.precision=fp32", "train.eval_tokens=128",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True, scope="module")
-def little_text(workshop):
-    """So little text to judge on that it has to be chosen."""
-    workshop.setattr(measure, "MOST_BYTES", 1 << 15)
 
 
 @contextmanager
@@ -68,9 +64,10 @@ def test_a_model_that_never_looks_back_needs_as_many_bits_at_any_context_length(
         assert a.bpb == pytest.approx(b.bpb, rel=1e-6) and a.judged_bytes == b.judged_bytes
 
 
-def test_every_tokenizer_judges_the_same_documents():
+def test_every_tokenizer_judges_the_same_documents(monkeypatch):
+    monkeypatch.setattr(measure, "MOST_BYTES", 1 << 15)  # no document is so long that it would be cut
     tokenizers = ("tokenizer.vocab_size=320", "tokenizer.vocab_size=500", "tokenizer=byte")
-    texts = [text_of(data_of(*SMALL[:3], tokenizer)) for tokenizer in tokenizers]
+    texts = [text_of(data_of(*TEXT, tokenizer)) for tokenizer in tokenizers]
     assert texts[0] == texts[1] == texts[2] and 1 << 15 <= len(texts[0]) < 1.1 * (1 << 15)
 
 
@@ -78,11 +75,11 @@ def test_of_a_long_document_the_same_beginning_is_read_to_a_token():
     Path("long.txt").write_text("One day the moon was late, and nobody in the village could say why. " * 5_000)
     asked = ("corpus=files", "corpus.path=long.txt")
     byte, bpe = (text_of(data_of(*asked, name)) for name in ("tokenizer=byte", "tokenizer.vocab_size=320"))
-    assert len(byte) == 1 << 15 and bpe.startswith(byte) and len(bpe) < len(byte) + 80
+    assert len(byte) == MOST and bpe.startswith(byte) and len(bpe) < len(byte) + 80
 
 
 def test_all_is_read_where_there_is_little(monkeypatch):
-    data = data_of(*SMALL[:4])
+    data = data_of(*TEXT, "tokenizer.vocab_size=320")
     monkeypatch.setattr(measure, "MOST_BYTES", 1 << 18)
     assert measure.held_out(data).tokens[:].tolist() == data.validation.tokens[:].tolist()
 

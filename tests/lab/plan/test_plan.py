@@ -20,7 +20,7 @@ from glassformer.lab.plan import USABLE, Plan, plan, share
 from glassformer.lab.plan.advice import machines_that_fit, settings_that_fit
 from glassformer.lab.plan.clock import total
 from glassformer.lab.plan.hardware import TABLE, named
-from glassformer.lab.plan.trace import LOST, cache_bytes, grown, peak, resident, trace, traced
+from glassformer.lab.plan.trace import LOST, Recorder, cache_bytes, grown, peak, resident, trace, traced
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.parameters import parameters, parameters_by_part
 from glassformer.recipes.presets import Recipe, gpt2, gpt3, mini, presets
@@ -274,3 +274,12 @@ def test_smaller_batches_first_read_fewer_tokens():
     grown = plan(whole.override("train.batches=0.25:0.4,0.5:0.2"), named("rtx4090"))
     assert grown.data.tokens_seen == (4 * 1 + 2 * 2 + 4 * 4) * 16 and grown.tokens_per_step == 38
     assert grown.seconds < plan(whole, named("rtx4090")).seconds
+
+
+def test_a_loss_in_pieces_is_counted_as_if_all_were_gone_through(monkeypatch):
+    recipe = gpt2().override("model.n_layer=1", "tokenizer.vocab_size=30001", "model.context_length=520")
+    recipe = recipe.override("model.vocab_size=30001", "train.micro_batch_size=3", "train.grad_accumulation=1")
+    short = trace(recipe, "bf16")
+    monkeypatch.setattr(Recorder, "pieces", staticmethod(linear_cross_entropy.pieces))
+    whole = trace(recipe, "bf16")
+    assert (short.operators, short.peaks, short.traffic) == (whole.operators, whole.peaks, whole.traffic)
