@@ -40,7 +40,7 @@ def look_at(
         given = [f"--place={place}"] if place is not None else []
         options = [*given, *(f"--set={knob}" for knob in knobs), *(["--over-time"] if over_time else [])]
         command = on_a_page("look", called(folder), words[-1], *options, "--html", html.name)
-        write_page(look, called(folder), command, html)
+        write_page(look, checkpoint.run_of(folder)[0].name, command, html)
     say_written(look, html, console)
     return folder
 

@@ -36,7 +36,9 @@ class Limits:
     weights: int = 4_500_000
     """Bytes of attention weights in all."""
     logits: int = 600_000
-    """Bytes of logits: for the last places of the text, one at least."""
+    """Bytes of logits, for the last places of the text ..."""
+    places: int = 8
+    """... and for so many of them at least."""
     opened: int = 300
     """Numbers of the chosen place that are followed."""
     opened_elsewhere: int = 2
@@ -76,7 +78,7 @@ def gather(
             left_out.insert(0, f"The model was given the first {seen.T} tokens of {n_all}: a page shows no more.")
         last, exact, so_little = _fitting(moment(model, seen.ids, step), len(found) + 1, limits)
         moments = list(_before(found, {layer: heads.numbers for layer, heads in last.heads.items()}, seen))
-        first = max(0, seen.T - max(1, limits.logits // (4 * model.config.vocab_size)))
+        first = max(0, seen.T - max(limits.places, limits.logits // (4 * model.config.vocab_size)))
         if first:
             left_out.append(
                 f"The settings of sampling act on the last {seen.T - first} places, of which this page has all logits; for "

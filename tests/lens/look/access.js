@@ -20,6 +20,9 @@ for (const part of document.querySelectorAll("main *")) {
 }
 const named = part => part.getAttribute("aria-label") || part.textContent.trim() || (part.labels && part.labels.length) || part.getAttribute("aria-labelledby");
 for (const part of document.querySelectorAll("button, input, select, a, canvas[role], [role=grid], [role=group], [role=region], section")) if (!named(part)) nameless.push(part.outerHTML.slice(0, 90));
+for (const part of document.querySelectorAll("button[aria-label]")) {
+  if (!part.getAttribute("aria-label").includes(part.textContent.trim())) nameless.push(part.outerHTML.slice(0, 90));
+}
 const levels = [...document.querySelectorAll("h1, h2, h3")].map(part => Number(part.tagName[1]));
 const canvases = [...document.querySelectorAll("canvas")].filter(part => !part.getAttribute("role") && !part.getAttribute("aria-hidden")).length;
 const small = [...document.querySelectorAll(".tile, #text button, input[type=range]")].filter(part => part.getBoundingClientRect().height < 24).map(part => part.outerHTML.slice(0, 80) + part.getBoundingClientRect().height);

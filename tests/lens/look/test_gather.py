@@ -119,7 +119,7 @@ def test_the_numbers_of_a_reason_lead_to_what_made_them(village_mini):
 
 def test_what_is_too_much_is_left_out_and_said(village_mini):
     gpt, tokenizer = village_mini
-    limits = Limits(tokens=8, exact=0, weights=2 * 4 * 3 * 36, logits=4 * 2048 * 3, opened=1, opened_elsewhere=0)
+    limits = Limits(tokens=8, exact=0, weights=2 * 4 * 3 * 36, logits=0, places=3, opened=1, opened_elsewhere=0)
     look = gather(gpt, tokenizer, "Walt sat at the smithy. He had the feeling", SamplingConfig(), limits=limits)
     assert look.glance.T == 8 and not look.exact and look.first_logits == 5
     assert all(len(its.numbers) == 3 and its.n_all == 4 for its in look.moments[-1].heads.values())

@@ -27,8 +27,8 @@ export function gallery() {
       for (const number of its.numbers) {
         const name = `${layer}.${number}`, canvas = make("canvas", { "aria-hidden": "true" }), tags = does(name);
         const what = its.channels ? "channel" : "head";
-        const tile = make("button", { type: "button", class: "tile", "data-head": name, tabindex: -1, "aria-label": `layer ${layer}, ${what} ${number} ${tags.join(", ")}` },
-          canvas, `${what} ${number}`, ...tags.map(tag => make("small", {}, tag)));
+        const tile = make("button", { type: "button", class: "tile", "data-head": name, tabindex: -1 },
+          canvas, make("span", {}, make("span", { class: "hidden" }, `layer ${layer}, `), `${what} ${number}`), ...tags.map(tag => make("small", {}, tag)));
         tiles.push({ name, canvas, tile });
         group.append(tile);
       }
@@ -56,7 +56,8 @@ function measured() {
   const box = document.getElementById("measured");
   if (!data.measured.length) return;
   box.append(make("h3", {}, "What they do, by measurement"), make("p", { class: "soft" },
-    "How much of what a head reads is the right place for a question, as a mean over the places that ask. By chance is what a head would score that reads all tokens alike."));
+    "How much of what a head reads is the right place for a question, as a mean over the places that ask. By chance is what a head would score that reads all tokens alike." +
+    (data.moments.length > 1 ? " This was measured with the weights of the last step." : "")));
   const list = make("ul", { class: "measured" });
   for (const { what, chance, events, heads, passing } of data.measured) {
     const [layer, head, score] = heads[0], known = headOf(data.moments.at(-1), `${layer}.${head}`);

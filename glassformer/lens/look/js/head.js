@@ -2,12 +2,12 @@
 import { bar, colour, digits, make, number, paint } from "./numbers.js";
 import { T, focus, headOf, hover, moment, set, token, view, walk, watch } from "./focus.js";
 import { does, largest } from "./gallery.js";
-import { tokens } from "./text.js";
+import { inLines, tokens } from "./text.js";
 
 const MOST_ARCS = 12, LEAST = 0.02;
 
 export function head() {
-  const box = document.getElementById("head"), title = document.getElementById("head-name");
+  const box = document.getElementById("head"), title = document.getElementById("head-name"), tags = document.getElementById("head-does");
   if (!focus.head) return box.replaceChildren("No layer of this model has weights with which a token reads others; the end of this page says why.");
   const canvas = make("canvas", { tabindex: 0, role: "img" }), values = make("canvas", { class: "values", role: "img", "aria-label": "the lengths of the values" });
   const row = make("div", { class: "row" }), column = make("div", { class: "column" });
@@ -17,7 +17,7 @@ export function head() {
   const text = make("div", { class: "tokens", role: "group", "aria-label": "Who reads whom in the text" }), arcs = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   arcs.setAttribute("class", "arcs"); arcs.setAttribute("aria-hidden", "true");
   const buttons = tokens(), most = make("ol", { class: "most" });
-  text.append(...buttons, arcs);
+  text.append(...inLines(buttons), arcs);
   walk(text, "button");
   box.append(make("div", {}, matrix, readout), make("div", {}, text, make("h3", {}, "It reads most"), most));
 
@@ -44,7 +44,8 @@ export function head() {
   let drawn = null;
   watch(() => {
     const { place, head: name, key: told } = view(), its = current(), scale = largest(its), key = told ?? strongest(place);
-    title.textContent = `layer ${its.layer}, ${its.channels ? "channel" : "head"} ${its.number}` + does(name).map(tag => ` (${tag})`).join("");
+    title.textContent = `layer ${its.layer}, ${its.channels ? "channel" : "head"} ${its.number}`;
+    tags.textContent = does(name).length ? `By measurement, it reads: ${does(name).join(", ")}.` : "";
     const state = [name, view().moment, colour("--card")].join();
     if (state !== drawn) {
       drawn = state;
@@ -63,7 +64,7 @@ export function head() {
     buttons.forEach((button, t) => {
       button.style.setProperty("--share", t <= place ? Math.sqrt(Math.abs(its.weight(place, t)) / scale) : 0);
       button.tabIndex = t === focus.place ? 0 : -1;
-      button.setAttribute("aria-label", `place ${t}: ${token(t)}` + (t <= place ? `, read with ${digits(its.weight(place, t), 3)}` : ", comes later"));
+      button.setAttribute("aria-label", `place ${t}: ${t ? token(t) : button.textContent}` + (t <= place ? `, read with ${digits(its.weight(place, t), 3)}` : ", comes later"));
     });
     most.replaceChildren(...order.slice(0, 6).map(s => make("li", {}, make("span", { class: "word k" }, token(s)), bar(Math.abs(its.weight(place, s)) / scale), number(its.weight(place, s)))));
     draw(arcs, text, buttons, place, order.slice(0, MOST_ARCS).filter(s => s !== place && Math.abs(its.weight(place, s)) / scale >= LEAST), s => Math.abs(its.weight(place, s)) / scale);

@@ -27,6 +27,7 @@ export function said() {
     const terms = its.parts.map((part, p) => [part, its.terms[p * T + place]]);
     if (its.constant[place]) terms.push(["biases", its.constant[place]]);
     const most = Math.max(...terms.map(([, value]) => Math.abs(value))) || 1;
+    const held = bars.contains(document.activeElement) ? document.activeElement.closest("[data-part]").dataset.part : null;
     bars.replaceChildren(...terms.map(([part, value]) => {
       const [, layer, , heads, number_] = part.split("."), head = heads && headOf(moment(), `${layer}.${number_}`) ? `${layer}.${number_}` : null;
       const fill = make("i", { class: value < 0 ? "minus" : "plus" }), size = 50 * Math.abs(value) / most;
@@ -35,5 +36,6 @@ export function said() {
       return make("div", { class: "bar-row", "data-head": head, "data-part": part }, head ? make("button", { type: "button" }, label) : make("span", { class: "word" }, label),
         make("span", { class: "track", "aria-hidden": "true" }, fill), number(value));
     }));
+    if (held) bars.querySelector(`[data-part="${held}"] button`)?.focus({ preventScroll: true });
   });
 }

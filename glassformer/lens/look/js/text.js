@@ -5,11 +5,12 @@ import { T, data, focus, moment, token, walk, watch, word } from "./focus.js";
 /** A loss as a share of the colour: 6 nats, a token that one would guess once in 400 times, is the whole of it. */
 export const shareOfLoss = nats => Number.isNaN(nats) ? 0 : Math.min(1, nats / 6);
 
-/** The buttons of all tokens. A space before a word stands before its button. */
+/** The buttons of all tokens; `inLines` puts a break behind each one that ends a line. */
+export const inLines = buttons => buttons.flatMap(button => button.textContent.endsWith("⏎") ? [button, make("br")] : [button]);
 export function tokens() {
   return Array.from({ length: T }, (_, place) => {
     const text = token(place), special = place === 0 && text.startsWith("<|");
-    const shown = special ? "⟨start⟩" : text.replaceAll("·", " ").replaceAll("⏎", "⏎\n");
+    const shown = special ? "⟨start⟩" : text.replaceAll("·", " ");
     return make("button", { type: "button", "data-place": place, class: special ? "start" : null, tabindex: -1 }, shown);
   });
 }
@@ -22,17 +23,17 @@ export function text() {
   const box = document.getElementById("text"), readout = document.getElementById("text-readout");
   const buttons = tokens();
   box.setAttribute("role", "group"); box.setAttribute("aria-label", "The tokens of the text");
-  box.append(...buttons);
+  box.append(...inLines(buttons));
   walk(box, "button");
   const scale = make("i");
-  scale.style.background = "linear-gradient(90deg, transparent, color-mix(in srgb, var(--loss) 60%, transparent))";
+  scale.style.background = "linear-gradient(90deg, transparent, color-mix(in srgb, var(--loss) var(--heat), transparent))";
   document.getElementById("text-scale").append("0 nats", scale, "6 nats and more");
   watch(({ place }) => {
     const nats = natsOf(moment()), lens = lensOf(moment());
     buttons.forEach((button, t) => {
       button.style.setProperty("--share", shareOfLoss(nats[t]));
       button.tabIndex = t === focus.place ? 0 : -1;
-      button.setAttribute("aria-label", `place ${t}: ${token(t)}, ` + (t ? `${digits(nats[t], 3)} nats` : "given"));
+      button.setAttribute("aria-label", `place ${t}: ${t ? token(t) : button.textContent}, ` + (t ? `${digits(nats[t], 3)} nats` : "given"));
       if (t === focus.place) button.setAttribute("aria-current", "true"); else button.removeAttribute("aria-current");
     });
     readout.replaceChildren(`Place ${place}: `, make("b", {}, token(place)), ` (id ${data.tokens[place]}) `);
