@@ -24,6 +24,8 @@ from glassformer.tokenizers import Tokenizer
 
 SMALL = 20_000_000
 """Parameters up to which one thread is faster: the matrices are so small that two threads mostly wait for each other."""
+EXPLAINED = 8
+"""Heads of a layer of which the largest weight is explained."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Limits:
     """Bytes of logits, for the last places of the text ..."""
     places: int = 8
     """... and for so many of them at least."""
-    opened: int = 300
+    opened: int = 400
     """Numbers of the chosen place that are followed."""
     opened_elsewhere: int = 2
     """Numbers of each other place."""
@@ -129,12 +131,12 @@ def _before(found: dict[int, Path], shown: dict[int, list[int]], seen: Glance) -
 
 
 def _why(model: GPT, seen: Glance, last: Moment, limits: Limits) -> tuple[list[Root], Reasons, list[str]]:
-    """Why the numbers of the chosen place are what they are; in each layer, the largest weight with which it reads."""
+    """Why the numbers of the chosen place are what they are, and the largest weight with which each head reads there."""
     top = []
     for layer, its in last.heads.items():
-        rows = its.weights[:, seen.place, : seen.place + 1].abs()
-        best = int(rows.argmax())
-        top.append((layer, its.numbers[best // rows.shape[1]], best % rows.shape[1]))
+        most, keys = its.weights[:, seen.place].abs().max(-1)
+        chosen = most.argsort(descending=True)[:EXPLAINED].sort().values.tolist()
+        top += [(layer, its.numbers[row], int(keys[row])) for row in chosen]
     try:
         every = graph(model, seen.ids, next_tokens(seen.ids))
         return *reasons(every, seen.place, top, limits.opened, limits.opened_elsewhere), []

@@ -13,13 +13,17 @@ import torch
 from glassformer.generate.sampling import SamplingConfig
 from glassformer.lens.attribution import attribute
 from glassformer.lens.logit_lens import logit_lens
-from glassformer.lens.look.gather import gather
+from glassformer.lens.look.gather import Limits, gather
+from glassformer.lens.look.moments import moment
 from glassformer.lens.look.page import script, write_page
 from glassformer.lens.trace import next_tokens, trace
+from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.tokenizers import TokenizerRecipe
 
 from ...page import Page
 from ..conftest import shipped
 from .browser import ask
+from .test_gather import MEAN
 
 TEXT = "Walt sat at the smithy, counting swallows. He had the feeling that something was going to happen."
 KNOBS = SamplingConfig(temperature=0.8, top_k=12, top_p=0.95, min_p=0.002)
@@ -104,3 +108,35 @@ def test_it_fits_dark_and_wide(page, tmp_path, width):
 
 def test_the_focus_of_the_text_is_what_was_asked_for():
     assert looked().glance.place == looked().glance.T - 1 and torch.isnan(looked().glance.nats[0])
+
+
+@pytest.mark.slow
+def test_the_slider_shows_the_tensors_of_an_earlier_step(tmp_path):
+    gpt = shipped()[0]
+    untrained = GPT(gpt.config).eval()
+    look = replace(looked(), moments=[moment(untrained, looked().glance.ids, 0), *looked().moments])
+    page = write_page(look, "village-mini", "./glass look", tmp_path / "look.html")
+    found = ask(page, "collect", tmp_path, "#place=7&head=3.2&key=1&step=0")["found"]
+    seen = trace(untrained, look.glance.ids, next_tokens(look.glance.ids))
+    assert found["weight"] == float(seen.pattern(3).weights[0, 2, 7, 1]) and found["loss"] == float(seen.nats[0, 6])
+    assert found["lens"] == logit_lens(seen).probabilities[:, 0, :, 0].flatten().tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "mixers", ["linear", "gated_deltanet", "mamba", str(MEAN), f"full,{MEAN}"], ids=lambda name: name[-20:]
+)
+def test_a_page_of_every_kind_of_mixer_draws(tmp_path, mixers):
+    config = GPTConfig(vocab_size=23, context_length=16, n_layer=2, n_head=2, n_embd=16, mixers=mixers.split(","))
+    tokenizer = TokenizerRecipe.named("char").train(["abcd abc ad"])
+    look = gather(GPT(config).eval(), tokenizer, "ab ca", SamplingConfig(), limits=Limits(opened=12, opened_elsewhere=1))
+    page = write_page(look, "small", "./glass look", tmp_path / "look.html")
+    found = ask(page, "drawn", tmp_path)["found"]
+    assert found["drawn"] == "yes" and found["tiles"] == sum(len(its.numbers) for its in look.moments[-1].heads.values())
+    assert found["said"] and found["lens"] == 3 * look.glance.T
+    assert (found["weight"] is None) is (not look.moments[-1].heads)
+    if found["weight"] is not None:
+        layer, number = map(int, found["head"].split("."))
+        its = look.moments[-1].heads[layer]
+        weights = its.weights[its.numbers.index(number), look.glance.place]
+        assert found["weight"] == float(weights[weights.abs().argmax()])

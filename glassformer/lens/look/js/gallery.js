@@ -23,7 +23,7 @@ export function gallery() {
     const row = make("div", { class: "layer" }, make("span", {}, `layer ${layer}`));
     if (!found) row.append(make("p", { class: "soft" }, "has no picture of who reads whom; the end of this page says why."));
     else {
-      const [, its] = found, group = make("div", { class: "tiles-of", role: "group", "aria-label": `heads of layer ${layer}` });
+      const [, its] = found, group = make("div", { class: its.numbers.length > 8 ? "tiles-of many" : "tiles-of", role: "group", "aria-label": `heads of layer ${layer}` });
       for (const number of its.numbers) {
         const name = `${layer}.${number}`, canvas = make("canvas", { "aria-hidden": "true" }), tags = does(name);
         const what = its.channels ? "channel" : "head";

@@ -38,20 +38,23 @@ export function why() {
   const select = make("select", { id: "why-root", onchange: () => { shown = Number(select.value); draw(); } });
   const tree = make("ul", { class: "why-list" }), note = make("p", { class: "soft" });
   box.append(make("p", {}, make("label", { for: "why-root" }, "Start from "), select), tree, note);
-  let shown = 0, place = null;
+  let shown = 0, place = null, head = null;
   function draw() {
     const root = item(data.roots[shown].number), details = root.querySelector("details");
     tree.replaceChildren(root);
     if (details) details.open = true;
   }
   watch((_, kept) => {
-    if (!kept || place === focus.place) return;
-    place = focus.place;
+    if (!kept || (place === focus.place && head === focus.head)) return;
+    const chosen = head !== null && head !== focus.head;
+    [place, head] = [focus.place, focus.head];
     const roots = data.roots.map((root, i) => [i, root]).filter(([, root]) => root.place === place);
     select.replaceChildren(...roots.map(([i, root]) => make("option", { value: i }, root.title)));
-    shown = roots[0]?.[0] ?? 0;
+    const ofHead = roots.find(([, root]) => `${root.layer}.${root.head}` === head);
+    shown = (chosen && ofHead ? ofHead : roots[0])?.[0] ?? 0;
+    select.value = shown;
     note.replaceChildren(`These are numbers of place ${place} (`, make("b", {}, token(place)), ") and of the weights as they are now. ");
-    if (place !== data.place) note.append(make("button", { type: "button", onclick: () => set({ place: data.place }) }, `Place ${data.place}`), " is followed much deeper.");
+    if (place !== data.place) note.append(make("button", { type: "button", onclick: () => set({ place: data.place }) }, `Place ${data.place}`), " is followed much deeper, and for its heads too.");
     draw();
   });
 }
