@@ -46,7 +46,10 @@ class Reasons:
         if key not in self._known:
             self._known[key] = len(self.numbers)
             self.numbers.append({"name": number.name, "value": _nine(number.value)})
-            self._waiting.append((self._known[key], number))
+            if id(number.tensor) in number.seen.weights:  # it has nothing to open
+                self.numbers[-1].update(self._reason(number))
+            else:
+                self._waiting.append((self._known[key], number))
         return self._known[key]
 
     def _reason(self, number: Number) -> dict[str, Any]:

@@ -106,7 +106,9 @@ def test_the_numbers_of_a_reason_lead_to_what_made_them(village_mini):
     gpt, tokenizer = village_mini
     look = gather(gpt, tokenizer, "Walt sat.", SamplingConfig(), limits=Limits(opened=60, opened_elsewhere=1))
     numbers = look.reasons.numbers
-    opened = [number for number in numbers if "rule" in number]
+    weights = [number for number in numbers if number.get("rule") == "weight"]
+    assert weights and all(len(number["bytes"]) == 8 for number in weights)
+    opened = [number for number in numbers if number.get("rule", "weight") != "weight"]
     assert len(opened) == 60 + look.glance.T - 1
     for number in opened:
         terms = number.get("terms", [])
