@@ -13,7 +13,7 @@ from glassformer.lens.trace import next_tokens, trace
 
 from .variants import USUAL, every_variant, some_ids
 
-COMBINATIONS = [*every_variant(), *pairs()[::12]]
+COMBINATIONS = [*every_variant("embed", "position", "mixer", "norm", "residual", "head", "shape"), *pairs()[::24]]
 OF_A_PROJECTION = ("full", "sliding", "block_sparse", "strided", "linear")
 
 

@@ -16,7 +16,7 @@ from glassformer.model.gpt import GPT
 
 from .variants import USUAL, every_variant, some_ids
 
-COMBINATIONS = [*every_variant(), *pairs()[::12]]
+COMBINATIONS = [*every_variant(), *pairs()[::24]]
 CHANNELS = "mamba"
 
 
