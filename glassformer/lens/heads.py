@@ -16,7 +16,7 @@ The chance is the score of a head that reads all tokens up to t alike. A head pa
 `LEAD` above, and at least `TIMES` as high. A model with random weights has no such head.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,12 +26,15 @@ from torch import Tensor
 from glassformer.corpora.village.lexicon import NAME
 from glassformer.corpora.village.meaning import mentions, pronouns
 from glassformer.errors import LensError
+from glassformer.lens.patterns import Pattern
 from glassformer.lens.trace import next_tokens, trace
 from glassformer.model.gpt import GPT
 from glassformer.tokenizers import Tokenizer
 
 STORIES = 500
 """Stories in which referents and names are looked for at most."""
+FEW = 20
+"""Stories in which `survey` asks every token."""
 LEAD, TIMES = 0.1, 3.0
 """What is clearly above chance."""
 
@@ -91,36 +94,78 @@ class Scores:
         return next(found.score for found in self.heads if (found.layer, found.head) == (layer, head))
 
 
-@torch.no_grad()
 def measure(model: GPT, what: str, readings: Iterable[Reading]) -> Scores:
     """The score of every head. Raises LensError if nothing is asked, or if no layer has a pattern.
 
     Where weights may be negative, as in recurrent mixers, what counts is the share in the sum of their sizes.
     """
-    totals: dict[int, Tensor] = {}
-    chance, n, errors = 0.0, 0, dict[int, LensError]()
-    for ids, events in readings:
-        if not events:
-            continue
+    (found,) = measure_all(model, {what: readings}).values()
+    return found
+
+
+@torch.no_grad()
+def measure_all(model: GPT, questions: Mapping[str, Iterable[Reading]]) -> dict[str, Scores]:
+    """`measure` for several questions. A text that stands in several of them is read once."""
+    tallies = {what: _Tally(what) for what in questions}
+    asked: dict[tuple[int, ...], list[tuple[_Tally, list[Event]]]] = {}
+    for what, readings in questions.items():
+        for ids, events in readings:
+            if events:
+                asked.setdefault(tuple(ids), []).append((tallies[what], events))
+    for ids, askers in asked.items():
+        found = trace(model, ids, keep="blocks.*.mixer.pattern").patterns()
+        for tally, events in askers:
+            tally.add(found, events)
+    return {what: tally.scores() for what, tally in tallies.items()}
+
+
+class _Tally:
+    """Adds up what the heads read for one question."""
+
+    def __init__(self, what: str):
+        self.what, self.chance, self.n = what, 0.0, 0
+        self.totals: dict[int, Tensor] = {}
+        self.errors: dict[int, LensError] = {}
+
+    def add(self, found: Mapping[int, Pattern | LensError], events: list[Event]) -> None:
+        """The patterns of one text, by layer, and what is asked in it."""
         queries = torch.tensor([event.query for event in events])
-        right = torch.zeros(len(events), len(ids))
+        right = torch.zeros(len(events), 1 + int(queries.max()))
         for row, event in zip(right, events):
             row[list(event.keys)] = 1
-        chance += float((right.sum(-1) / (queries + 1)).sum())
-        n += len(events)
-        for layer, found in trace(model, ids, keep="blocks.*.mixer.pattern").patterns().items():
-            if isinstance(found, LensError):
-                errors[layer] = found
+        self.chance += float((right.sum(-1) / (queries + 1)).sum())
+        self.n += len(events)
+        for layer, its in found.items():
+            if isinstance(its, LensError):
+                self.errors[layer] = its
                 continue
-            rows = found.weights[0][:, queries.to(model.device)].abs()  # (H, events, S)
-            share = (rows * right.to(rows)).sum(-1) / rows.sum(-1).clamp(min=1e-30)
-            totals[layer] = totals.get(layer, 0) + share.sum(-1).cpu()
-    if not n:
-        raise LensError(f"there is no occasion for {what} in these texts; give more of them, or longer ones")
-    if not totals:
-        raise next(iter(errors.values()))
-    heads = [Head(layer, i, score) for layer, its in totals.items() for i, score in enumerate((its / n).tolist())]
-    return Scores(what, sorted(heads, key=lambda head: -head.score), chance / n, n)
+            rows = its.weights[0, :, queries.to(its.weights.device)].abs()  # (H, events, S)
+            total = (rows[..., : right.shape[1]] * right.to(rows)).sum(-1) / rows.sum(-1).clamp(min=1e-30)
+            self.totals[layer] = self.totals.get(layer, 0) + total.sum(-1).cpu()
+
+    def scores(self) -> Scores:
+        """What was found."""
+        if not self.n:
+            raise LensError(f"there is no occasion for {self.what} in these texts; give more of them, or longer ones")
+        if not self.totals:
+            raise next(iter(self.errors.values()))
+        means = {layer: (total / self.n).tolist() for layer, total in self.totals.items()}
+        heads = [Head(layer, i, score) for layer, its in means.items() for i, score in enumerate(its)]
+        return Scores(self.what, sorted(heads, key=lambda head: -head.score), self.chance / self.n, self.n)
+
+
+def survey(model: GPT, tokenizer: Tokenizer, stories: Sequence[str]) -> dict[str, Scores]:
+    """Every question of this module: those of names and pronouns over village stories, previous, first and duplicate tokens
+    over the first `FEW` of them, and induction over random rows. A question without occasion is left out."""
+    length = model.config.context_length
+    texts = [_encoded(text, tokenizer, length)[0] for text in stories[:FEW]]
+    questions = {
+        "previous token": previous_token(texts), "first token": first_token(texts),
+        "duplicate token": duplicate_token(texts), "induction": induction(repeated(model)),
+        "name": names(stories, tokenizer, length), "pronoun choice": pronoun_choice(stories, tokenizer, length),
+        "referent": referents(stories, tokenizer, length),
+    }  # fmt: skip
+    return measure_all(model, {what: its for what, its in questions.items() if any(reading.events for reading in its)})
 
 
 @torch.no_grad()

@@ -169,3 +169,25 @@ def test_over_500_stories_the_trained_model_passes_and_a_random_one_fails(villag
         trained, untrained = measure(gpt, what, readings), measure(random_one, what, readings)
         assert trained.passing and trained.best.score > 15 * trained.chance and not untrained.passing
         assert untrained.best.score < 1.5 * untrained.chance and trained.events > 4000
+
+
+def test_a_survey_asks_everything_and_agrees_with_single_questions(village_mini):
+    gpt, tokenizer = village_mini
+    stories = [tell(3, "validation", i).text for i in range(2)]
+    found = heads.survey(gpt, tokenizer, stories)
+    assert set(found) == {
+        "previous token",
+        "first token",
+        "duplicate token",
+        "induction",
+        "name",
+        "pronoun choice",
+        "referent",
+    }
+    alone = measure(gpt, "name", heads.names(stories, tokenizer, 512))
+    assert (
+        found["name"].best == alone.best
+        and found["name"].chance == alone.chance
+        and found["name"].events == alone.events
+    )
+    assert "name" not in heads.survey(gpt, tokenizer, ["One day it rained."])
