@@ -38,7 +38,8 @@ BELOW = {
     "lens": ["recipes", "pages"],
     "serve": ["lab", "lens", "finetune", "compress", "vision", "retrieve", "export"],
     "course": ["lab", "lens", "finetune", "compress", "vision", "retrieve", "export"],
-    "cli": ["serve", "course"],
+    "lessons": ["recipes", "pages"],
+    "cli": ["serve", "course", "lessons"],
     "__main__": ["cli"],
 }
 LOOSE = {"__init__.py", "__main__.py", "errors.py"}  # the only files beside the folders
@@ -46,9 +47,11 @@ TORCH_FREE = ["errors", "config", "system", "pages", "corpora", "tokenizers"]
 WITH_TORCH = {"data": ["batches"]}  # in these parts only these modules import it
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
 FORBIDDEN_NAMES = ["torch.save", "nn.MultiheadAttention", "nn.Transformer"]
-COMES_WITH = {"pydantic_core": "pydantic"}
+COMES_WITH = {
+    "pydantic_core": "pydantic", "markdown_it": "rich", "pygments": "rich", "markupsafe": "jinja2", "IPython": "jupyterlab",
+}  # fmt: skip
 SHOWS = ("terminal", "page")  # what modules that print and draw are called
-PRINTS = ["cli", "lens"]  # parts whose every module may print
+PRINTS = ["cli", "lens", "lessons"]  # parts whose every module may print
 ARITHMETIC = ["math", "statistics", "numpy", "torch"]
 
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -220,7 +223,7 @@ def test_dependencies_are_those_imported():
     assert outside == declared
 
 
-@pytest.mark.parametrize("extra", ["pyarrow", "datasets", "tensorboard", "wandb", "trackio"])
+@pytest.mark.parametrize("extra", ["pyarrow", "datasets", "tensorboard", "wandb", "trackio", "matplotlib", "jupytext"])
 def test_what_is_extra_is_imported_late(extra):
     ours = "glassformer.cli, glassformer.corpora.files, glassformer.runs.dashboard"
     code = f"import sys, {ours}; sys.exit('{extra}' in sys.modules)"

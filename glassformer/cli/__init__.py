@@ -22,6 +22,7 @@ from glassformer.cli import (
     find_lr,
     generate,
     import_,
+    lessons,
     plan,
     prepare,
     report,
@@ -57,6 +58,7 @@ START, MAKE, USE, MEASURE, RESEARCH, DEVELOP = (
 )  # fmt: skip
 
 app.command(rich_help_panel=START)(demo.demo)
+app.add_typer(lessons.verbs, name="lessons", rich_help_panel=START)
 app.command(rich_help_panel=MAKE)(train.train)
 app.command(rich_help_panel=MAKE)(resume.resume)
 app.command(rich_help_panel=MAKE)(extend.extend)
