@@ -12,10 +12,14 @@ An event is a place t and the places s <= t that are right there. What is right 
     pronoun choice   the same from the token before it, where it is decided whether "he" or "she" is said
     name             in village stories, from the token before a name to where that name was said
 
+Two questions have rivals too: the names of other people than the one meant. A head that reads every name alike scores well
+and picks nobody; `Head.picked` tells them apart.
+
 The chance is the score of a head that reads all tokens up to t alike. A head passes if it is clearly above that: at least
 `LEAD` above, and at least `TIMES` as high. A model with random weights has no such head.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -44,6 +48,8 @@ class Event(NamedTuple):
 
     query: int
     keys: tuple[int, ...]
+    rivals: tuple[int, ...] = ()
+    """Places that would answer if another one were meant, such as the names of other people."""
 
 
 class Reading(NamedTuple):
@@ -59,6 +65,9 @@ class Head(NamedTuple):
     layer: int
     head: int
     score: float
+    picked: float = math.nan
+    """What share of its weight on answers and rivals together goes to the answers, over the events that have rivals. NaN
+    where none has."""
 
     @property
     def name(self) -> str:
@@ -78,6 +87,8 @@ class Scores:
     """The score of a head that reads all tokens alike."""
     events: int
     """How many places asked."""
+    chance_picked: float = math.nan
+    """`Head.picked` of a head that reads all tokens alike."""
 
     @property
     def best(self) -> Head:
@@ -124,24 +135,32 @@ class _Tally:
 
     def __init__(self, what: str):
         self.what, self.chance, self.n = what, 0.0, 0
+        self.chance_picked, self.contested = 0.0, 0
         self.totals: dict[int, Tensor] = {}
+        self.picks: dict[int, Tensor] = {}
         self.errors: dict[int, LensError] = {}
 
     def add(self, found: Mapping[int, Pattern | LensError], events: list[Event]) -> None:
         """The patterns of one text, by layer, and what is asked in it."""
         queries = torch.tensor([event.query for event in events])
-        right = torch.zeros(len(events), 1 + int(queries.max()))
-        for row, event in zip(right, events):
-            row[list(event.keys)] = 1
+        right, rival = torch.zeros(2, len(events), 1 + int(queries.max())).unbind(0)
+        for i, event in enumerate(events):
+            right[i, list(event.keys)] = 1
+            rival[i, list(event.rivals)] = 1
+        contested = rival.any(-1)
         self.chance += float((right.sum(-1) / (queries + 1)).sum())
-        self.n += len(events)
+        self.chance_picked += float((right.sum(-1) / (right + rival).sum(-1))[contested].sum())
+        self.n, self.contested = self.n + len(events), self.contested + int(contested.sum())
         for layer, its in found.items():
             if isinstance(its, LensError):
                 self.errors[layer] = its
                 continue
-            rows = its.weights[0, :, queries.to(its.weights.device)].abs()  # (H, events, S)
-            total = (rows[..., : right.shape[1]] * right.to(rows)).sum(-1) / rows.sum(-1).clamp(min=1e-30)
-            self.totals[layer] = self.totals.get(layer, 0) + total.sum(-1).cpu()
+            rows = its.weights[0, :, queries.to(its.weights.device)].abs().cpu()  # (H, events, S)
+            rows = rows / rows.sum(-1, keepdim=True).clamp(min=1e-30)
+            hit, missed = ((rows[..., : right.shape[1]] * which.to(rows)).sum(-1) for which in (right, rival))
+            picked = (hit / (hit + missed).clamp(min=1e-30))[:, contested]
+            self.totals[layer] = self.totals.get(layer, 0) + hit.sum(-1)
+            self.picks[layer] = self.picks.get(layer, 0) + picked.sum(-1)
 
     def scores(self) -> Scores:
         """What was found."""
@@ -149,9 +168,14 @@ class _Tally:
             raise LensError(f"there is no occasion for {self.what} in these texts; give more of them, or longer ones")
         if not self.totals:
             raise next(iter(self.errors.values()))
-        means = {layer: (total / self.n).tolist() for layer, total in self.totals.items()}
-        heads = [Head(layer, i, score) for layer, its in means.items() for i, score in enumerate(its)]
-        return Scores(self.what, sorted(heads, key=lambda head: -head.score), self.chance / self.n, self.n)
+        n = self.contested or math.nan
+        heads = [
+            Head(layer, i, float(total) / self.n, float(picks) / n)
+            for layer in self.totals
+            for i, (total, picks) in enumerate(zip(self.totals[layer], self.picks[layer]))
+        ]
+        heads.sort(key=lambda head: -head.score)
+        return Scores(self.what, heads, self.chance / self.n, self.n, self.chance_picked / n)
 
 
 def survey(model: GPT, tokenizer: Tokenizer, stories: Sequence[str]) -> dict[str, Scores]:
@@ -235,7 +259,8 @@ def names(stories: Iterable[str], tokenizer: Tokenizer, context_length: int) -> 
             tokens = _tokens(spans, *found.span())
             before = said.setdefault(found[0], [])
             if tokens and before:
-                events.append(Event(tokens[0] - 1, tuple(before)))
+                rivals = [token for name, its in said.items() if name != found[0] for token in its]
+                events.append(Event(tokens[0] - 1, tuple(before), tuple(rivals)))
             before += tokens
         readings.append(Reading(ids, events))
     return readings
@@ -248,8 +273,10 @@ def _pronouns(text: str, tokenizer: Tokenizer, context_length: int, asks: Callab
         held = _tokens(spans, pronoun.start, pronoun.end)
         named = [span for entity in pronoun.means for span in mentions(text, entity) if span.end <= pronoun.start]
         keys = {token for span in named for token in _tokens(spans, *span)}
+        others = [found.span() for found in NAME.finditer(text[: pronoun.start]) if found[0] not in pronoun.means]
+        rivals = {token for span in others for token in _tokens(spans, *span)} - keys
         if held and keys:
-            events.append(Event(asks(held), tuple(sorted(keys))))
+            events.append(Event(asks(held), tuple(sorted(keys)), tuple(sorted(rivals))))
     return Reading(ids, events)
 
 

@@ -1,5 +1,6 @@
 """What heads do: by construction, in a trained model, not in a random one, and as cause and not as company."""
 
+import math
 import random
 
 import pytest
@@ -78,12 +79,12 @@ def test_pronouns_ask_for_whom_they_mean_and_names_for_where_they_were_said(vill
     def words(ids, places):
         return "".join(tokenizer.decode([ids[i]]) for i in places)
 
-    ((query, keys),) = meant.events
+    ((query, keys, rivals),) = meant.events
     assert words(meant.ids, [query]).strip() == "She" and words(meant.ids, keys).strip() == "Mira"
-    assert chosen.events == [Event(query - 1, keys)]
+    assert chosen.events == [Event(query - 1, keys)] and rivals == ()
     assert said.events == [] and said.ids[0] == tokenizer.require_end_of_text()
     (again,) = heads.names([f"{text} Mira was happy."], tokenizer, 512)
-    ((query, keys),) = again.events
+    ((query, keys, _),) = again.events
     assert words(again.ids, [query]) == "." and words(again.ids, keys).strip() == "Mira"
     short = heads.referents([text], tokenizer, meant.events[0].query)[0]
     assert short.events == [] and len(short.ids) == meant.events[0].query, "what lies beyond the context is not asked"
@@ -126,6 +127,7 @@ def test_a_trained_model_has_a_name_head_and_a_random_one_has_none(village_mini)
         trained, untrained = measure(gpt, what, readings), measure(random_one, what, readings)
         assert trained.best.score > 10 * trained.chance and trained.best in trained.passing
         assert not untrained.passing and untrained.best.score < 2 * untrained.chance
+        assert trained.best.picked > trained.chance_picked + 0.15, "it reads the one that is meant, not just any name"
         assert trained.chance == untrained.chance and trained.events == untrained.events > 20
 
 
@@ -191,3 +193,15 @@ def test_a_survey_asks_everything_and_agrees_with_single_questions(village_mini)
         and found["name"].events == alone.events
     )
     assert "name" not in heads.survey(gpt, tokenizer, ["One day it rained."])
+
+
+def test_a_head_that_reads_every_name_picks_nobody():
+    gpt, even = model(USUAL), torch.zeros(16, 16)
+    even[:, [1, 2, 3]] = 1 / 3
+    reading = Reading(some_ids()[0].tolist(), [Event(9, (1,), (2, 3)), Event(12, (4,))])
+    with edit(gpt, "blocks.0.mixer.pattern", even):
+        found = measure(gpt, "name", [reading])
+    its = next(head for head in found.heads if head[:2] == (0, 1))
+    assert its.score == pytest.approx(1 / 6) and its.picked == pytest.approx(1 / 3) == found.chance_picked
+    assert found.chance == pytest.approx((1 / 10 + 1 / 13) / 2)
+    assert math.isnan(measure(gpt, "name", [Reading([1, 2], [Event(1, (0,))])]).chance_picked)
