@@ -17,10 +17,10 @@ Whoever calls the model meanwhile passes through the seam too, so no other threa
 import inspect
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -71,22 +71,26 @@ class Seam:
             self.wire.remove()
 
 
-class _Frame(NamedTuple):
+@dataclass(slots=True)
+class _Frame:
     """One run of a module."""
 
     path: str
-    calls: Counter
-    before: list[Tensor]
+    calls: Counter = field(default_factory=Counter)
+    """How often each formula was asked for."""
+    before: list[Tensor] = field(default_factory=list)
     """Of a block: the stream that it reads, and what its parts gave out before the mixer ran."""
-    after: list[bool]
-    """Of a block: [whether the mixer has run, whether resid_mid was seen]."""
+    mixed: bool = False
+    """Of a block: whether the mixer has run."""
+    halfway: bool = False
+    """Of a block: whether the MLP has begun after that, so that there is no other place for resid_mid."""
 
 
 class _Wire:
     """What is put into one model: wrapped formulas and hooks, shared by all visitors."""
 
     def __init__(self, model: nn.Module):
-        self.model, self.visitors, self.stack = model, list[Visitor](), [_Frame("", Counter(), [], [])]
+        self.model, self.visitors, self.stack = model, list[Visitor](), [_Frame("")]
         self.replaced, self.handles = list[tuple[nn.Module, str, Any]](), list[Any]()
         self.kernels: Kernels | None = getattr(model, "kernels", None)
         wrapped: dict[int, Kernels] = {}
@@ -135,14 +139,14 @@ class _Wire:
         name = f"{path}.resid_post" if isinstance(module, Block) else name
 
         def enter(module: nn.Module, args: tuple) -> tuple | None:
-            frame, block = _Frame(path, Counter(), [], [False, False]), self.stack[-1]
+            frame, block = _Frame(path), self.stack[-1]
             if isinstance(module, Block) and args and isinstance(args[0], Tensor):
                 args = (self.visit(f"{path}.resid_pre", args[0]), *args[1:])
                 frame.before.append(args[0])
-            if in_block and child in ("mlp_norm", "mlp") and block.after == [True, False] and args:
+            if in_block and child in ("mlp_norm", "mlp") and block.mixed and not block.halfway and args:
                 if not any(args[0] is known for known in block.before):  # a parallel block has no middle
                     _write(args[0], self.visit(f"{parent}.resid_mid", args[0]))
-                block.after[1] = True
+                block.halfway = True
             self.stack.append(frame)
             return args
 
@@ -152,8 +156,8 @@ class _Wire:
             if in_block and self.stack[-1].path == parent:
                 block = self.stack[-1]
                 if child == "mixer":
-                    block.after[0] = True
-                elif not block.after[0] and isinstance(output, Tensor):
+                    block.mixed = True
+                elif not block.mixed and isinstance(output, Tensor):
                     block.before.append(output)
             return output
 
@@ -179,7 +183,8 @@ class _Watched:
             frame.calls[self.formula] += 1
         operands = {**dict(zip(self.parameters, args)), **kwargs}
         for parameter, role in self.roles.operands.items() if self.roles else ():
-            operands[parameter] = wire.visit(named_in(module, role, number), operands[parameter])
+            if parameter in operands:  # a formula of your own may call them otherwise
+                operands[parameter] = wire.visit(named_in(module, role, number), operands[parameter])
         args = tuple(operands[name] for name, _ in zip(self.parameters, args))
         kwargs = {name: operands[name] for name in kwargs}
         if self.formula in SOFTMAX_ATTENTION and any(visitor.opens(module) for visitor in wire.visitors):
