@@ -25,7 +25,7 @@ from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
 
 LIMIT = 2 << 30
-"""Bytes that a trace may hold unless the caller allows more: about what a 12-layer GPT-2 needs for 1,024 tokens."""
+"""Bytes that a trace may hold unless the caller allows more: twice what a GPT-2 of 12 layers needs for 1,024 tokens."""
 
 
 class Trace(Visitor):
