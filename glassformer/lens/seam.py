@@ -93,9 +93,9 @@ class _Wire:
         self.model, self.visitors, self.stack = model, list[Visitor](), [_Frame("")]
         self.replaced, self.handles = list[tuple[nn.Module, str, Any]](), list[Any]()
         self.kernels: Kernels | None = getattr(model, "kernels", None)
-        wrapped: dict[int, Kernels] = {}
+        wrapped: dict[tuple[int, str], Kernels] = {}
         for path, module in model.named_modules():
-            self._wrap(module, wrapped)
+            self._wrap(path, module, wrapped)
             if module is not model:
                 self._hook(path, module)
         self.handles.append(model.register_forward_hook(self._end, with_kwargs=True))
@@ -113,20 +113,21 @@ class _Wire:
             value = visitor.visit(name, value)
         return value
 
-    def _wrap(self, module: nn.Module, wrapped: dict[int, Kernels]) -> None:
+    def _wrap(self, path: str, module: nn.Module, wrapped: dict[tuple[int, str], Kernels]) -> None:
         """Formulas in the attributes of a module: a namespace of them, or one by itself, as an MLP keeps its activation."""
+        owner = "" if "." in path else path  # deeper ones are only asked by modules that run
         own = next((value for value in vars(module).values() if isinstance(value, Kernels)), self.kernels)
         for key, value in list(vars(module).items()):
             if key.startswith("_"):  # torch's own
                 continue
             if isinstance(value, Kernels):
-                if id(value) not in wrapped:
-                    each = {f: _Watched(f, getattr(value, f), value, self) for f in FORMULAS}
-                    wrapped[id(value)] = Kernels(**each)
-                new: Any = wrapped[id(value)]
+                if (id(value), owner) not in wrapped:
+                    each = {f: _Watched(f, getattr(value, f), value, self, owner) for f in FORMULAS}
+                    wrapped[id(value), owner] = Kernels(**each)
+                new: Any = wrapped[id(value), owner]
             else:
                 formula = _formula(value, own)
-                new = _Watched(formula, value, own, self) if formula and own else None
+                new = _Watched(formula, value, own, self, owner) if formula and own else None
             if new is not None:
                 self.replaced.append((module, key, value))
                 module.__dict__[key] = new
@@ -172,13 +173,14 @@ class _Wire:
 class _Watched:
     """A formula that shows its operands and its result to the visitors."""
 
-    def __init__(self, formula: str, function: Callable[..., Any], kernels: Kernels, wire: _Wire):
+    def __init__(self, formula: str, function: Callable[..., Any], kernels: Kernels, wire: _Wire, owner: str):
         self.formula, self.function, self.kernels, self.wire = formula, function, kernels, wire
+        self.owner = owner  # names the call when no module runs: a head that copies mixes after its forward
         self.parameters, self.roles = parameters_of(formula), ROLES.get(formula)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         wire, frame = self.wire, self.wire.stack[-1]
-        number, module = frame.calls[self.formula], frame.path
+        number, module = frame.calls[self.formula], frame.path or self.owner
         if len(wire.stack) > 1:  # the model itself may be entered by `last` and `hidden` too, which begin no frame
             frame.calls[self.formula] += 1
         operands = {**dict(zip(self.parameters, args)), **kwargs}
