@@ -38,6 +38,7 @@ class Trace(Visitor):
         self.calls: list[Call] = []
         """The formulas, in the order in which they were computed."""
         self.ids: Tensor
+        self.documents: Tensor | None = None
         self.logits: Tensor
         """(B, T, V)."""
         self.nats: Tensor | None = None
@@ -125,7 +126,7 @@ class Trace(Visitor):
 
     def record(self, ids: Tensor | Sequence[int], targets: Tensor | None, documents: Tensor | None) -> None:
         """Let the model read; see `trace`."""
-        gpt, self.ids = self.model, readable(self.model, ids)
+        gpt, self.ids, self.documents = self.model, readable(self.model, ids), documents
         modes = [(module, module.training) for module in gpt.modules()]
         try:
             gpt.eval()

@@ -82,6 +82,15 @@ def test_the_terms_are_those_of_a_formula_written_by_hand(village_mini):
     assert value == float(found.terms[found.parts.index(name), 0, 3]) and abs(value) == found.terms[:, 0, 3].abs().max()
 
 
+def test_packed_documents_are_attributed_as_they_were_read():
+    gpt, ids = lively(USUAL), some_ids()
+    seen = trace(gpt, ids, documents=torch.tensor([[0] * 6 + [1] * 10] * 2))
+    tokens = seen.logits.argmax(-1)
+    found = attribute(seen, tokens)
+    assert torch.allclose(found.logit, seen.logits.gather(-1, tokens[..., None])[..., 0])
+    assert not torch.allclose(found.logit, attribute(trace(gpt, ids), tokens).logit)
+
+
 def test_with_biases_the_constant_is_theirs():
     gpt = lively({**USUAL, "norm": "layernorm", "shape": "grouped_with_bias"})
     with torch.no_grad():
