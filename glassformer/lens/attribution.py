@@ -20,7 +20,7 @@ from torch import Tensor
 
 from glassformer.errors import LensError
 from glassformer.lens.call import SOFTMAX_ATTENTION
-from glassformer.lens.seam import Seam, Visitor
+from glassformer.lens.seam import Seam, Visitor, evaluating
 from glassformer.lens.trace import Trace
 from glassformer.model.block import Block
 from glassformer.model.gpt import GPT
@@ -93,12 +93,8 @@ def attribute(seen: Trace, tokens: Tensor, against: Tensor | None = None, heads:
 
 def _logit(seen: Trace, tokens: Tensor, against: Tensor | None, cut: "_Cut") -> Tensor:
     """(B, T): the scores of `tokens`, with the parts of the model cut off."""
-    model, training = seen.model, seen.model.training
-    try:
-        with Seam(model.eval(), cut):
-            z = model.logits(model.hidden(seen.ids, documents=seen.documents))
-    finally:
-        model.train(training)
+    with evaluating(seen.model), Seam(seen.model, cut):
+        z = seen.model.logits(seen.model.hidden(seen.ids, documents=seen.documents))
     chosen = z.gather(-1, tokens[..., None])[..., 0]
     return chosen if against is None else chosen - z.gather(-1, against[..., None])[..., 0]
 

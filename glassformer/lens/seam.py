@@ -16,7 +16,8 @@ Whoever calls the model meanwhile passes through the seam too, so no other threa
 
 import inspect
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -69,6 +70,18 @@ class Seam:
         self.wire.visitors.remove(self.visitor)
         if not self.wire.visitors:
             self.wire.remove()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model without dropout; afterwards every module is in the mode that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from glassformer.errors import LensError
-from glassformer.lens.seam import Seam, Visitor
+from glassformer.lens.seam import Seam, Visitor, evaluating
 from glassformer.lens.trace import Trace, readable
 from glassformer.model.gpt import GPT
 
@@ -56,10 +56,12 @@ def sweep(
         raise LensError(f"the trace of the other text holds no value called {names!r}; make it with keep={names!r}")
     rows = ids.expand(T, -1)  # in row t, place t is patched
     scores = []
-    for name in found:
-        with Seam(model, _Diagonal(name, source.values[name])):
-            scores.append(score(model(rows)))
-    return Sweep(found, torch.stack(scores), float(score(model(ids))), float(score(source.logits)))
+    with evaluating(model):
+        for name in found:
+            with Seam(model, _Diagonal(name, source.values[name])):
+                scores.append(score(model(rows)))
+        before = float(score(model(ids)))
+    return Sweep(found, torch.stack(scores), before, float(score(source.logits)))
 
 
 class _Diagonal(Visitor):

@@ -20,7 +20,7 @@ from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.lens import patterns
 from glassformer.lens.call import SOFTMAX_ATTENTION, Call
 from glassformer.lens.patterns import Pattern
-from glassformer.lens.seam import Seam, Visitor
+from glassformer.lens.seam import Seam, Visitor, evaluating
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
 
@@ -127,18 +127,12 @@ class Trace(Visitor):
     def record(self, ids: Tensor | Sequence[int], targets: Tensor | None, documents: Tensor | None) -> None:
         """Let the model read; see `trace`."""
         gpt, self.ids, self.documents = self.model, readable(self.model, ids), documents
-        modes = [(module, module.training) for module in gpt.modules()]
-        try:
-            gpt.eval()
-            with Seam(gpt, self):
-                self.logits = gpt(self.ids, documents=documents)
-                if targets is not None:
-                    targets = targets.to(self.ids.device).view_as(self.ids)
-                    nats = gpt.kernels.cross_entropy(self.logits.flatten(0, 1), targets.flatten())
-                    self.nats = self.visit("nats", nats.view_as(targets))
-        finally:
-            for module, mode in modes:
-                module.training = mode
+        with evaluating(gpt), Seam(gpt, self):
+            self.logits = gpt(self.ids, documents=documents)
+            if targets is not None:
+                targets = targets.to(self.ids.device).view_as(self.ids)
+                nats = gpt.kernels.cross_entropy(self.logits.flatten(0, 1), targets.flatten())
+                self.nats = self.visit("nats", nats.view_as(targets))
 
     def visit(self, name: str, value: Tensor) -> Tensor:
         """See Visitor."""

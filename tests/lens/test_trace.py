@@ -10,7 +10,10 @@ from glassformer.kernels import flexible, fused, plain, replace
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.lab.contracts.model.combinations import config, label, lively, model, pairs
 from glassformer.lens import patterns
+from glassformer.lens.attribution import attribute
+from glassformer.lens.learning import gradients
 from glassformer.lens.seam import Seam, Visitor
+from glassformer.lens.sweep import sweep
 from glassformer.lens.trace import next_tokens, trace
 from glassformer.model.gpt import GPT
 
@@ -209,6 +212,10 @@ def test_a_trace_leaves_the_mode_of_each_module():
     seen = trace(gpt, some_ids())
     assert gpt.training and gpt.blocks[1].training and not gpt.blocks[0].mixer.training
     assert torch.equal(seen.logits, trace(gpt, some_ids()).logits), "no dropout"
+    attribute(seen, some_ids())
+    gradients(gpt, some_ids(), some_ids())
+    sweep(gpt, some_ids(1), trace(gpt, some_ids(1)), lambda logits: logits[:, -1, 0])
+    assert gpt.training and gpt.blocks[1].training and not gpt.blocks[0].mixer.training
 
 
 def test_an_exception_in_the_model_leaves_nothing_behind():

@@ -11,6 +11,7 @@ from torch import Tensor
 from glassformer.errors import LensError
 from glassformer.lens.heads.questions import Event, Reading, every_question
 from glassformer.lens.patterns import Pattern
+from glassformer.lens.seam import evaluating
 from glassformer.lens.trace import next_tokens, trace
 from glassformer.model.gpt import GPT
 from glassformer.tokenizers import Tokenizer
@@ -147,7 +148,9 @@ def cost(model: GPT, readings: Iterable[Reading]) -> float:
         queries = torch.tensor([event.query for event in events if event.query + 1 < len(ids)], dtype=torch.long)
         if len(queries):
             x = torch.tensor([ids], device=model.device)
-            total += float(model(x, next_tokens(x))[0].cpu()[queries].sum())
+            with evaluating(model):
+                nats = model(x, next_tokens(x))[0].cpu()
+            total += float(nats[queries].sum())
             n += len(queries)
     if not n:
         raise LensError("nothing is asked in these texts, so nothing has a cost; give more of them, or longer ones")
