@@ -122,4 +122,26 @@ def _of_selective_scan(seen: Graph, node: Node, index: Index) -> Found:
     return "sum", terms
 
 
-RECURRENCES = {"weights of linear_attention": _of_linear_attention, "weights of selective_scan": _of_selective_scan}
+def _of_gated_delta(seen: Graph, node: Node, index: Index) -> Found:
+    """q_t . m beta_s, where m is the key of token s as it has faded and been overwritten by the tokens after it:
+    m = alpha_r (m - beta_r k_r (k_r . m)) for r = s + 1 ... t."""
+    b, head, t, s = index
+    q, k, beta, log_alpha = (node.operands[name] for name in ("q", "k", "beta", "log_alpha"))
+    key = head // (q.shape[1] // k.shape[1])
+    left = k[b, key, s].double()
+    for r in range(s + 1, t + 1):
+        other = k[b, key, r].double()
+        left = log_alpha[b, key, r].double().exp() * (left - beta[b, key, r].double() * other * (other @ left))
+    written, terms = Number(seen, beta, (b, key, s)), []
+    for d, kept in enumerate(left.tolist()):
+        asks, stood = Number(seen, q, (b, head, t, d)), Number(seen, k, (b, key, s, d))
+        label = f"{asks.name} times {kept:.3g} (left of {stood.name}) {written.name}"
+        terms.append(Term(label, asks.value * kept * written.value, (asks, stood, written)))
+    return "sum", terms
+
+
+RECURRENCES = {
+    "weights of linear_attention": _of_linear_attention,
+    "weights of selective_scan": _of_selective_scan,
+    "weights of gated_delta": _of_gated_delta,
+}
