@@ -6,7 +6,7 @@ A page has room for so much. What does not fit is left out by a rule that the pa
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from glassformer.lens.look.reasons import Reasons, Root, reasons
 from glassformer.lens.trace import next_tokens
 from glassformer.lens.why import graph
 from glassformer.model.gpt import GPT
+from glassformer.model.head import LooksBack
 from glassformer.runs import checkpoint
 from glassformer.tokenizers import Tokenizer
 
@@ -88,6 +89,11 @@ def gather(
             )
         roots, why, unknown = _why(model, seen, last, limits)
     left_out += [*last.left_out, *so_little, *unknown]
+    if isinstance(model.head, LooksBack):
+        left_out.append(
+            "The head of this model also copies tokens of the text. Losses, logits and the next token are those of both "
+            "together; what each layer would say, and which part said it, are about the scores of the vocabulary alone."
+        )
     if not end:
         left_out.append("This tokenizer has no end of text, so the model reads the text without one before it.")
     return Look(seen, [*moments, last], first, exact, roots, why, left_out)
@@ -118,7 +124,7 @@ def _fitting(last: Moment, n: int, limits: Limits) -> tuple[Moment, bool, list[s
     room = max(1, room)
     fewer = {layer: its.only(room) for layer, its in last.heads.items()}
     said = f"So that the page stays small, each layer shows the {room} heads that give out most."
-    return Moment(last.step, last.nats, fewer, last.lens, last.said, last.left_out), False, [rounded, said]
+    return replace(last, heads=fewer), False, [rounded, said]
 
 
 def _before(found: dict[int, Path], shown: dict[int, list[int]], seen: Glance) -> Iterator[Moment]:

@@ -69,7 +69,7 @@ class Glance:
         """(name, probabilities (V,)) of the next token: the model's own, then behind each stage of sampling in turn."""
         z = self.logits[place][None].float()
         seen = torch.zeros_like(z, dtype=torch.bool)
-        seen[0, self.ids[0, : place + 1]] = True
+        seen[0, self.ids[0, : place + 1].cpu()] = True
         found = [("model", softmax(z)[0])]
         for name, stage in pipeline(self.sampling):
             z = stage(z, seen)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from glassformer.errors import LensError
+from glassformer.kernels.softmax import plain as softmax
 from glassformer.lens.attribution import Attribution, attribute
 from glassformer.lens.logit_lens import LogitLens, logit_lens
 from glassformer.lens.patterns import Pattern
@@ -33,7 +34,7 @@ class LayerHeads:
     weights: Tensor
     """(H, T, T): token t reads token s with weight [h, t, s], and s > t with none."""
     values: Tensor
-    """(H, T): the length of the value that is read at each token."""
+    """(H, T): the length of the value that is read at each token; of a pointer, how much of what is said next is copied."""
     is_softmax: bool
     """Whether each row is a probability distribution; else weights may be negative."""
     formula: str
@@ -62,8 +63,14 @@ class Moment:
     step: int
     nats: Tensor
     """(T,): what each token cost; NaN for the first one."""
+    top: Tensor
+    """(T, k): the likeliest next tokens of the model itself."""
+    probabilities: Tensor
+    """(T, k): theirs."""
+    rank: Tensor
+    """(T,): how many tokens the model held likelier than the one that came next."""
     heads: dict[int, LayerHeads]
-    """By layer; of the layers that have a pattern."""
+    """By layer; of the layers that have a pattern, and as one layer more the pointer of a head that copies."""
     lens: LogitLens
     said: dict[str, Attribution]
     """Which part said the token that came ("came"; the likeliest one at the last place) and the likeliest ("likeliest")."""
@@ -78,7 +85,7 @@ class Moment:
 def moment(model: GPT, ids: Tensor, step: int, shown: Mapping[int, list[int]] | None = None, k: int = 5) -> Moment:
     """What a model makes of ids (1, T). `shown` are the heads wanted by layer; without it at most MOST_HEADS of each."""
     targets, left_out = next_tokens(ids), list[str]()
-    seen = trace(model, ids, targets, keep=["blocks.*.resid_*", "blocks.*.mixer.pattern"])
+    seen = trace(model, ids, targets, keep=["blocks.*.resid_*", "*.pattern", "head.gate_logit"])
     assert seen.nats is not None
     nats = torch.cat([torch.full((1,), torch.nan), seen.nats[0, :-1].float().cpu()])
     found = dict[int, LayerHeads]()
@@ -91,8 +98,15 @@ def moment(model: GPT, ids: Tensor, step: int, shown: Mapping[int, list[int]] | 
             if not shown and len(found[layer].numbers) < heads.n_all:
                 n, what = len(found[layer].numbers), "channels" if heads.are_channels else "heads"
                 left_out.append(f"Layer {layer} shows {n} of its {heads.n_all} {what}, those that give out most.")
+    if "head.gate_logit" in seen.values:
+        weights, copied = seen["head.pattern"].float().cpu(), seen["head.gate_logit"].float().sigmoid().cpu()
+        found[model.config.n_layer] = LayerHeads([0], 1, weights, copied, True, "pointer")
     said, why_not = _said(seen, targets)
-    return Moment(step, nats, found, logit_lens(seen, targets, k), said, left_out + why_not)
+    p = softmax(seen.logits[0].float())
+    best = p.topk(min(k, p.shape[-1]))
+    rank = (p > p.gather(-1, targets[0].clamp(min=0)[:, None])).sum(-1)
+    lens = logit_lens(seen, targets, k)
+    return Moment(step, nats, best.indices, best.values, rank, found, lens, said, left_out + why_not)
 
 
 def earlier(run: Path, before: int, most: int = MOST_MOMENTS - 1) -> dict[int, Path]:

@@ -93,6 +93,9 @@ def _moment(moment: Moment, exact: bool) -> dict[str, Any]:
         "step": moment.step,
         "loss": None if moment.loss != moment.loss else moment.loss,
         "nats": encoded(moment.nats),
+        "next": {
+            "top": encoded(moment.top), "p": encoded(moment.probabilities), "rank": encoded(moment.rank),
+        },
         "layers": {str(layer): _heads(heads, exact) for layer, heads in moment.heads.items()},
         "lens": {
             "names": lens.names, "top": encoded(lens.top[:, 0]), "p": encoded(lens.probabilities[:, 0]),

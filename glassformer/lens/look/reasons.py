@@ -94,8 +94,8 @@ class Root:
 def reasons(seen: Graph, place: int, top: list[tuple[int, int, int]], most: int, each: int) -> tuple[list[Root], Reasons]:
     """Why the numbers of one place are what they are, and in short those of every other place.
 
-    `top` names weights to explain as (layer, head, key). At `place` at most `most` numbers are opened, and at every other
-    place `each`.
+    `top` names weights to explain as (layer, head, key); the layer behind the last is a pointer. At `place` at most
+    `most` numbers are opened, and at every other place `each`.
     """
     found, roots = Reasons(), list[Root]()
     ids, T = seen.ids[0].tolist(), seen.ids.shape[1]
@@ -113,9 +113,11 @@ def reasons(seen: Graph, place: int, top: list[tuple[int, int, int]], most: int,
     if place + 1 < T and seen.nats is not None:
         add(place, "the loss of the token that came, in nats", "nats", 0, place)
     for layer, head, key in top:
-        name = f"blocks.{layer}.mixer.pattern"
+        if layer == len(seen.model.blocks):
+            add(place, f"how much the pointer reads place {key}", "head.pattern", 0, place, key, layer=layer, head=head)
+            continue
         title = f"how much head {head} of layer {layer} reads place {key}"
-        add(place, title, name, 0, head, place, key, layer=layer, head=head)
+        add(place, title, f"blocks.{layer}.mixer.pattern", 0, head, place, key, layer=layer, head=head)
     found.open(most)
     for other in range(T):
         if other != place:

@@ -75,7 +75,8 @@ def print_lens(seen: Glance, console: Console) -> None:
         table.add_column(Text(f"what came ({seen.tokens[place + 1]})"), justify="right")
     for i, name in enumerate(its.names):
         guess = Text()
-        for id, p in zip(its.top[i, 0, place].tolist(), its.probabilities[i, 0, place].tolist()):
+        n = 5 if console.width >= 100 else 3
+        for id, p in list(zip(its.top[i, 0, place].tolist(), its.probabilities[i, 0, place].tolist()))[:n]:
             guess.append(seen.token(id), "bold").append(f" {p:.3f}  ", "dim")
         after = "embedding" if name == "embed" else name.replace("blocks.", "layer ")
         target = [f"{float(its.target[i, 0, place]):.4f}"] if came and its.target is not None else []

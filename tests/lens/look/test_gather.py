@@ -57,14 +57,18 @@ def test_every_variant_can_be_looked_at(combination, tokenizer, tmp_path):
     seen = trace(look.glance.model, look.glance.ids, next_tokens(look.glance.ids))
     last = look.moments[-1]
     assert torch.allclose(look.glance.logits, seen.logits[0]) and torch.allclose(last.nats[1:], seen.nats[0, :-1])
-    assert set(last.heads) == set(range(look.glance.model.config.n_layer)) and last.said and look.roots
-    for layer, its in last.heads.items():
+    n_layer, copies = look.glance.model.config.n_layer, combination["head"] == "pointer"
+    assert set(last.heads) == set(range(n_layer + copies)) and last.said and look.roots
+    assert not copies or torch.equal(last.heads[n_layer].weights, seen["head.pattern"])
+    for layer, its in list(last.heads.items())[:n_layer]:
         assert torch.equal(its.weights, seen.pattern(layer).weights[0][its.numbers])
         assert len(its.numbers) == min(its.n_all, MOST_HEADS)
     data = read(write_page(look, "a <model>", "glass look", tmp_path / "look.html"))
     packed = data["moments"][-1]["layers"]["0"]
     assert np.array_equal(tensor(packed["weights"]), triangle(last.heads[0].weights).numpy())
-    assert data["vocabulary"][data["tokens"][-1]] == "b" and not look.left_out
+    assert data["vocabulary"][data["tokens"][-1]] == "b"
+    assert [said for said in look.left_out if "copies" not in said] == []
+    assert bool(look.left_out) is copies
 
 
 def test_a_part_without_a_picture_says_so_by_name_and_the_rest_is_there(tokenizer, tmp_path):
@@ -93,6 +97,9 @@ def test_the_page_holds_the_numbers_of_the_tensors(village_mini, tmp_path):
     for layer in range(4):
         weights = tensor(now["layers"][str(layer)]["weights"])
         assert np.array_equal(weights, seen.pattern(layer).weights[0].numpy()[:, rows, columns])
+    log_p = seen.logits[0].log_softmax(-1)
+    assert np.array_equal(tensor(now["next"]["top"]), log_p.topk(5).indices.numpy())
+    assert tensor(now["next"]["rank"])[2] == (log_p[2] > log_p[2, ids[0, 3]]).sum()
     guess, its = logit_lens(seen, next_tokens(ids)), now["lens"]
     assert np.array_equal(tensor(its["top"]), guess.top[:, 0].numpy())
     assert np.array_equal(tensor(its["p"]), guess.probabilities[:, 0].numpy())

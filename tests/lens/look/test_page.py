@@ -49,6 +49,15 @@ def test_the_page_is_one_whole_file_and_offline(page):
     assert text.count("<h1") == 1 and "Walt sat at the smithy" in found.text
 
 
+def test_no_text_escapes_into_the_page(tmp_path):
+    gpt, tokenizer = shipped()
+    text = "</script><img src=x onerror=alert(1)>&amp; {{ 7 * 7 }} <!-- \u202e ${1}"
+    look = gather(gpt, tokenizer, text, SamplingConfig(), limits=Limits(opened=2, opened_elsewhere=0))
+    page = write_page(look, text, text, tmp_path / "look.html").read_text(encoding="utf-8")
+    found = Page(page)  # balanced, and without a handler
+    assert "img" not in found.tags and "{{ 7 * 7 }}" in found.text and "\u202e" not in page and "<!-- " not in page
+
+
 def test_every_digit_is_that_of_a_tensor(page, tmp_path):
     found = ask(page, "collect", tmp_path, "#place=7&head=3.2&key=1", width=360)["found"]
     look, place = looked(), 7

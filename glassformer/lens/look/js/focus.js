@@ -14,6 +14,9 @@ export function layersOf(moment) {
   return moment.read;
 }
 
+/** What a reader calls a head: "layer 3, head 2". */
+export const called = its => its.formula === "pointer" ? "the pointer" : `layer ${its.layer}, ${its.channels ? "channel" : "head"} ${its.number}`;
+
 /** The head "layer.number" of a moment: {layer, number, weight(t, s), value(s), softmax, channels}, or null. */
 export function headOf(moment, name) {
   for (const [layer, its] of layersOf(moment)) {

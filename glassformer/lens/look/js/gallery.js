@@ -18,9 +18,10 @@ export function largest(head) {
 
 export function gallery() {
   const box = document.getElementById("gallery"), tiles = [], n_layer = data.moments.at(-1).lens.names.length - 1;
-  for (let layer = 0; layer < n_layer; layer++) {
-    const found = layersOf(data.moments.at(-1)).find(([number]) => number === layer);
-    const row = make("div", { class: "layer" }, make("span", {}, `layer ${layer}`));
+  const pointer = layersOf(data.moments.at(-1)).some(([layer]) => layer === n_layer);
+  for (let layer = 0; layer < n_layer + pointer; layer++) {
+    const found = layersOf(data.moments.at(-1)).find(([number]) => number === layer), copies = layer === n_layer;
+    const row = make("div", { class: "layer" }, make("span", {}, copies ? "pointer" : `layer ${layer}`));
     if (!found) row.append(make("p", { class: "soft" }, "has no picture of who reads whom; the end of this page says why."));
     else {
       const [, its] = found, group = make("div", { class: its.numbers.length > 8 ? "tiles-of many" : "tiles-of", role: "group", "aria-label": `heads of layer ${layer}` });
@@ -28,7 +29,7 @@ export function gallery() {
         const name = `${layer}.${number}`, canvas = make("canvas", { "aria-hidden": "true" }), tags = does(name);
         const what = its.channels ? "channel" : "head";
         const tile = make("button", { type: "button", class: "tile", "data-head": name, tabindex: -1 },
-          canvas, make("span", {}, make("span", { class: "hidden" }, `layer ${layer}, `), `${what} ${number}`), ...tags.map(tag => make("small", {}, tag)));
+          canvas, make("span", {}, copies ? "what it copies" : make("span", { class: "hidden" }, `layer ${layer}, `), copies ? "" : `${what} ${number}`), ...tags.map(tag => make("small", {}, tag)));
         tiles.push({ name, canvas, tile });
         group.append(tile);
       }

@@ -1,6 +1,6 @@
 // One head: its weights as a matrix, and as arcs on the text from a token to those that it reads.
 import { bar, colour, digits, make, number, paint } from "./numbers.js";
-import { T, focus, headOf, hover, moment, set, token, view, walk, watch } from "./focus.js";
+import { T, called, focus, headOf, hover, moment, set, token, view, walk, watch } from "./focus.js";
 import { does, largest } from "./gallery.js";
 import { inLines, tokens } from "./text.js";
 
@@ -9,11 +9,12 @@ const MOST_ARCS = 12, LEAST = 0.02;
 export function head() {
   const box = document.getElementById("head"), title = document.getElementById("head-name"), tags = document.getElementById("head-does");
   if (!focus.head) return box.replaceChildren("No layer of this model has weights with which a token reads others; the end of this page says why.");
-  const canvas = make("canvas", { tabindex: 0, role: "img" }), values = make("canvas", { class: "values", role: "img", "aria-label": "the lengths of the values" });
+  const canvas = make("canvas", { tabindex: 0, role: "img" }), values = make("canvas", { class: "values", "aria-hidden": "true" });
+  const strip = make("small");
   const row = make("div", { class: "row" }), column = make("div", { class: "column" });
   const readout = make("p", { class: "readout", role: "status", id: "head-readout" });
   const matrix = make("div", { class: "matrix" }, make("span", { class: "axis k" }, "token that is read (key) →"), make("span", { class: "axis q" }, "← token that reads (query)"),
-    make("div", { class: "square" }, canvas, row, column), values, make("small", {}, "length of the value at each token"));
+    make("div", { class: "square" }, canvas, row, column), values, strip);
   const text = make("div", { class: "tokens", role: "group", "aria-label": "Who reads whom in the text" }), arcs = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   arcs.setAttribute("class", "arcs"); arcs.setAttribute("aria-hidden", "true");
   const buttons = tokens(), most = make("ol", { class: "most" });
@@ -44,7 +45,9 @@ export function head() {
   let drawn = null;
   watch(() => {
     const { place, head: name, key: told } = view(), its = current(), scale = largest(its), key = told ?? strongest(place);
-    title.textContent = `layer ${its.layer}, ${its.channels ? "channel" : "head"} ${its.number}`;
+    const copies = its.formula === "pointer";
+    title.textContent = called(its);
+    strip.textContent = copies ? "how much of what is said at each token is copied" : "length of the value at each token";
     tags.textContent = does(name).length ? `By measurement, it reads: ${does(name).join(", ")}.` : "";
     const state = [name, view().moment, colour("--card")].join();
     if (state !== drawn) {
@@ -59,7 +62,8 @@ export function head() {
     const weight = its.weight(place, key);
     canvas.setAttribute("aria-label", `${T} by ${T} weights; ${token(place)} reads ${token(key)} with ${digits(weight)}`);
     readout.replaceChildren(make("b", { class: "q" }, token(place)), ` (place ${place}) reads `, make("b", { class: "k" }, token(key)), ` (place ${key}) with weight `,
-      number(weight, 6), "; the ", make("b", { class: "v" }, "value"), " there has length ", number(its.value(key)), ".");
+      number(weight, 6), ...copies ? ["; of what is said next, ", make("b", { class: "v" }, number(its.value(place))), " is copied."]
+        : ["; the ", make("b", { class: "v" }, "value"), " there has length ", number(its.value(key)), "."]);
     const order = Array.from({ length: place + 1 }, (_, s) => s).sort((a, b) => Math.abs(its.weight(place, b)) - Math.abs(its.weight(place, a)));
     buttons.forEach((button, t) => {
       button.style.setProperty("--share", t <= place ? Math.sqrt(Math.abs(its.weight(place, t)) / scale) : 0);

@@ -1,7 +1,7 @@
 // The next token: the model's probabilities, and what each stage of sampling makes of them.
 import { bar, decode, digits, make, number } from "./numbers.js";
-import { T, data, focus, moment, watch, word } from "./focus.js";
-import { lensOf } from "./text.js";
+import { data, focus, moment, watch, word } from "./focus.js";
+import { nextOf } from "./text.js";
 
 const V = data.logits.shape[1], logits = decode(data.logits), ROWS = 12;
 const KNOBS = {
@@ -66,7 +66,7 @@ export function next() {
 
   let place = focus.place;
   function draw() {
-    const its = lensOf(moment()), k = its.top.length / its.rank.length, i = ((its.names.length - 1) * T + place) * k;
+    const its = nextOf(moment()), k = its.k, i = place * k;
     const whole = place >= data.logits.first && focus.moment === data.moments.length - 1;
     knobs.hidden = !whole;
     knobs.style.display = whole ? "" : "none";

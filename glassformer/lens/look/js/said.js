@@ -1,7 +1,7 @@
 // Direct logit attribution: one bar for each part of the model.
 import { decode, make, number } from "./numbers.js";
 import { T, data, focus, headOf, moment, set, token, watch, word } from "./focus.js";
-import { lensOf } from "./text.js";
+import { nextOf } from "./text.js";
 
 const saidOf = (moment, which) => (moment.saidRead ??= {})[which] ??= Object.fromEntries(
   Object.entries(moment.said[which]).map(([name, value]) => [name, name === "parts" ? value : decode(value)]));
@@ -20,9 +20,9 @@ export function said() {
   const heading = make("p", { class: "readout", role: "status" }), bars = make("div", { class: "bars" });
   box.append(field, heading, bars);
   watch(({ place }) => {
-    const which = focus.which, its = saidOf(moment(), which), lens = lensOf(moment()), k = lens.top.length / lens.rank.length;
+    const which = focus.which, its = saidOf(moment(), which), next = nextOf(moment());
     field.querySelector(`[value=${which}]`).checked = true;
-    const likeliest = word(lens.top[((lens.names.length - 1) * T + place) * k]), name = which === "came" && place + 1 < T ? token(place + 1) : likeliest;
+    const likeliest = word(next.top[place * next.k]), name = which === "came" && place + 1 < T ? token(place + 1) : likeliest;
     heading.replaceChildren(`At place ${place} (`, make("b", {}, token(place)), "), the logit of ", make("b", {}, name), " is ", number(its.logit[place]), "; it is the sum of these.");
     const terms = its.parts.map((part, p) => [part, its.terms[p * T + place]]);
     if (its.constant[place]) terms.push(["biases", its.constant[place]]);

@@ -16,6 +16,8 @@ export function tokens() {
 }
 
 export const natsOf = moment => moment.natsRead ??= decode(moment.nats);
+export const nextOf = moment => moment.nextRead ??= { k: moment.next.top.shape[1], ...Object.fromEntries(
+  Object.entries(moment.next).map(([name, value]) => [name, decode(value)])) };
 export const lensOf = moment => moment.lensRead ??= Object.fromEntries(
   Object.entries(moment.lens).map(([name, value]) => [name, name === "names" ? value : decode(value)]));
 
@@ -29,7 +31,7 @@ export function text() {
   scale.style.background = "linear-gradient(90deg, transparent, color-mix(in srgb, var(--loss) var(--heat), transparent))";
   document.getElementById("text-scale").append("0 nats", scale, "6 nats and more");
   watch(({ place }) => {
-    const nats = natsOf(moment()), lens = lensOf(moment());
+    const nats = natsOf(moment()), next = nextOf(moment());
     buttons.forEach((button, t) => {
       button.style.setProperty("--share", shareOfLoss(nats[t]));
       button.tabIndex = t === focus.place ? 0 : -1;
@@ -38,9 +40,9 @@ export function text() {
     });
     readout.replaceChildren(`Place ${place}: `, make("b", {}, token(place)), ` (id ${data.tokens[place]}) `);
     if (place === 0) return readout.append("was given: nobody predicted it.");
-    const rank = lens.rank[(lens.names.length - 1) * T + place - 1];
+    const rank = next.rank[place - 1];
     readout.append("cost ", number(nats[place]), " nats: the model gave it a probability of ", number(Math.exp(-nats[place])),
       rank === 0 ? ", more than to any other token." : `; ${rank.toLocaleString("en")} ${rank === 1 ? "token was" : "tokens were"} likelier, first of all `);
-    if (rank) readout.append(make("b", {}, word(lens.top[((lens.names.length - 1) * T + place - 1) * (lens.top.length / lens.rank.length)])), ".");
+    if (rank) readout.append(make("b", {}, word(next.top[(place - 1) * next.k])), ".");
   });
 }
