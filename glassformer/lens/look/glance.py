@@ -1,12 +1,11 @@
 """What a terminal shows of one pass: tokens and their loss, the strongest heads, each layer's guess, the next token."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from glassformer.errors import LensError
+from glassformer.errors import LensError, TokenizerError
 from glassformer.generate.sampling import SamplingConfig, pipeline
 from glassformer.kernels.softmax import plain as softmax
 from glassformer.lens import heads
@@ -121,25 +120,21 @@ def measurements(
     model: GPT, tokenizer: Tokenizer, ids: list[int], text: str
 ) -> tuple[list[heads.Scores], list[str]]:  # fmt: skip
     """What the heads do in this text, and induction in random rows: (scores, why some are missing)."""
-    context = model.config.context_length
-    questions: list[tuple[str, Callable[[], list[heads.Reading]]]] = [
-        ("previous token", lambda: heads.previous_token([ids])),
-        ("first token", lambda: heads.first_token([ids])),
-        ("duplicate token", lambda: heads.duplicate_token([ids])),
-        ("induction", lambda: heads.induction(heads.repeated(model, REPEATED))),
-    ]
+    questions = {
+        "previous token": heads.previous_token([ids]),
+        "first token": heads.first_token([ids]),
+        "duplicate token": heads.duplicate_token([ids]),
+        "induction": heads.induction(heads.repeated(model, REPEATED)),
+    }
+    left_out = list[str]()
     if tokenizer.end_of_text is not None:
-        questions += [
-            ("name", lambda: heads.names([text], tokenizer, context)),
-            ("pronoun choice", lambda: heads.pronoun_choice([text], tokenizer, context)),
-        ]
-    found = list[heads.Scores]()
-    for what, readings in questions:
-        asked = readings()
-        if not any(reading.events for reading in asked):
-            continue
         try:
-            found.append(heads.measure(model, what, asked))
-        except LensError as error:
-            return found, [f"What the heads do cannot be measured: {error}."]
-    return found, []
+            questions["name"] = heads.names([text], tokenizer, len(ids))
+            questions["pronoun choice"] = heads.pronoun_choice([text], tokenizer, len(ids))
+        except TokenizerError as error:
+            left_out.append(f"Which heads read names cannot be measured: {error}.")
+    asked = {what: readings for what, readings in questions.items() if any(reading.events for reading in readings)}
+    try:
+        return list(heads.measure_all(model, asked).values()), left_out
+    except LensError as error:
+        return [], [*left_out, f"What the heads do cannot be measured: {error}."]

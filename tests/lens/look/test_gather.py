@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from glassformer.errors import LensError
+from glassformer.errors import LensError, TokenizerError
 from glassformer.generate.sampling import SamplingConfig
-from glassformer.lab.contracts.model.combinations import label, model
+from glassformer.lab.contracts.model.combinations import CHOICES, Combination, label, model
 from glassformer.lens.attribution import attribute
 from glassformer.lens.logit_lens import logit_lens
 from glassformer.lens.look.encode import encoded, triangle
@@ -51,7 +51,20 @@ def few(combination, limits=None, **kwargs):
     return lambda tokenizer: gather(model(combination).eval(), tokenizer, TEXT, SamplingConfig(), limits=limits, **kwargs)
 
 
-@pytest.mark.parametrize("combination", every_variant(), ids=label)
+def together() -> list[Combination]:
+    """As few models as there are variants of the largest slot; each variant of each slot stands in one at least."""
+    slots = {slot: names for slot, names in CHOICES.items() if slot not in ("init", "shape")}
+    return [
+        {**USUAL, **{slot: names[i % len(names)] for slot, names in slots.items()}}
+        for i in range(max(map(len, slots.values())))
+    ]
+
+
+@pytest.mark.parametrize(
+    "combination",
+    [*together(), *(pytest.param(one, marks=pytest.mark.slow) for one in every_variant())],
+    ids=label,
+)
 def test_every_variant_can_be_looked_at(combination, tokenizer, tmp_path):
     look = few(combination)(tokenizer)
     seen = trace(look.glance.model, look.glance.ids, next_tokens(look.glance.ids))
@@ -161,3 +174,15 @@ def test_what_cannot_be_looked_at_is_one_sentence(tokenizer, tmp_path):
         earlier(tmp_path, 4)
     with pytest.raises(LensError, match="does not end in .html"):
         write_page(few(USUAL)(tokenizer), "x", "x", tmp_path / "book.txt")
+
+
+def test_a_tokenizer_without_places_in_the_text_still_shows_the_rest(village_mini, monkeypatch):
+    gpt, tokenizer = village_mini
+
+    def refuses(*_):
+        raise TokenizerError("its tokens have no places in the text")
+
+    monkeypatch.setattr(tokenizer, "encode_with_offsets", refuses)
+    seen = glance(gpt, tokenizer, "Walt sat. He saw Walt", SamplingConfig())
+    assert {"previous token", "induction"} <= {scores.what for scores in seen.measured}
+    assert "no places in the text" in seen.left_out[0]
