@@ -110,18 +110,20 @@ def moment(model: GPT, ids: Tensor, step: int, shown: Mapping[int, list[int]] | 
 
 
 def earlier(run: Path, before: int, most: int = MOST_MOMENTS - 1) -> dict[int, Path]:
-    """The snapshots of a run before a step, or else its checkpoints: at most `most`, evenly spread over those there are.
-    Raises LensError if it has none."""
+    """The snapshots of a run before a step, or else its checkpoints: at most `most`, more of the early ones, since most
+    happens early. Raises LensError if it has none."""
     kept = snapshots.steps(run) or {int(path.name): path for path in checkpoint.steps(run / "checkpoints")}
-    found = [(step, path) for step, path in kept.items() if step < before]
+    found = {step: path for step, path in kept.items() if step < before}
     if not found:
         raise LensError(
             f"{run} has no weights of earlier steps, so there is nothing to show over time; train a run that keeps them: "
             f"`{typed('train', 'train.snapshots=true')}`"
         )
-    if len(found) > most:
-        found = [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]
-    return dict(found)
+    chosen, last = set[int](), max(found)
+    for i in range(min(most, len(found))):
+        wanted = last * (i / max(1, most - 1)) ** 2
+        chosen.add(min(found.keys() - chosen, key=lambda step: abs(step - wanted)))
+    return {step: found[step] for step in sorted(chosen)}
 
 
 def _heads(pattern: Pattern) -> LayerHeads:

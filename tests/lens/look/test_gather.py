@@ -172,6 +172,11 @@ def test_what_cannot_be_looked_at_is_one_sentence(tokenizer, tmp_path):
             glance(gpt, tokenizer, text, SamplingConfig(), place)
     with pytest.raises(LensError, match=r"train\.snapshots=true"):
         earlier(tmp_path, 4)
+    for step in range(0, 10_500, 500):
+        (tmp_path / "checkpoints" / f"{step:08}").mkdir(parents=True)
+    chosen = list(earlier(tmp_path, 10_000, most=8))
+    assert chosen[0] == 0 and chosen[-1] == 9500 and len(chosen) == 8 and chosen[:3] == [0, 500, 1000]
+    assert list(earlier(tmp_path, 1_500)) == [0, 500, 1000]
     with pytest.raises(LensError, match="does not end in .html"):
         write_page(few(USUAL)(tokenizer), "x", "x", tmp_path / "book.txt")
 

@@ -85,8 +85,8 @@ export function fromAddress() {
   found.place = whole("place", T) ?? focus.place;
   found.key = whole("key", found.place + 1);
   if (told.has("head") && headOf(data.moments[last], told.get("head"))) found.head = told.get("head");
-  const step = data.moments.findIndex(each => String(each.step) === told.get("step"));
-  if (step >= 0) found.moment = step;
+  const step = whole("step", Infinity), far = each => Math.abs(each.step - step);
+  if (step !== null) found.moment = data.moments.reduce((best, each, i) => far(each) < far(data.moments[best]) ? i : best, 0);
   if (["came", "likeliest"].includes(told.get("word"))) found.which = told.get("word");
   set(found);
 }
