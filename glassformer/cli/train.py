@@ -20,7 +20,7 @@ def train(
     name: Name = None,
     minutes: Minutes = None,
     speedrun: Annotated[
-        bool, option("--speedrun", help="Learn as much as possible in the first seconds, with one layer and tables of n-grams.")
+        bool, option("--speedrun", help="Learn what can be learned in seconds, with one layer and tables of n-grams.")
     ] = False,
 ) -> None:
     """Train a model on a text.
