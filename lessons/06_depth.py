@@ -14,7 +14,7 @@ from glassformer.data.sampler import Sampler
 from glassformer.data.shards import Split
 from glassformer.kernels import fused, replace
 from glassformer.lessons import picture, predict, say, sized
-from glassformer.lessons.pictures import ACCENT, Q, SOFT, V, canvas
+from glassformer.lessons.pictures import ACCENT, SOFT, Q, V, canvas
 from glassformer.lessons.training import learn
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.positions import Positions
