@@ -42,6 +42,10 @@ class CheckpointError(GlassError):
     """A checkpoint that is missing, damaged, or made for another model."""
 
 
+class LensError(GlassError):
+    """A question to a model or a trace that it has no answer to, such as the attention pattern of a part without one."""
+
+
 class MissingPackage(GlassError):
     """A package that only some commands need, and that is not installed; the sentence has the line that installs it.
 

@@ -106,8 +106,9 @@ def main() -> None:
     as any program in a pipe does.
     """
     from glassformer.errors import GlassError, MissingPackage, remedy
-    from glassformer.system import terminal
+    from glassformer.system import terminal, threads
 
+    threads.share_the_cores()
     terminal.say_what_they_can()
     terminal.say_notes()
     sys.excepthook = terminal.show_traceback

@@ -124,3 +124,15 @@ def in_threads(n: int) -> Iterator[Threads | None]:
 def cores() -> int:
     """How many CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_the_cores() -> None:
+    """Let torch's threads sleep soon when they wait for each other. To be called before torch is imported.
+
+    GNU's OpenMP lets a thread that waits spin 300,000 times, some milliseconds. If another program has the core of one
+    thread, the other spins all that time, in every operator: a training beside other work was 2.5 times slower, and no
+    faster on a quiet machine (LOG.md, "Threads that wait"). 1,000 times is what OpenMP itself takes where it knows that
+    there are too few cores. What the user has set stays.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = "1000"

@@ -1,6 +1,7 @@
 """Threads share work; where they cannot be started, or die, the work is done all the same and nobody waits for ever."""
 
 import _thread
+import os
 import subprocess
 import sys
 import threading
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from glassformer.system.threads import Job, Threads, in_threads
+from glassformer.system.threads import Job, Threads, in_threads, share_the_cores
 
 
 def test_jobs_are_done_once_and_by_several_threads():
@@ -131,3 +132,12 @@ assert [a.tolist() for a in tokenizer.encode_array(["the goat " * 10] * 3)] == [
 def test_encoding_does_not_wait_for_threads_that_died():
     done = subprocess.run([sys.executable, "-c", DEAD_THREADS], timeout=200, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)]
+)
+def test_threads_of_torch_that_wait_do_not_keep_a_core(monkeypatch, given, spins):
+    monkeypatch.setattr(os, "environ", dict(given))
+    share_the_cores()
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
