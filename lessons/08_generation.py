@@ -239,4 +239,4 @@ print(prompt + tokenizer.decode([token.id for token in generate(model, [ids], co
 #
 # In the terminal: `./glass generate village-mini "One morning" -s temperature=1.2 -s min_p=0.1`.
 #
-# Next: `./glass lessons open 10`, scale.
+# Next: `./glass lessons open 09`, inside a trained model.
