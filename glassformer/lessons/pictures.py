@@ -61,7 +61,7 @@ def bars(axes: Any, names: Sequence[str], values: Sequence[float], *, colour: st
     axes.tick_params(length=0)
     axes.set_title(title)
     for i, value in enumerate(values):
-        axes.text(value, i, f" {value:.3g}", va="center", fontsize=8)
+        axes.text(max(value, 0), i, f" {value:.3g}", va="center", fontsize=8)
 
 
 def shown(token: bytes | str) -> str:
