@@ -20,7 +20,7 @@ from torch import Tensor
 
 from glassformer.errors import LensError
 from glassformer.lens.call import SOFTMAX_ATTENTION
-from glassformer.lens.seam import Seam, Visitor
+from glassformer.lens.seam import Seam, Visitor, evaluating
 from glassformer.lens.trace import Trace
 from glassformer.model.block import Block
 from glassformer.model.gpt import GPT
@@ -59,13 +59,16 @@ class Attribution:
 def attribute(seen: Trace, tokens: Tensor, against: Tensor | None = None, heads: bool = False) -> Attribution:
     """The terms of the logit of tokens (B, T) at each place; `against` (B, T): of its lead over that of another token.
 
-    With `heads` each head of attention is a part of its own. Raises LensError for a model whose stream is no sum: one with
+    The model reads the trace's text again, so an intervention must still be in force. With `heads` each head of attention
+    is a part of its own. Raises LensError for a model whose stream is no sum: one with
     a norm that is a formula of your own.
     """
     model = seen.model
+    tokens = tokens.to(seen.ids.device).view_as(seen.ids)
+    against = None if against is None else against.to(seen.ids.device).view_as(seen.ids)
     first = _Cut(model, heads)
     with torch.enable_grad():
-        logit = _logit(model, seen.ids, tokens, against, first)
+        logit = _logit(seen, tokens, against, first)
         slopes = torch.autograd.grad(logit.sum(), list(first.parts.values()), allow_unused=True)
     parts, terms = list[str](), list[Tensor]()
     for (name, part), slope in zip(first.parts.items(), slopes):
@@ -77,7 +80,7 @@ def attribute(seen: Trace, tokens: Tensor, against: Tensor | None = None, heads:
             parts.append(name.removesuffix(".out"))
             terms.append(product.sum(-1))
     with torch.no_grad():
-        constant = _logit(model, seen.ids, tokens, against, _Cut(model, heads, first))
+        constant = _logit(seen, tokens, against, _Cut(model, heads, first))
     found = Attribution(parts, torch.stack(terms), constant, logit.detach())
     error = float((found.total - found.logit).abs().max())
     if not error <= TOLERANCE * max(1.0, float(found.logit.abs().max())):
@@ -88,14 +91,10 @@ def attribute(seen: Trace, tokens: Tensor, against: Tensor | None = None, heads:
     return found
 
 
-def _logit(model: GPT, ids: Tensor, tokens: Tensor, against: Tensor | None, cut: "_Cut") -> Tensor:
+def _logit(seen: Trace, tokens: Tensor, against: Tensor | None, cut: "_Cut") -> Tensor:
     """(B, T): the scores of `tokens`, with the parts of the model cut off."""
-    training = model.training
-    try:
-        with Seam(model.eval(), cut):
-            z = model.logits(model.hidden(ids))
-    finally:
-        model.train(training)
+    with evaluating(seen.model), Seam(seen.model, cut):
+        z = seen.model.logits(seen.model.hidden(seen.ids, documents=seen.documents))
     chosen = z.gather(-1, tokens[..., None])[..., 0]
     return chosen if against is None else chosen - z.gather(-1, against[..., None])[..., 0]
 

@@ -56,7 +56,7 @@ class Call:
     @property
     def names(self) -> list[str]:
         """The names of its results."""
-        return [named_in(self.module, name, self.number) for name in results_of(self.formula)]
+        return names_of(self.module, self.formula, self.number)
 
     @property
     def results(self) -> tuple[Any, ...]:
@@ -81,5 +81,12 @@ def results_of(formula: str) -> tuple[str, ...]:
 
 
 @cache
+def names_of(module: str, formula: str, number: int) -> list[str]:
+    """The names of the results of one call of a formula."""
+    return [named_in(module, name, number) for name in results_of(formula)]
+
+
+@cache
 def named_in(module: str, name: str, number: int) -> str:
+    """The name of a value of a module; the second call of the same formula gives "....1", and so on."""
     return ".".join(filter(None, [module, name])) + (f".{number}" if number else "")

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from glassformer.errors import LensError
+from glassformer.lens.seam import evaluating
 from glassformer.lens.trace import readable
 from glassformer.model.gpt import GPT
 from glassformer.runs import checkpoint, snapshots
@@ -73,14 +74,10 @@ def gradients(model: GPT, ids: Tensor, targets: Tensor) -> list[Slope]:
     are left as they are."""
     ids = readable(model, ids)
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    training = model.training
-    try:
-        with torch.enable_grad():
-            nats = model.eval()(ids, targets.to(ids.device).view_as(ids))
-            loss = nats.sum() / (nats != 0).sum().clamp(min=1)
-            found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
-    finally:
-        model.train(training)
+    with evaluating(model), torch.enable_grad():
+        nats = model(ids, targets.to(ids.device).view_as(ids))
+        loss = nats.sum() / (nats != 0).sum().clamp(min=1)
+        found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
     slopes = {name: slope for name, slope in zip(weights, found) if slope is not None}
     size = lengths(weights)
     return [Slope(part, length, size[part]) for part, length in lengths(slopes).items()]

@@ -49,7 +49,7 @@ def layer_logits(seen: Trace) -> Iterator[tuple[str, Tensor]]:
 def logit_lens(seen: Trace, targets: Tensor | None = None, k: int = 5) -> LogitLens:
     """What a trace's model would say after each layer; targets (B, T) are the ids that follow."""
     names, rows = list[str](), list[tuple[Tensor, ...]]()
-    wanted = None if targets is None else targets.clamp(min=0)[..., None]  # (B, T, 1)
+    wanted = None if targets is None else targets.to(seen.ids.device).view_as(seen.ids).clamp(min=0)[..., None]
     for name, logits in layer_logits(seen):
         log_p = logits.float().log_softmax(-1)
         p = log_p.exp()

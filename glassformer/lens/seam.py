@@ -16,11 +16,12 @@ Whoever calls the model meanwhile passes through the seam too, so no other threa
 
 import inspect
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -71,27 +72,43 @@ class Seam:
             self.wire.remove()
 
 
-class _Frame(NamedTuple):
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model without dropout; afterwards every module is in the mode that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@dataclass(slots=True)
+class _Frame:
     """One run of a module."""
 
     path: str
-    calls: Counter
-    before: list[Tensor]
+    calls: Counter = field(default_factory=Counter)
+    """How often each formula was asked for."""
+    before: list[Tensor] = field(default_factory=list)
     """Of a block: the stream that it reads, and what its parts gave out before the mixer ran."""
-    after: list[bool]
-    """Of a block: [whether the mixer has run, whether resid_mid was seen]."""
+    mixed: bool = False
+    """Of a block: whether the mixer has run."""
+    halfway: bool = False
+    """Of a block: whether the MLP has begun after that, so that there is no other place for resid_mid."""
 
 
 class _Wire:
     """What is put into one model: wrapped formulas and hooks, shared by all visitors."""
 
     def __init__(self, model: nn.Module):
-        self.model, self.visitors, self.stack = model, list[Visitor](), [_Frame("", Counter(), [], [])]
+        self.model, self.visitors, self.stack = model, list[Visitor](), [_Frame("")]
         self.replaced, self.handles = list[tuple[nn.Module, str, Any]](), list[Any]()
         self.kernels: Kernels | None = getattr(model, "kernels", None)
-        wrapped: dict[int, Kernels] = {}
+        wrapped: dict[tuple[int, str], Kernels] = {}
         for path, module in model.named_modules():
-            self._wrap(module, wrapped)
+            self._wrap(path, module, wrapped)
             if module is not model:
                 self._hook(path, module)
         self.handles.append(model.register_forward_hook(self._end, with_kwargs=True))
@@ -109,20 +126,21 @@ class _Wire:
             value = visitor.visit(name, value)
         return value
 
-    def _wrap(self, module: nn.Module, wrapped: dict[int, Kernels]) -> None:
+    def _wrap(self, path: str, module: nn.Module, wrapped: dict[tuple[int, str], Kernels]) -> None:
         """Formulas in the attributes of a module: a namespace of them, or one by itself, as an MLP keeps its activation."""
+        owner = "" if "." in path else path  # deeper ones are only asked by modules that run
         own = next((value for value in vars(module).values() if isinstance(value, Kernels)), self.kernels)
         for key, value in list(vars(module).items()):
             if key.startswith("_"):  # torch's own
                 continue
             if isinstance(value, Kernels):
-                if id(value) not in wrapped:
-                    each = {f: _Watched(f, getattr(value, f), value, self) for f in FORMULAS}
-                    wrapped[id(value)] = Kernels(**each)
-                new: Any = wrapped[id(value)]
+                if (id(value), owner) not in wrapped:
+                    each = {f: _Watched(f, getattr(value, f), value, self, owner) for f in FORMULAS}
+                    wrapped[id(value), owner] = Kernels(**each)
+                new: Any = wrapped[id(value), owner]
             else:
                 formula = _formula(value, own)
-                new = _Watched(formula, value, own, self) if formula and own else None
+                new = _Watched(formula, value, own, self, owner) if formula and own else None
             if new is not None:
                 self.replaced.append((module, key, value))
                 module.__dict__[key] = new
@@ -135,14 +153,14 @@ class _Wire:
         name = f"{path}.resid_post" if isinstance(module, Block) else name
 
         def enter(module: nn.Module, args: tuple) -> tuple | None:
-            frame, block = _Frame(path, Counter(), [], [False, False]), self.stack[-1]
+            frame, block = _Frame(path), self.stack[-1]
             if isinstance(module, Block) and args and isinstance(args[0], Tensor):
                 args = (self.visit(f"{path}.resid_pre", args[0]), *args[1:])
                 frame.before.append(args[0])
-            if in_block and child in ("mlp_norm", "mlp") and block.after == [True, False] and args:
+            if in_block and child in ("mlp_norm", "mlp") and block.mixed and not block.halfway and args:
                 if not any(args[0] is known for known in block.before):  # a parallel block has no middle
                     _write(args[0], self.visit(f"{parent}.resid_mid", args[0]))
-                block.after[1] = True
+                block.halfway = True
             self.stack.append(frame)
             return args
 
@@ -152,8 +170,8 @@ class _Wire:
             if in_block and self.stack[-1].path == parent:
                 block = self.stack[-1]
                 if child == "mixer":
-                    block.after[0] = True
-                elif not block.after[0] and isinstance(output, Tensor):
+                    block.mixed = True
+                elif not block.mixed and isinstance(output, Tensor):
                     block.before.append(output)
             return output
 
@@ -168,18 +186,20 @@ class _Wire:
 class _Watched:
     """A formula that shows its operands and its result to the visitors."""
 
-    def __init__(self, formula: str, function: Callable[..., Any], kernels: Kernels, wire: _Wire):
+    def __init__(self, formula: str, function: Callable[..., Any], kernels: Kernels, wire: _Wire, owner: str):
         self.formula, self.function, self.kernels, self.wire = formula, function, kernels, wire
+        self.owner = owner  # names the call when no module runs: a head that copies mixes after its forward
         self.parameters, self.roles = parameters_of(formula), ROLES.get(formula)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         wire, frame = self.wire, self.wire.stack[-1]
-        number, module = frame.calls[self.formula], frame.path
+        number, module = frame.calls[self.formula], frame.path or self.owner
         if len(wire.stack) > 1:  # the model itself may be entered by `last` and `hidden` too, which begin no frame
             frame.calls[self.formula] += 1
         operands = {**dict(zip(self.parameters, args)), **kwargs}
         for parameter, role in self.roles.operands.items() if self.roles else ():
-            operands[parameter] = wire.visit(named_in(module, role, number), operands[parameter])
+            if parameter in operands:  # a formula of your own may call them otherwise
+                operands[parameter] = wire.visit(named_in(module, role, number), operands[parameter])
         args = tuple(operands[name] for name, _ in zip(self.parameters, args))
         kwargs = {name: operands[name] for name in kwargs}
         if self.formula in SOFTMAX_ATTENTION and any(visitor.opens(module) for visitor in wire.visitors):

@@ -20,12 +20,12 @@ from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.lens import patterns
 from glassformer.lens.call import SOFTMAX_ATTENTION, Call
 from glassformer.lens.patterns import Pattern
-from glassformer.lens.seam import Seam, Visitor
+from glassformer.lens.seam import Seam, Visitor, evaluating
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
 
 LIMIT = 2 << 30
-"""Bytes that a trace may hold unless the caller allows more: about what a 12-layer GPT-2 needs for 1,024 tokens."""
+"""Bytes that a trace may hold unless the caller allows more: twice what a GPT-2 of 12 layers needs for 1,024 tokens."""
 
 
 class Trace(Visitor):
@@ -38,6 +38,7 @@ class Trace(Visitor):
         self.calls: list[Call] = []
         """The formulas, in the order in which they were computed."""
         self.ids: Tensor
+        self.documents: Tensor | None = None
         self.logits: Tensor
         """(B, T, V)."""
         self.nats: Tensor | None = None
@@ -125,19 +126,13 @@ class Trace(Visitor):
 
     def record(self, ids: Tensor | Sequence[int], targets: Tensor | None, documents: Tensor | None) -> None:
         """Let the model read; see `trace`."""
-        gpt, self.ids = self.model, readable(self.model, ids)
-        modes = [(module, module.training) for module in gpt.modules()]
-        try:
-            gpt.eval()
-            with Seam(gpt, self):
-                self.logits = gpt(self.ids, documents=documents)
-                if targets is not None:
-                    targets = targets.to(self.ids.device).view_as(self.ids)
-                    nats = gpt.kernels.cross_entropy(self.logits.flatten(0, 1), targets.flatten())
-                    self.nats = self.visit("nats", nats.view_as(targets))
-        finally:
-            for module, mode in modes:
-                module.training = mode
+        gpt, self.ids, self.documents = self.model, readable(self.model, ids), documents
+        with evaluating(gpt), Seam(gpt, self):
+            self.logits = gpt(self.ids, documents=documents)
+            if targets is not None:
+                targets = targets.to(self.ids.device).view_as(self.ids)
+                nats = gpt.kernels.cross_entropy(self.logits.flatten(0, 1), targets.flatten())
+                self.nats = self.visit("nats", nats.view_as(targets))
 
     def visit(self, name: str, value: Tensor) -> Tensor:
         """See Visitor."""

@@ -1,5 +1,6 @@
 """What heads do: by construction, in a trained model, not in a random one, and as cause and not as company."""
 
+import math
 import random
 
 import pytest
@@ -11,7 +12,7 @@ from glassformer.lab.contracts.model.combinations import label, model
 from glassformer.lens import heads
 from glassformer.lens.heads import Event, Reading, measure
 from glassformer.lens.interventions import ablate, edit, heads_of
-from glassformer.model.gpt import GPT
+from glassformer.model.gpt import GPT, GPTConfig
 
 from .variants import USUAL, some_ids
 
@@ -78,12 +79,12 @@ def test_pronouns_ask_for_whom_they_mean_and_names_for_where_they_were_said(vill
     def words(ids, places):
         return "".join(tokenizer.decode([ids[i]]) for i in places)
 
-    ((query, keys),) = meant.events
+    ((query, keys, rivals),) = meant.events
     assert words(meant.ids, [query]).strip() == "She" and words(meant.ids, keys).strip() == "Mira"
-    assert chosen.events == [Event(query - 1, keys)]
+    assert chosen.events == [Event(query - 1, keys)] and rivals == ()
     assert said.events == [] and said.ids[0] == tokenizer.require_end_of_text()
     (again,) = heads.names([f"{text} Mira was happy."], tokenizer, 512)
-    ((query, keys),) = again.events
+    ((query, keys, _),) = again.events
     assert words(again.ids, [query]) == "." and words(again.ids, keys).strip() == "Mira"
     short = heads.referents([text], tokenizer, meant.events[0].query)[0]
     assert short.events == [] and len(short.ids) == meant.events[0].query, "what lies beyond the context is not asked"
@@ -126,6 +127,7 @@ def test_a_trained_model_has_a_name_head_and_a_random_one_has_none(village_mini)
         trained, untrained = measure(gpt, what, readings), measure(random_one, what, readings)
         assert trained.best.score > 10 * trained.chance and trained.best in trained.passing
         assert not untrained.passing and untrained.best.score < 2 * untrained.chance
+        assert trained.best.picked > trained.chance_picked + 0.15, "it reads the one that is meant, not just any name"
         assert trained.chance == untrained.chance and trained.events == untrained.events > 20
 
 
@@ -164,8 +166,84 @@ def test_over_500_stories_the_trained_model_passes_and_a_random_one_fails(villag
     gpt, tokenizer = village_mini
     stories = [tell(0, "validation", i).text for i in range(heads.STORIES)]
     random_one = GPT(gpt.config, seed=3).eval()
-    for what, asked in (("name", heads.names), ("pronoun choice", heads.pronoun_choice)):
-        readings = asked(stories, tokenizer, 512)
-        trained, untrained = measure(gpt, what, readings), measure(random_one, what, readings)
-        assert trained.passing and trained.best.score > 15 * trained.chance and not untrained.passing
-        assert untrained.best.score < 1.5 * untrained.chance and trained.events > 4000
+    questions = {
+        "name": heads.names(stories, tokenizer, 512),
+        "pronoun choice": heads.pronoun_choice(stories, tokenizer, 512),
+    }
+    trained = heads.measure_all(gpt, questions)
+    untrained = heads.measure_all(random_one, {what: its[:100] for what, its in questions.items()})
+    for what in questions:
+        assert trained[what].passing and trained[what].best.score > 15 * trained[what].chance
+        assert not untrained[what].passing and untrained[what].best.score < 1.5 * untrained[what].chance
+        assert trained[what].events > 4000
+
+
+def test_a_survey_asks_everything_and_agrees_with_single_questions(village_mini):
+    gpt, tokenizer = village_mini
+    stories = [tell(3, "validation", i).text for i in range(2)]
+    found = heads.survey(gpt, tokenizer, stories)
+    assert set(found) == {
+        "previous token",
+        "first token",
+        "duplicate token",
+        "induction",
+        "name",
+        "pronoun choice",
+        "referent",
+    }
+    alone = measure(gpt, "name", heads.names(stories, tokenizer, 512))
+    assert (
+        found["name"].best == alone.best
+        and found["name"].chance == alone.chance
+        and found["name"].events == alone.events
+    )
+    assert "name" not in heads.survey(gpt, tokenizer, ["One day it rained."])
+
+
+def test_a_head_that_reads_every_name_picks_nobody():
+    gpt, even = model(USUAL), torch.zeros(16, 16)
+    even[:, [1, 2, 3]] = 1 / 3
+    reading = Reading(some_ids()[0].tolist(), [Event(9, (1,), (2, 3)), Event(12, (4,))])
+    with edit(gpt, "blocks.0.mixer.pattern", even):
+        found = measure(gpt, "name", [reading])
+    its = next(head for head in found.heads if head[:2] == (0, 1))
+    assert its.score == pytest.approx(1 / 6) and its.picked == pytest.approx(1 / 3) == found.chance_picked
+    assert found.chance == pytest.approx((1 / 10 + 1 / 13) / 2)
+    assert math.isnan(measure(gpt, "name", [Reading([1, 2], [Event(1, (0,))])]).chance_picked)
+
+
+def trained_to_repeat(steps=200):
+    """A model that has read random tokens again and again. Its embedding knows pairs, so one head is enough for induction:
+    a token asks for the place whose pair begins with it."""
+    shape = {"vocab_size": 32, "context_length": 64, "n_layer": 2, "n_head": 4, "n_embd": 64, "init": "fan_in"}
+    gpt = GPT(GPTConfig.parse({**shape, "embed": {"name": "ngram", "order": 2, "rows": 2048}}), seed=1)
+    optimizer, generator = torch.optim.AdamW(gpt.parameters(), lr=3e-3), torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        rows = []
+        for _ in range(32):
+            length = int(torch.randint(6, 25, (), generator=generator))
+            rows.append(torch.randperm(32, generator=generator)[:length].repeat(48 // length + 1)[:49])
+        batch = torch.stack(rows)
+        optimizer.zero_grad()
+        gpt(batch[:, :-1], batch[:, 1:]).mean().backward()
+        optimizer.step()
+    return gpt.eval()
+
+
+@pytest.mark.slow
+def test_a_model_trained_on_repetitions_has_an_induction_head_and_needs_it():
+    gpt, won = trained_to_repeat(), 0
+    untrained = measure(GPT(gpt.config, seed=1), "induction", heads.induction(heads.repeated(gpt, 10, 24)))
+    assert not untrained.passing
+    for seed in range(10):
+        readings = heads.induction(heads.repeated(gpt, 10, 24, seed))
+        found = measure(gpt, "induction", readings)
+        assert found.best in found.passing
+        best = found.best.name
+        others = random.Random(seed).sample([head for head in heads_of(gpt) if head != best], 3)
+        costs = {}
+        for head in [best, *others]:
+            with ablate(gpt, head):
+                costs[head] = heads.cost(gpt, readings)
+        won += max(costs, key=costs.__getitem__) == best
+    assert won >= 9

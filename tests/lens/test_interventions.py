@@ -15,7 +15,7 @@ from .test_trace import inside
 from .variants import USUAL, every_variant, some_ids
 
 
-@pytest.mark.parametrize("combination", every_variant(), ids=label)
+@pytest.mark.parametrize("combination", every_variant("mixer", "residual", "mlp", "head"), ids=label)
 def test_each_part_of_each_variant_can_be_changed_and_comes_back(combination):
     gpt, ids = lively(combination), some_ids()
     before, left = trace(gpt, ids), inside(gpt)
@@ -30,10 +30,10 @@ def test_each_part_of_each_variant_can_be_changed_and_comes_back(combination):
     names += ["blocks.1.resid_mid"] if combination["residual"] != "parallel" else []
     names += ["blocks.0.mlp.act"] if combination["mlp"] != "moe" else []
     for name in [name.replace(".1.", f".{gpt.config.n_layer - 1}.") for name in names]:
-        with torch.no_grad(), edit(gpt, name, lambda value: value.roll(1, -1)):
-            changed, seen = gpt(ids), trace(gpt, ids)
+        with edit(gpt, name, lambda value: value.roll(1, -1)):
+            seen = trace(gpt, ids)
         assert torch.allclose(seen[name], before[name].roll(1, -1)), name
-        assert not torch.allclose(changed, before.logits) and torch.equal(seen.logits, changed), name
+        assert not torch.allclose(seen.logits, before.logits), name
     assert inside(gpt) == left and torch.equal(trace(gpt, ids).logits, before.logits)
 
 

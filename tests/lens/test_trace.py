@@ -6,17 +6,20 @@ import pytest
 import torch
 
 from glassformer.errors import LensError
-from glassformer.kernels import fused, plain, replace
+from glassformer.kernels import flexible, fused, plain, replace
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.lab.contracts.model.combinations import config, label, lively, model, pairs
 from glassformer.lens import patterns
+from glassformer.lens.attribution import attribute
+from glassformer.lens.learning import gradients
 from glassformer.lens.seam import Seam, Visitor
+from glassformer.lens.sweep import sweep
 from glassformer.lens.trace import next_tokens, trace
 from glassformer.model.gpt import GPT
 
 from .variants import USUAL, every_variant, some_ids
 
-COMBINATIONS = [*every_variant(), *pairs()[::12]]
+COMBINATIONS = [*every_variant(), *pairs()[::24]]
 CHANNELS = "mamba"
 
 
@@ -209,6 +212,10 @@ def test_a_trace_leaves_the_mode_of_each_module():
     seen = trace(gpt, some_ids())
     assert gpt.training and gpt.blocks[1].training and not gpt.blocks[0].mixer.training
     assert torch.equal(seen.logits, trace(gpt, some_ids()).logits), "no dropout"
+    attribute(seen, some_ids())
+    gradients(gpt, some_ids(), some_ids())
+    sweep(gpt, some_ids(1), trace(gpt, some_ids(1)), lambda logits: logits[:, -1, 0])
+    assert gpt.training and gpt.blocks[1].training and not gpt.blocks[0].mixer.training
 
 
 def test_an_exception_in_the_model_leaves_nothing_behind():
@@ -275,3 +282,24 @@ def test_weights_that_would_fill_the_memory_are_refused(monkeypatch):
     seen = trace(model({**USUAL, "mixer": "mamba"}), some_ids())
     with pytest.raises(LensError, match=r"32 matrices of 16 x 16 numbers .* read 12 tokens or fewer"):
         seen.pattern(0)
+
+
+def test_a_model_of_different_mixers_has_a_pattern_in_each_layer():
+    gpt = model(USUAL, mixers="sliding,linear", mixer="sliding")
+    seen = trace(gpt, some_ids())
+    found = seen.patterns()
+    assert [found[layer].formula for layer in (0, 1)] == ["sliding_window", "linear_attention"]
+    assert [found[layer].is_softmax for layer in (0, 1)] == [True, False]
+
+
+def test_the_pattern_of_a_head_that_copies_has_a_name():
+    seen = trace(lively({**USUAL, "head": "pointer"}), some_ids())
+    pattern = seen["head.pattern"]
+    assert pattern.shape == (2, 16, 16) and torch.allclose(pattern.sum(-1), torch.ones(2, 16).double())
+    assert torch.equal(seen.call("head.mixture").operands["pattern"], pattern)
+
+
+def test_flexible_kernels_are_traced_and_opened():
+    combination = {**USUAL, "mixer": "sliding"}
+    gpt, ids = lively(combination, flexible()), some_ids()
+    assert torch.allclose(trace(gpt, ids).pattern(0).weights, trace(lively(combination), ids).pattern(0).weights)

@@ -10,10 +10,12 @@ USUAL = {
 }  # fmt: skip
 
 
-def every_variant():
-    """Combinations in which each variant of each slot stands once at least, with the others as they come by default. How
-    weights were initialised makes no difference to who looks at them."""
-    slots = {slot: names for slot, names in combinations.CHOICES.items() if slot != "init"}
+def every_variant(*only):
+    """Combinations in which each variant of each slot (or of these) stands once at least, with the others as they come by
+    default. How weights were initialised makes no difference to who looks at them."""
+    slots = {
+        slot: names for slot, names in combinations.CHOICES.items() if slot in only or (not only and slot != "init")
+    }
     found = [USUAL, *({**USUAL, slot: name} for slot, names in slots.items() for name in names)]
     return [one for i, one in enumerate(found) if one not in found[:i]]
 

@@ -53,6 +53,8 @@ def _of_a_step(seen: Graph, node: Node, index: Index) -> Found:
     operands = list(node.operands.values())
     if node.name == "scores":
         return attention.scores(seen, node, index)
+    if node.name.startswith("weights of "):
+        return attention.weights(seen, node, index)
     if node.name in STEPS:
         return STEPS[node.name](seen, node, index)
     if node.name in SAME:

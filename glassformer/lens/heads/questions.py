@@ -1,39 +1,19 @@
-"""What heads do, by measurement: where each head reads, beside where it would read by chance.
-
-    score = mean over events of the weight from the place t that asks onto the places that answer
-
-An event is a place t and the places s <= t that are right there. What is right depends on the question:
-
-    previous token   s = t - 1
-    first token      s = 0
-    duplicate token  every earlier s with the same token
-    induction        the tokens that followed it, where a row of random tokens is read twice (Olsson et al., 2022)
-    referent         in village stories, from "she" or "it" to the words that it stands for, which the simulator knows
-    pronoun choice   the same from the token before it, where it is decided whether "he" or "she" is said
-    name             in village stories, from the token before a name to where that name was said
-
-The chance is the score of a head that reads all tokens up to t alike. A head passes if it is clearly above that: at least
-`LEAD` above, and at least `TIMES` as high. A model with random weights has no such head.
-"""
+"""The questions: which places of a text ask, and which answer. See `heads`."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from glassformer.corpora.village.lexicon import NAME
 from glassformer.corpora.village.meaning import mentions, pronouns
-from glassformer.errors import LensError
-from glassformer.lens.trace import next_tokens, trace
 from glassformer.model.gpt import GPT
 from glassformer.tokenizers import Tokenizer
 
 STORIES = 500
 """Stories in which referents and names are looked for at most."""
-LEAD, TIMES = 0.1, 3.0
-"""What is clearly above chance."""
+FEW = 20
+"""Stories in which `survey` asks every token."""
 
 
 class Event(NamedTuple):
@@ -41,6 +21,8 @@ class Event(NamedTuple):
 
     query: int
     keys: tuple[int, ...]
+    rivals: tuple[int, ...] = ()
+    """Places that would answer if another one were meant, such as the names of other people."""
 
 
 class Reading(NamedTuple):
@@ -50,93 +32,18 @@ class Reading(NamedTuple):
     events: list[Event]
 
 
-class Head(NamedTuple):
-    """A head and its score."""
-
-    layer: int
-    head: int
-    score: float
-
-    @property
-    def name(self) -> str:
-        """As interventions call it: "blocks.1.mixer.heads.2"."""
-        return f"blocks.{self.layer}.mixer.heads.{self.head}"
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How much each head reads what is right."""
-
-    what: str
-    """The question: "induction"."""
-    heads: list[Head]
-    """Of every layer that has a pattern, best first."""
-    chance: float
-    """The score of a head that reads all tokens alike."""
-    events: int
-    """How many places asked."""
-
-    @property
-    def best(self) -> Head:
-        """The head with the highest score."""
-        return self.heads[0]
-
-    @property
-    def passing(self) -> list[Head]:
-        """The heads that are clearly above chance."""
-        return [head for head in self.heads if head.score >= max(self.chance + LEAD, TIMES * self.chance)]
-
-    def of(self, layer: int, head: int) -> float:
-        """The score of one head."""
-        return next(found.score for found in self.heads if (found.layer, found.head) == (layer, head))
-
-
-@torch.no_grad()
-def measure(model: GPT, what: str, readings: Iterable[Reading]) -> Scores:
-    """The score of every head. Raises LensError if nothing is asked, or if no layer has a pattern.
-
-    Where weights may be negative, as in recurrent mixers, what counts is the share in the sum of their sizes.
-    """
-    totals: dict[int, Tensor] = {}
-    chance, n, errors = 0.0, 0, dict[int, LensError]()
-    for ids, events in readings:
-        if not events:
-            continue
-        queries = torch.tensor([event.query for event in events])
-        right = torch.zeros(len(events), len(ids))
-        for row, event in zip(right, events):
-            row[list(event.keys)] = 1
-        chance += float((right.sum(-1) / (queries + 1)).sum())
-        n += len(events)
-        for layer, found in trace(model, ids, keep="blocks.*.mixer.pattern").patterns().items():
-            if isinstance(found, LensError):
-                errors[layer] = found
-                continue
-            rows = found.weights[0][:, queries.to(model.device)].abs()  # (H, events, S)
-            share = (rows * right.to(rows)).sum(-1) / rows.sum(-1).clamp(min=1e-30)
-            totals[layer] = totals.get(layer, 0) + share.sum(-1).cpu()
-    if not n:
-        raise LensError(f"there is no occasion for {what} in these texts; give more of them, or longer ones")
-    if not totals:
-        raise next(iter(errors.values()))
-    heads = [Head(layer, i, score) for layer, its in totals.items() for i, score in enumerate((its / n).tolist())]
-    return Scores(what, sorted(heads, key=lambda head: -head.score), chance / n, n)
-
-
-@torch.no_grad()
-def cost(model: GPT, readings: Iterable[Reading]) -> float:
-    """The mean nats of the token that follows each place that asks. Whatever answers there should lower it: ablate a head
-    and ask again (`interventions.ablate`). Raises LensError if nothing is asked."""
-    total, n = 0.0, 0
-    for ids, events in readings:
-        queries = torch.tensor([event.query for event in events if event.query + 1 < len(ids)], dtype=torch.long)
-        if len(queries):
-            x = torch.tensor([ids], device=model.device)
-            total += float(model(x, next_tokens(x))[0].cpu()[queries].sum())
-            n += len(queries)
-    if not n:
-        raise LensError("nothing is asked in these texts, so nothing has a cost; give more of them, or longer ones")
-    return total / n
+def every_question(model: GPT, tokenizer: Tokenizer, stories: Sequence[str]) -> dict[str, list[Reading]]:
+    """All questions of this module that the texts give occasion for: names and pronouns over all of these village stories,
+    previous, first and duplicate tokens over the first `FEW` of them, and induction over random rows."""
+    length = model.config.context_length
+    texts = [_encoded(text, tokenizer, length)[0] for text in stories[:FEW]]
+    questions = {
+        "previous token": previous_token(texts), "first token": first_token(texts),
+        "duplicate token": duplicate_token(texts), "induction": induction(repeated(model)),
+        "name": names(stories, tokenizer, length), "pronoun choice": pronoun_choice(stories, tokenizer, length),
+        "referent": referents(stories, tokenizer, length),
+    }  # fmt: skip
+    return {what: its for what, its in questions.items() if any(reading.events for reading in its)}
 
 
 def previous_token(texts: Iterable[Sequence[int]]) -> list[Reading]:
@@ -190,7 +97,8 @@ def names(stories: Iterable[str], tokenizer: Tokenizer, context_length: int) -> 
             tokens = _tokens(spans, *found.span())
             before = said.setdefault(found[0], [])
             if tokens and before:
-                events.append(Event(tokens[0] - 1, tuple(before)))
+                rivals = [token for name, its in said.items() if name != found[0] for token in its]
+                events.append(Event(tokens[0] - 1, tuple(before), tuple(rivals)))
             before += tokens
         readings.append(Reading(ids, events))
     return readings
@@ -203,8 +111,10 @@ def _pronouns(text: str, tokenizer: Tokenizer, context_length: int, asks: Callab
         held = _tokens(spans, pronoun.start, pronoun.end)
         named = [span for entity in pronoun.means for span in mentions(text, entity) if span.end <= pronoun.start]
         keys = {token for span in named for token in _tokens(spans, *span)}
+        others = [found.span() for found in NAME.finditer(text[: pronoun.start]) if found[0] not in pronoun.means]
+        rivals = {token for span in others for token in _tokens(spans, *span)} - keys
         if held and keys:
-            events.append(Event(asks(held), tuple(sorted(keys))))
+            events.append(Event(asks(held), tuple(sorted(keys)), tuple(sorted(rivals))))
     return Reading(ids, events)
 
 
