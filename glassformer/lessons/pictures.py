@@ -10,8 +10,8 @@ from torch import Tensor
 from glassformer.system.extra import needed_for
 
 with needed_for("a lesson's picture", "lessons"):
-    from matplotlib import pyplot
-    from matplotlib.figure import Figure
+    from matplotlib import pyplot  # pyright: ignore[reportMissingImports]
+    from matplotlib.figure import Figure  # pyright: ignore[reportMissingImports]
 
 Q, K, V = "#2f6fb5", "#c0392b", "#2d8a4b"
 INK, SOFT, ACCENT = "#22252b", "#8a8f99", "#c2500c"
