@@ -234,7 +234,7 @@ def only_myself(q, k, v, visible=None, bias=None, dropout_p=0.0):
 
 
 steps = sized(250, 3)
-shape = GPTConfig(vocab_size=tokenizer.vocab_size, n_layer=2, n_head=4, n_embd=64, context_length=64)
+shape = GPTConfig(vocab_size=tokenizer.vocab_size, n_layer=2, n_head=4, n_embd=sized(64, 16), context_length=64)
 windows = Sampler.named("windows").build(Split.of(train, end), context_length=64, batch_size=16, seed=0)
 exact = [nats[1:].mean() for nats in levels.nats_of_orders(test)]
 guess = predict(f"In nats per character, the bigram reaches {exact[1]:.2f} and the 5-gram {exact[4]:.2f}. Where will the GPT without attention end?",

@@ -236,7 +236,7 @@ def wrong_by(shift: int):
 
 
 steps = sized(200, 3)
-shape = GPTConfig(vocab_size=tokenizer.vocab_size, n_layer=2, n_head=4, n_embd=64, context_length=64)
+shape = GPTConfig(vocab_size=tokenizer.vocab_size, n_layer=2, n_head=4, n_embd=sized(64, 16), context_length=64)
 guess = predict("Which of the three reaches the lowest training loss?", ["right", "not shifted", "shifted by two"])
 
 # %%

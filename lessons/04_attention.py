@@ -200,7 +200,7 @@ stories = [Village().story("train", i).text for i in range(sized(400, 20))]
 characters = TokenizerRecipe.named("char").train(stories)
 train = np.concatenate([[characters.end_of_text, *characters.encode(each)] for each in stories])
 windows = Sampler.named("windows").build(Split.of(train, characters.end_of_text), context_length=64, batch_size=16, seed=0)
-shape = GPTConfig(vocab_size=characters.vocab_size, n_layer=2, n_head=4, n_embd=64, context_length=64)
+shape = GPTConfig(vocab_size=characters.vocab_size, n_layer=2, n_head=4, n_embd=sized(64, 16), context_length=64)
 
 
 def without_mask(q, k, v, visible=None, bias=None, dropout_p=0.0):

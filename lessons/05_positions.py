@@ -200,7 +200,7 @@ held_out = np.concatenate([characters.encode(each) for each in unseen])
 test = torch.tensor(held_out[: len(held_out) // 257 * 257].reshape(-1, 257))[: sized(60, 1)]
 curves, by_place = {}, {}
 for kind in kinds:
-    shape = GPTConfig(vocab_size=characters.vocab_size, n_layer=2, n_head=4, n_embd=64, context_length=256, position=kind)
+    shape = GPTConfig(vocab_size=characters.vocab_size, n_layer=2, n_head=4, n_embd=sized(64, 16), context_length=256, position=kind)
     small = GPT(shape, seed=0)
     curves[kind] = learn(small, batches, steps)
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """`glass lessons`: notebooks that teach how a language model works, on the code of this package."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,8 @@ QUIET = [
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None",
     "--LabApp.extension_manager=readonly",
 ]  # fmt: skip
-"""What keeps JupyterLab from asking anything off this machine."""
+"""What keeps JupyterLab from asking anything off this machine, with the settings in CONFIG."""
+CONFIG = Path(__file__).parents[1] / "lessons" / "jupyter"
 
 
 @verbs.command("list")
@@ -56,15 +58,20 @@ def open_lesson(
 
     chosen = lesson(number)
     with needed_for("glass lessons open", "lessons"):
-        import jupyterlab
+        import jupyterlab  # pyright: ignore[reportMissingImports]
     folder = Path("notebooks")
     path = _free(folder, chosen.path.stem) if fresh else folder / f"{chosen.path.stem}.ipynb"
     if path.exists():
         say(f"opening {path} as you left it; --fresh makes a new one beside it")
     else:
         say(f"made {write(notebook(chosen), path)} from lessons/{chosen.path.name}")
-    words = [sys.executable, "-m", jupyterlab.__name__, str(path), *QUIET, *([] if browser else ["--no-browser"])]
-    raise typer.Exit(subprocess.run(words, check=False).returncode)
+    words = [sys.executable, "-m", jupyterlab.__name__, str(path), *QUIET, f"--ServerApp.root_dir={Path.cwd()}"]
+    words += [] if browser else ["--no-browser"]
+    if os.name == "posix" and os.geteuid() == 0:  # in a container, where there is no other user
+        words.append("--allow-root")
+    paths = filter(None, [str(CONFIG), os.environ.get("JUPYTER_CONFIG_PATH")])
+    environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
+    raise typer.Exit(subprocess.run(words, env=environment, check=False).returncode)
 
 
 @verbs.command("build")

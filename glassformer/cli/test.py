@@ -29,7 +29,7 @@ def test(context: typer.Context) -> None:
     asked = list(context.args)
     if "--lessons" in asked:
         with needed_for("glass test --lessons", "lessons"):
-            import nbclient  # noqa: F401
+            import nbclient  # pyright: ignore[reportMissingImports] # noqa: F401
         asked = [*LESSONS, *(word for word in asked if word != "--lessons")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GLASS_")}
     words = [sys.executable, "-m", "pytest", "-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal"]

@@ -42,7 +42,7 @@ def say(text: str) -> None:
 
 def picture(figure: Any) -> None:
     """Show a matplotlib figure, and close it."""
-    from matplotlib import pyplot
+    from matplotlib import pyplot  # pyright: ignore[reportMissingImports]
 
     display = _notebook()
     if display is not None:
@@ -104,6 +104,6 @@ def _notebook() -> Any:
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is None or not hasattr(shell, "kernel"):
         return None
-    from IPython import display
+    from IPython import display  # pyright: ignore[reportMissingImports]
 
     return display

@@ -25,7 +25,7 @@ PROSE = "prose"
 def notebook(lesson: Lesson) -> Any:
     """The lesson as a notebook without outputs (nbformat 4). The same file always gives the same bytes."""
     with needed_for("glass lessons", "lessons"):
-        import jupytext
+        import jupytext  # pyright: ignore[reportMissingImports]
     made = jupytext.read(lesson.path, fmt="py:percent")
     made.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     for number, cell in enumerate(made.cells):
@@ -50,7 +50,7 @@ def run_here(lesson: Lesson) -> dict[str, Any]:
     text, at = lesson.path.read_text(encoding="utf-8"), 0
     space: dict[str, Any] = {"__name__": "__lesson__"}
     with needed_for("a lesson", "lessons"):
-        import matplotlib
+        import matplotlib  # pyright: ignore[reportMissingImports]
     with lessons.fast(), matplotlib.rc_context({"backend": "agg"}), torch.enable_grad(), torch.random.fork_rng([]):
         for number, cell in enumerate(notebook(lesson).cells):
             if cell.cell_type != "code":
@@ -69,8 +69,8 @@ def run(lesson: Lesson, seconds: int = 300) -> Any:
     """The lesson as a notebook with its outputs, run in full in a kernel of its own. Raises GlassError that names the cell
     in which it fails."""
     with needed_for("glass lessons", "lessons"):
-        from nbclient import NotebookClient
-        from nbclient.exceptions import CellExecutionError, CellTimeoutError
+        from nbclient import NotebookClient  # pyright: ignore[reportMissingImports]
+        from nbclient.exceptions import CellExecutionError, CellTimeoutError  # pyright: ignore[reportMissingImports]
     made = notebook(lesson)
     here = {"metadata": {"path": lesson.path.parent}}
     client = NotebookClient(made, timeout=seconds, kernel_name="python3", resources=here)

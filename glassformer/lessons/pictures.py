@@ -10,8 +10,8 @@ from torch import Tensor
 from glassformer.system.extra import needed_for
 
 with needed_for("a lesson's picture", "lessons"):
-    from matplotlib import pyplot
-    from matplotlib.figure import Figure
+    from matplotlib import pyplot  # pyright: ignore[reportMissingImports]
+    from matplotlib.figure import Figure  # pyright: ignore[reportMissingImports]
 
 Q, K, V = "#2f6fb5", "#c0392b", "#2d8a4b"
 INK, SOFT, ACCENT = "#22252b", "#8a8f99", "#c2500c"
@@ -61,7 +61,7 @@ def bars(axes: Any, names: Sequence[str], values: Sequence[float], *, colour: st
     axes.tick_params(length=0)
     axes.set_title(title)
     for i, value in enumerate(values):
-        axes.text(value, i, f" {value:.3g}", va="center", fontsize=8)
+        axes.text(max(value, 0), i, f" {value:.3g}", va="center", fontsize=8)
 
 
 def shown(token: bytes | str) -> str:

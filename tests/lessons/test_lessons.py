@@ -4,8 +4,10 @@ Notebooks and pages are valid and open offline.
 """
 
 import json
+import os
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -197,14 +199,16 @@ def test_without_the_extra_the_command_says_what_to_install(glass, monkeypatch):
 def test_a_notebook_with_changes_is_kept(glass, monkeypatch, tmp_path):
     pytest.importorskip("jupyterlab")
     called = []
-    monkeypatch.setattr("subprocess.run", lambda words, check: called.append(words) or Done())
+    monkeypatch.setattr("subprocess.run", lambda words, **kwargs: called.append((words, kwargs["env"])) or Done())
     assert glass("lessons", "open", "01")[0] == 0
     path = tmp_path / "notebooks/01_tokenizer.ipynb"
     path.write_text("mine")
     assert "as you left it" in glass("lessons", "open", "1")[1] and path.read_text() == "mine"
     glass("lessons", "open", "1", "--fresh")
     assert path.read_text() == "mine" and json.loads(path.with_stem("01_tokenizer-2").read_text())["nbformat"] == 4
-    assert all("NeverCheckForUpdate" in " ".join(words) for words in called)
+    assert all("NeverCheckForUpdate" in " ".join(words) for words, _ in called)
+    overrides = Path(called[0][1]["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0], "labconfig/default_setting_overrides.json")
+    assert all(settings["fetchNews"] == "false" for settings in json.loads(overrides.read_text(encoding="utf-8")).values())
 
 
 class Done:
