@@ -39,7 +39,8 @@ BELOW = {
     "serve": ["lab", "lens", "finetune", "compress", "vision", "retrieve", "export"],
     "course": ["lab", "lens", "finetune", "compress", "vision", "retrieve", "export"],
     "lessons": ["recipes", "pages"],
-    "cli": ["serve", "course", "lessons"],
+    "site": ["lessons"],
+    "cli": ["serve", "course", "lessons", "site"],
     "__main__": ["cli"],
 }
 LOOSE = {"__init__.py", "__main__.py", "errors.py"}  # the only files beside the folders
@@ -49,6 +50,7 @@ FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_
 FORBIDDEN_NAMES = ["torch.save", "nn.MultiheadAttention", "nn.Transformer"]
 COMES_WITH = {
     "pydantic_core": "pydantic", "markdown_it": "rich", "pygments": "rich", "markupsafe": "jinja2", "IPython": "jupyterlab",
+    "nbformat": "jupytext",
 }  # fmt: skip
 SHOWS = ("terminal", "page")  # what modules that print and draw are called
 PRINTS = ["cli", "lens", "lessons"]  # parts whose every module may print

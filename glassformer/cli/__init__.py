@@ -18,6 +18,7 @@ from glassformer.cli import (
     compare,
     data,
     demo,
+    docs,
     extend,
     find_lr,
     generate,
@@ -60,6 +61,7 @@ START, MAKE, USE, MEASURE, RESEARCH, DEVELOP = (
 
 app.command(rich_help_panel=START)(demo.demo)
 app.add_typer(lessons.verbs, name="lessons", rich_help_panel=START)
+app.command(rich_help_panel=START)(docs.docs)
 app.command(rich_help_panel=MAKE)(train.train)
 app.command(rich_help_panel=MAKE)(resume.resume)
 app.command(rich_help_panel=MAKE)(extend.extend)
