@@ -23,6 +23,7 @@ from glassformer.cli import (
     generate,
     import_,
     lessons,
+    look,
     plan,
     prepare,
     report,
@@ -70,6 +71,7 @@ app.command(rich_help_panel=USE)(trust.trust)
 app.command("eval", rich_help_panel=MEASURE)(evaluate.evaluate)
 app.command(rich_help_panel=MEASURE)(watch.watch)
 app.command(rich_help_panel=MEASURE)(report.report)
+app.command(rich_help_panel=MEASURE)(look.look)
 app.command(rich_help_panel=MEASURE)(tokenize.tokenize)
 app.add_typer(data.verbs, name="data", rich_help_panel=MEASURE)
 app.command(rich_help_panel=RESEARCH)(settings.settings)

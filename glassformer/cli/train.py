@@ -2,11 +2,13 @@
 
 import time
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import Minutes, Name, RecipeName, Settings, Source
+from glassformer.cli.arguments import Minutes, Name, RecipeName, Settings, Source, option
 from glassformer.cli.terminal import console, progress_bars, say, suggest, typed, watching
+from glassformer.errors import GlassError
 
 DEFAULT = "mini"
 
@@ -17,6 +19,9 @@ def train(
     recipe: RecipeName = DEFAULT,
     name: Name = None,
     minutes: Minutes = None,
+    speedrun: Annotated[
+        bool, option("--speedrun", help="Learn what can be learned in seconds, with one layer and tables of n-grams.")
+    ] = False,
 ) -> None:
     """Train a model on a text.
 
@@ -35,6 +40,10 @@ def train(
     from glassformer.runs.report import write_report
     from glassformer.runs.run import new_run
 
+    if speedrun:
+        if recipe != DEFAULT:
+            raise GlassError(f"--speedrun chooses the recipe: leave out --recipe {recipe}")
+        recipe = sizes.speedrun(recipe_of(recipe, source, None).corpus)
     chosen, given = recipe_of(recipe, source, settings), sizes.told(split(source, settings)[1])
     if recipe == DEFAULT:
         chosen = sizes.with_vocabulary(chosen, given)

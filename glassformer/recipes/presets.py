@@ -90,6 +90,33 @@ def python() -> Recipe:
     )  # fmt: skip
 
 
+def speedrun() -> Recipe:
+    """2M parameters, nearly all in tables of n-grams: what one layer can learn of characters in two seconds.
+
+    Tables know at once what follows four letters, Muon takes large steps, and a block that writes nothing at first lets
+    the tables learn before it does. LOG.md, "Speedruns", says what each part is worth.
+    """
+    return Recipe().override(
+        "tokenizer=char", "data.validation_fraction=0.1", *_shape(layers=1, heads=2, width=64, context=64),
+        "model.embed=ngram", "model.embed.order=5", "model.head=untied", "model.init=zero", "model.mixer.qk_norm=rmsnorm",
+        "train.steps=60", "train.micro_batch_size=32", "train.learning_rate=0.012", "train.precision=fp32",
+        "train.optimizer=muon", "train.optimizer.weight_decay=0", "train.optimizer.others.weight_decay=0",
+        "train.schedule=linear", "train.schedule.warmup_steps=7",
+        "train.eval_every=60", "train.eval_tokens=131072", "train.sample_every=0", "train.checkpoint_every=60",
+    )  # fmt: skip
+
+
+def speedrun_tokens() -> Recipe:
+    """7M parameters, nearly all in tables of n-grams: what one layer can learn of a larger text in half a minute."""
+    return speedrun().override(
+        "tokenizer=bpe", "tokenizer.vocab_size=2048", *_shape(layers=1, heads=2, width=128, context=512),
+        "model.embed.order=4", "model.embed.rows=16384", "model.head=pointer", "model.norm=layernorm",
+        "train.steps=200", "train.sampler=buckets", "train.micro_batch_size=8", "train.precision=auto",
+        "train.schedule.warmup_steps=10", "train.eval_every=200", "train.checkpoint_every=200",
+        "sample.temperature=0.5", "sample.max_new_tokens=400",
+    )  # fmt: skip
+
+
 def shakespeare() -> Recipe:
     """10M parameters, characters as tokens, dropout: nanoGPT's shape for tinyshakespeare (you need the file)."""
     return Recipe().override(

@@ -11,6 +11,7 @@ changed.
 from collections.abc import Collection
 from typing import NamedTuple
 
+from glassformer.corpora import Corpus
 from glassformer.corpora.village import Village
 from glassformer.recipes.presets import Recipe
 
@@ -38,6 +39,8 @@ SIZES = [
 ]
 """By the size of the text."""
 LARGE = SIZES[-1].bytes
+CHARACTERS = 2e6
+"""Bytes of text up to which a speedrun reads characters. It reads the same 120,000 of them whatever the size."""
 SHAPE = {"model.n_layer", "model.n_head", "model.n_embd"}
 EVALUATIONS = 25
 """Evaluations in a run on a text of one's own, so that the lowest held-out loss is seen closely."""
@@ -57,6 +60,12 @@ def with_vocabulary(recipe: Recipe, given: Collection[str]) -> Recipe:
     if size is None or recipe.tokenizer.name != "bpe" or given_one:
         return recipe
     return recipe.override(f"tokenizer.vocab_size={size.vocab_size}")
+
+
+def speedrun(kind: Corpus) -> str:
+    """The recipe that learns most of a text in the first seconds: of characters for a small text, else of tokens."""
+    size = None if isinstance(kind, Village) else kind.size()
+    return "speedrun_tokens" if size is None or size > CHARACTERS else "speedrun"
 
 
 def fitted(recipe: Recipe, n_bytes: int, n_tokens: int, given: Collection[str]) -> tuple[Recipe, str]:

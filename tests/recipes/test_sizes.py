@@ -8,7 +8,7 @@ import pytest
 from glassformer.corpora import corpus
 from glassformer.recipes import build
 from glassformer.recipes.presets import mini
-from glassformer.recipes.sizes import fitted, told, with_vocabulary
+from glassformer.recipes.sizes import fitted, speedrun, told, with_vocabulary
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 
@@ -90,3 +90,18 @@ def test_fault_20_train_my_book_uses_the_weights_of_the_lowest_held_out_loss(tmp
     lowest, best = min(line["loss"] for line in evals), checkpoint.load(tmp_path / "runs/my_book", checkpoint.best)
     used = next(line["loss"] for line in evals if line["step"] == best.step)
     assert used <= 1.02 * lowest and used < 0.8 * evals[0]["loss"]
+
+
+def test_a_speedrun_reads_characters_of_a_small_text_and_tokens_of_a_large_one(tmp_path):
+    assert speedrun(corpus("village")) == "speedrun_tokens" == speedrun(corpus("python"))
+    assert speedrun(corpus(str(book(tmp_path / "book.txt", 10_000)))) == "speedrun"
+
+
+def test_a_speedrun_learns_in_a_few_steps_what_counting_pairs_cannot(tmp_path, glass):
+    text = book(tmp_path / "book.txt", 60_000)
+    code, _, err = glass("train", text, "--speedrun", "train.steps=30", "--name", "quick")
+    assert code == 0, err
+    lines = Run.open(tmp_path / "runs/quick").metrics("eval")
+    assert lines[-1]["step"] == 30 and lines[-1]["loss"] < 1.4 < lines[0]["loss"]
+    code, _, err = glass("train", text, "--speedrun", "--recipe", "python")
+    assert code == 2 and "leave out --recipe python" in err
