@@ -214,7 +214,7 @@ picture(figure)
 # ## Where the real code is
 #
 # - [lens/trace.py](../glassformer/lens/trace.py): how every value of a forward pass is recorded without a line in the model.
-# - [lens/heads.py](../glassformer/lens/heads.py): the questions, with their chance; [lens/interventions.py](../glassformer/lens/interventions.py): ablate, patch, scale.
+# - [lens/heads/](../glassformer/lens/heads/__init__.py): the questions, with their chance; [lens/interventions.py](../glassformer/lens/interventions.py): ablate, patch, scale.
 # - [lens/attribution.py](../glassformer/lens/attribution.py), [lens/logit_lens.py](../glassformer/lens/logit_lens.py), [lens/why/](../glassformer/lens/why/__init__.py).
 #
 # Next: `./glass lessons open 10`, scale.
