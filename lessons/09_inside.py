@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 09 · Inside a trained model
 #
-# Which head keeps the names, whom *she* means, what each layer knows, and how to prove it by changing one thing.
+# Which head keeps the names and chooses between *he* and *she*, what each layer knows, and how to prove it by changing one thing.
 #
 # In lesson 03 you switched parts off and saw that heads differ. Here you find out what they do. The tools are in the package's `lens`; they work for every model that you train, and every number is one that the model computed.
 
@@ -62,10 +62,11 @@ questions = {
     "previous token": heads.previous_token(rows),
     "first token": heads.first_token(rows),
     "name": heads.names(stories, tokenizer, sized(512, 80)),
+    "he or she": heads.pronoun_choice([each[: sized(4000, 140)] for each in stories[: sized(6, 1)]], tokenizer, 512),
     "induction": heads.induction(heads.repeated(model, n=sized(4, 1), length=sized(40, 8))),
 }
 scores = {name: measure(model, name, readings) for name, readings in questions.items()}
-figure, axes = canvas(10, 2.6, columns=len(scores))
+figure, axes = canvas(12, 2.6, columns=len(scores))
 for axis, (name, found) in zip(axes, scores.items()):
     table = torch.tensor([[found.of(layer, head) for head in range(H)] for layer in range(L)])
     grid(axis, table, [f"layer {i}" for i in range(L)], [str(i) for i in range(H)], numbers=".2f", most=1.0, title=f"{name} (chance {found.chance:.2f})")
@@ -74,6 +75,11 @@ picture(figure)
 # %% tags=["prose"]
 best = scores["name"].best
 guess.was(str(best.layer), f"Head {best.head} of layer {best.layer} puts {best.score:.0%} of its attention on the earlier mentions of the name that comes next; a head that reads everything alike would put {scores['name'].chance:.0%} there. It is asked at {scores['name'].events} places. We call it the **name head**.")
+
+# %% tags=["prose"]
+chosen = scores["he or she"]
+say(f"And who decides whether the story goes on with *he* or *she*? The question *he or she* looks at the token before each pronoun, and at the words that named whom it means (the simulator of the village knows). The best is head {chosen.best.head} of layer {chosen.best.layer}, with {chosen.best.score:.0%} "
+    f"(chance {chosen.chance:.0%}). " + ("It is the same head: to choose between *he* and *she* one must know who is meant, and finding that person is finding a name." if chosen.best[:2] == best[:2] else "It is another head."))
 
 # %%
 picture(text([tokenizer.decode([i]) for i in ids[0, 1:].tolist()], seen.pattern(best.layer).weights[0, best.head, -1, 1:].tolist(),
@@ -201,14 +207,14 @@ picture(figure)
 # %% [markdown]
 # ## Three experiments
 #
-# 1. `heads.pronoun_choice(stories, tokenizer, 512)` asks, before each *he* or *she*, for the one who is meant. Which head passes? Is it a new one or an old friend?
+# 1. `heads.referents(stories, tokenizer, 512)` asks *at* each *he*, *she* or *it*, and not before it, for the one who is meant. Which head passes, if any? Why is the place before the word the better one to ask?
 # 2. Ablate the name head and let the model write (`glassformer.generate.text.complete` inside `with ablate(...)`). What goes wrong with the story, and what stays right?
 # 3. Change `story` so that two girls are named before the question. Does the name head read both? Which one wins, and can `attribute` tell you why?
 #
 # ## Where the real code is
 #
 # - [lens/trace.py](../glassformer/lens/trace.py): how every value of a forward pass is recorded without a line in the model.
-# - [lens/heads.py](../glassformer/lens/heads/__init__.py): the questions, with their chance; [lens/interventions.py](../glassformer/lens/interventions.py): ablate, patch, scale.
+# - [lens/heads/](../glassformer/lens/heads/__init__.py): the questions, with their chance; [lens/interventions.py](../glassformer/lens/interventions.py): ablate, patch, scale.
 # - [lens/attribution.py](../glassformer/lens/attribution.py), [lens/logit_lens.py](../glassformer/lens/logit_lens.py), [lens/why/](../glassformer/lens/why/__init__.py).
 #
 # Next: `./glass lessons open 10`, scale.

@@ -105,9 +105,9 @@ guess.was(round(years), f"Even on a thousand graphics cards, each with 150 trill
 # `./glass plan` counts every operation and every byte instead of using a rule of thumb, and knows many machines. It is a function, too:
 
 # %%
-for name, where in sized([("mini", "this"), ("gpt2", "rtx4090"), ("gpt2_xl", "a100-80")], [("mini", "rtx4090")]):
+for name, where in sized([("village_mini", "rtx4090"), ("gpt2", "rtx4090")], [("village_mini", "rtx4090")]):
     found = plan(named(name), machine(where))
-    print(f"{name:8} on {found.hardware.name[:24]:24} {found.memory.peak / 1e9:6.1f} GB at the peak ({'fits' if found.fits else 'does not fit'}), {found.tokens_per_second:10,.0f} tokens/s, {found.seconds / 3600:10,.1f} hours")
+    print(f"{name:13} on {found.hardware.name[:24]:24} {found.memory.peak / 1e9:6.1f} GB at the peak ({'fits' if found.fits else 'does not fit'}), {found.tokens_per_second:10,.0f} tokens/s, {found.seconds / 3600:10,.2f} hours")
 
 # %% [markdown]
 # ## Break it
@@ -136,7 +136,7 @@ def ends(curve: list[float]) -> float:
 
 
 widths = sized([8, 16, 32, 64, 128], [8, 16])
-least, most = sized((30, 600), (2, 3))
+least, most = sized((20, 250), (2, 3))
 budget = least * size(of_width(widths[-1]))  # parameters times steps
 guess = predict(f"Each model gets the same work: the one that is {widths[-1]} wide takes {least} steps, smaller ones as many more as they are smaller ({most} at most). Which width ends with the lowest loss?", [str(width) for width in widths])
 
@@ -162,7 +162,7 @@ guess.was(str(min(same_work, key=same_work.__getitem__)), "For each amount of wo
 # We train three small models for the same number of steps, continue the line, and only then train the fourth.
 
 # %%
-steps = sized(100, 2)
+steps = sized(80, 2)
 small, large = sized([12, 24, 48], [8, 12, 16]), sized(96, 24)
 losses = {width: ends(learn(of_width(width), batches, steps)) for width in small}
 x = np.log([size(of_width(width)) for width in small])

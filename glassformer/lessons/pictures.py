@@ -17,7 +17,7 @@ Q, K, V = "#2f6fb5", "#c0392b", "#2d8a4b"
 INK, SOFT, ACCENT = "#22252b", "#8a8f99", "#c2500c"
 SIGNED, SHARES = "RdBu_r", "Blues"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 110, "savefig.bbox": "tight", "figure.facecolor": "white", "axes.edgecolor": SOFT,
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.titleweight": "bold",
     "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK, "font.size": 9,

@@ -1,11 +1,11 @@
 """Sizes: a vocabulary, a model and a number of steps that fit a text, where the user has not chosen any.
 
 A model that is too large for its text, or is trained on it for too long, learns the text by heart: the loss on held-out
-text falls, turns and rises. So the default recipe becomes smaller for a smaller text. It loses its pointer and its n-grams,
-and reads windows that begin anywhere instead of whole documents, for a small text is one document or a few. The first two
-rows were found by training on 35 and 350 kB of one book (LOG.md, "Texts of one's own"), the third is a guess. A text of
-LARGE bytes or more, and the village, which is endless, get the recipe as it is. Settings that the user has given are never
-changed.
+text falls, turns and rises. So the default recipe becomes another for a smaller text: it loses its pointer and its n-grams,
+reads windows that begin anywhere instead of whole documents, for a small text is one document or a few, and learns at the
+rate and with the schedule with which these sizes were found. The first two rows were found by training on 35 and 350 kB of
+one book (LOG.md, "Texts of one's own"), the third is a guess. A text of LARGE bytes or more, and the village, which is
+endless, get the recipe as it is. Settings that the user has given are never changed.
 """
 
 from collections.abc import Collection
@@ -81,7 +81,10 @@ def fitted(recipe: Recipe, n_bytes: int, n_tokens: int, given: Collection[str]) 
         [f"model.context_length={size.context}"], [f"model.dropout={size.dropout}"],
         ["model.embed=token"], ["model.head=tied"],
         [f"train.micro_batch_size={size.rows}"], ["train.sampler=windows"],
+        ["train.learning_rate=0.006"], ["train.schedule=cosine", "train.schedule.min_lr_ratio=0.05"], ["model.init=gpt2"],
     ]  # fmt: skip
+    if hasattr(recipe.model.mixer, "qk_norm") and "model.mixer" not in given:
+        groups.append(["model.mixer.qk_norm=none"])
     chosen = [s for group in groups if not told(group) & set(given) for s in group]
     recipe = recipe.override(*chosen)
     tokens = recipe.train.mean_batch_size * recipe.model.context_length

@@ -70,6 +70,7 @@ def _settings(reader: str, theme: str) -> dict[str, object]:
         "html_show_sphinx": False,
         "html_show_copyright": False,
         "html_copy_source": False,
+        "smartquotes": False,
         "nb_execution_mode": "off",
         "myst_heading_anchors": 6,
         "myst_url_schemes": {"http": None, "https": None, "mailto": None, SCHEME: "{{path}}"},

@@ -74,7 +74,7 @@ def _described(item: Item, ticks: int = 8) -> str:
 
 
 def _source(module: Module, at: PurePosixPath) -> str:
-    return f"Source: [{module.path}]({source_page(PurePosixPath(module.path), at)})"
+    return f"Source: [`{module.path}`]({source_page(PurePosixPath(module.path), at)})"
 
 
 def _short(module: Module) -> str:
