@@ -83,7 +83,7 @@ def test_fault_34_a_text_is_planned_as_train_would_train_it(desk, glass):
     assert code == 0 and planned["recipe"]["corpus"]["path"] == "my_book.txt" and planned["data"]["exact"]
     given = recipe_of("mini", "my_book.txt", TINY).model_dump(mode="json")["train"]
     cosine = {"name": "cosine", "warmup_steps": None, "min_lr_ratio": 0.05}
-    chosen = {"eval_every": 1 / 25, "sampler": {"name": "windows"}, "schedule": cosine, "learning_rate": 0.006}  # for a text of one's own
+    chosen = {"eval_every": 1 / 25, "sampler": {"name": "windows"}, "schedule": cosine, "learning_rate": 0.006}
     assert planned["recipe"]["train"] == given | chosen
     (desk / "notes").mkdir()
     (desk / "notes/a.txt").write_text("A goat sat on a wall. " * 500)
