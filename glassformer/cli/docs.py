@@ -28,7 +28,7 @@ def docs(
     from glassformer.lessons.sources import lessons
     from glassformer.site.build import build
 
-    say("building the documentation, which takes about a minute")
+    say("building the documentation, which takes a minute or two")
     made = build(out, BUILT)
     for line in made.warnings:
         say(line)
