@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from glassformer.pages.chart import Line, Point, chart, drawable
+from glassformer.system.command import on_a_page
 
 Row = dict[str, Any]
 
@@ -34,6 +35,12 @@ GRADIENT_NORM = Curve(
     "The length of the gradient of all weights. Normal: high at first, then steady. Single spikes are harmless; if it "
     "keeps growing, the learning rate is too high.", log=True,
 )  # fmt: skip
+DEPTH = (
+    "The length of the gradient in single blocks, before clipping. Normal: alike within a few times. If the first block's is "
+    "far smaller, the loss hardly reaches it; if far larger, training may explode (`{}` tries remedies)."
+)
+MOST_BLOCKS = 4
+"""Blocks whose gradients are drawn, from the first to the last."""
 SPEED = Curve(
     "Tokens per second", "tokens_per_s",
     "The speed of training. Normal: constant, with dips at evaluations and checkpoints, or when other programs run on the "
@@ -79,10 +86,22 @@ def curves(train: list[Row], evals: list[Row], events: list[Row], scores: dict[s
         ),
         plain(LEARNING_RATE),
         plain(GRADIENT_NORM, clipped if clip else "", {"clipped at": clip} if clip else None),
+        chart("Gradient norm by depth", DEPTH.format(on_a_page("stability")), by_depth(train), last_step, log=True),
         plain(SPEED),
         plain(MEMORY),
     ]  # fmt: skip
     return [drawn for drawn in charts if drawn]
+
+
+def by_depth(rows: list[Row]) -> list[Line]:
+    """The gradient norms of up to MOST_BLOCKS blocks, spread from the first to the last."""
+    rows = [row for row in rows if isinstance(row.get("block_norms"), list) and row["block_norms"]]
+    n = min((len(row["block_norms"]) for row in rows), default=0)
+    shown = sorted({round(i * (n - 1) / (MOST_BLOCKS - 1)) for i in range(MOST_BLOCKS)}) if n > 1 else []
+    return [
+        Line(f"block {block}", f"v{i}", [Point(row["step"], row["block_norms"][block]) for row in rows])
+        for i, block in enumerate(shown)
+    ]
 
 
 def points(rows: list[Row], key: str) -> list[Point]:

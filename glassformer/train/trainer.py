@@ -36,6 +36,7 @@ from glassformer.train.budget import Budget
 from glassformer.train.config import TrainConfig
 from glassformer.train.doctor import diverged
 from glassformer.train.evaluate import Lowest, byte_lengths, evaluate, memorising
+from glassformer.train.gradients import norms_by_block
 from glassformer.train.loss import Loss
 from glassformer.train.memory import out_of_memory, peak_memory_gb
 from glassformer.train.optimizer import set_learning_rate
@@ -96,6 +97,7 @@ class Trainer:
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
+        self.block_norms: list[float] = []  # the gradient norm of each block, in the newest step that is logged
         self.lowest = Lowest()
         self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written
@@ -129,10 +131,10 @@ class Trainer:
                 loss, norm, lr = self.update(self.done)
                 self.done += 1
                 self.seconds = self.clock() - self.began
-                logged = self.done % self.config.log_every == 0 or self.done == self.pace.steps
+                logged = self._is_logged(self.done)
                 if logged:
                     steps, tokens, seconds, waited = (now - then for now, then in zip(self._mark(), mark))
-                    self._log("train", loss=loss, lr=lr, grad_norm=norm, tokens=self.tokens,
+                    self._log("train", loss=loss, lr=lr, grad_norm=norm, block_norms=self.block_norms, tokens=self.tokens,
                               tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps, seconds=self.seconds,
                               memory_gb=peak_memory_gb(self.device))  # fmt: skip
                 if self.budget is not None:
@@ -159,7 +161,7 @@ class Trainer:
     def update(self, step: int) -> tuple[float, float, float]:
         """Update number `step`, from 0; returns loss (nats a token), gradient norm before clipping, learning rate."""
         lr = self.config.learning_rate * self.config.schedule.factor(self.pace.position(step), self.pace.known(step))
-        loss, norm = self.gradients(step), self._clip()
+        loss, norm = self.gradients(step), self._clip(logged=self._is_logged(step + 1))
         finite, scale = math.isfinite(norm), self.precision.loss_scale
         if not math.isfinite(loss) or not (finite or (scale.can_grow and scale.value > 1)):
             self._diverged(step, loss, norm, lr)
@@ -209,10 +211,12 @@ class Trainer:
         self._log("event", what="divide", passes=self.passes, detail=f"out of memory: {self.passes} passes from here on")
         return True
 
-    def _clip(self) -> float:
-        """Unscale and clip the gradients; returns their norm before clipping."""
+    def _clip(self, logged: bool) -> float:
+        """Unscale and clip the gradients; returns their norm before clipping. Of a step that is `logged`, the norm of each
+        block is kept."""
         parameters = [p for p in self.model.parameters() if p.grad is not None]
         self.precision.loss_scale.unscale(parameters)
+        self.block_norms = norms_by_block(self.inner) if logged else []
         return self.inner.kernels.clip(parameters, self.config.grad_clip).item()
 
     def _stops_early(self) -> bool:
@@ -224,6 +228,10 @@ class Trainer:
 
     def _mark(self) -> tuple[int, int, float, float]:
         return self.done, self.tokens, self.clock(), self.waited
+
+    def _is_logged(self, done: int) -> bool:
+        """Whether the step that ends with `done` updates has a line in the log."""
+        return done % self.config.log_every == 0 or done == self.pace.steps
 
     def _is_due(self, every: float) -> bool:
         """Whether something that comes every `every` steps, and at the end, comes now."""

@@ -1,0 +1,22 @@
+"""How long the gradient is in each layer: whether the loss reaches the first blocks, or fades or grows on its way.
+
+    |g|_b = sqrt(sum of the squares of the gradients of all parameters of block b)
+
+With pre-norm and a usual initialisation the norms are alike within a few times. In a deep post-norm model those of the
+first blocks differ by orders of magnitude (Xiong et al., 2020, figure 3).
+"""
+
+import torch
+from torch import Tensor
+
+from glassformer.model.gpt import GPT
+
+
+@torch.no_grad()
+def norms_by_block(model: GPT) -> list[float]:
+    """The gradient norm of each block, first to last; 0 for a block without a gradient."""
+    norms = []
+    for block in model.blocks:
+        gradients: list[Tensor] = [p.grad for p in block.parameters() if p.grad is not None]
+        norms.append(torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(()))
+    return torch.stack([norm.float() for norm in norms]).tolist()
