@@ -36,8 +36,8 @@ GRADIENT_NORM = Curve(
     "keeps growing, the learning rate is too high.", log=True,
 )  # fmt: skip
 DEPTH = (
-    "The length of the gradient in single blocks, before clipping. Normal: alike within a few times. If the first block's is "
-    "far smaller, the loss hardly reaches it; if far larger, training may explode (`{}` tries remedies)."
+    "The length of the gradient in single blocks, before clipping. Normal: alike within a few times. If the first block's "
+    "is far smaller, the loss hardly reaches it; if far larger, training may explode (`{}` tries remedies)."
 )
 MOST_BLOCKS = 4
 """Blocks whose gradients are drawn, from the first to the last."""

@@ -23,7 +23,8 @@ def test_the_norms_are_those_of_the_blocks_before_clipping(recipe, data, tmp_pat
 
 
 def test_a_logged_step_has_them_and_the_report_draws_up_to_four(recipe, data, tmp_path):  # noqa: F811
-    run(recipe.override("train.steps=3", "train.log_every=2", "model.n_layer=6", "train.sample_every=0"), data, tmp_path / "r")
+    short = recipe.override("train.steps=3", "train.log_every=2", "model.n_layer=6", "train.sample_every=0")
+    run(short, data, tmp_path / "r")
     lines = Run.open(tmp_path / "r").metrics("train")
     assert [line["step"] for line in lines] == [2, 3] and all(len(line["block_norms"]) == 6 for line in lines)
     drawn = by_depth(lines)
