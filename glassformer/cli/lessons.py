@@ -57,7 +57,7 @@ def open_lesson(
     from glassformer.system.extra import needed_for
 
     chosen = lesson(number)
-    with needed_for("glass lessons open", "lessons"):
+    with needed_for(typed("lessons", "open"), "lessons"):
         import jupyterlab  # pyright: ignore[reportMissingImports]
     folder = Path("notebooks")
     path = _free(folder, chosen.path.stem) if fresh else folder / f"{chosen.path.stem}.ipynb"

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from glassformer.errors import GlassError
-from glassformer.system.command import LAUNCHER
+from glassformer.system.command import LAUNCHER, typed
 from glassformer.system.extra import needed_for
 
 PASS_ON: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -28,7 +28,7 @@ def test(context: typer.Context) -> None:
         raise GlassError("an installed package has no tests: clone the repository and run ./glass test there")
     asked = list(context.args)
     if "--lessons" in asked:
-        with needed_for("glass test --lessons", "lessons"):
+        with needed_for(typed("test", "--lessons"), "lessons"):
             import nbclient  # pyright: ignore[reportMissingImports] # noqa: F401
         asked = [*LESSONS, *(word for word in asked if word != "--lessons")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GLASS_")}

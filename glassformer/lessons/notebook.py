@@ -13,6 +13,7 @@ import torch
 from glassformer import lessons
 from glassformer.errors import GlassError
 from glassformer.lessons.sources import Lesson
+from glassformer.system.command import typed
 from glassformer.system.extra import needed_for
 from glassformer.system.files import write_atomic
 
@@ -24,7 +25,7 @@ PROSE = "prose"
 
 def notebook(lesson: Lesson) -> Any:
     """The lesson as a notebook without outputs (nbformat 4). The same file always gives the same bytes."""
-    with needed_for("glass lessons", "lessons"):
+    with needed_for(typed("lessons"), "lessons"):
         import jupytext  # pyright: ignore[reportMissingImports]
     made = jupytext.read(lesson.path, fmt="py:percent")
     made.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -68,7 +69,7 @@ def run_here(lesson: Lesson) -> dict[str, Any]:
 def run(lesson: Lesson, seconds: int = 300) -> Any:
     """The lesson as a notebook with its outputs, run in full in a kernel of its own. Raises GlassError that names the cell
     in which it fails."""
-    with needed_for("glass lessons", "lessons"):
+    with needed_for(typed("lessons"), "lessons"):
         from nbclient import NotebookClient  # pyright: ignore[reportMissingImports]
         from nbclient.exceptions import CellExecutionError, CellTimeoutError  # pyright: ignore[reportMissingImports]
     made = notebook(lesson)

@@ -12,6 +12,7 @@ from glassformer.lessons.sources import FOLDER
 from glassformer.site.links import SCHEME
 from glassformer.site.sources import write_sources
 from glassformer.site.stage import stage
+from glassformer.system.command import typed
 from glassformer.system.extra import needed_for
 from glassformer.system.folders import all_or_nothing
 
@@ -41,7 +42,7 @@ def build(out: Path, lessons_built: Path) -> Built:
         raise GlassError("an installed package has no documents: clone the repository and run ./glass docs there")
     if out.exists() and not (out / MADE).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise GlassError(f"{out} holds something else than the documentation; name a new folder: --out FOLDER")
-    with needed_for("glass docs", "docs"):
+    with needed_for(typed("docs"), "docs"):
         import furo  # pyright: ignore[reportMissingImports]
         import jupytext  # pyright: ignore[reportMissingImports]  # noqa: F401
         import myst_nb  # pyright: ignore[reportMissingImports]

@@ -120,7 +120,7 @@ def test_a_finished_run_is_extended_from_its_newest_checkpoint_and_resumes_so(ri
     outcome, said = lengthen(tmp_path / "whole", steps=20)
     assert outcome == "done" and "from step 8 to 20: the learning rate rises to" in said and "in 3 steps" in said
     found, peak = rates(tmp_path / "whole"), rising.train.learning_rate
-    assert set(found) == set(range(1, 21)) and found[8] < 0.2 * peak
+    assert set(found) == set(range(1, 21)) and found[8] < 0.25 * peak
     assert found[9] < found[10] < found[11] < found[12] > found[13] > found[20] and found[20] < 0.1 * peak
     assert found[12] == pytest.approx(peak * rising.train.schedule.factor(11, 20))
     assert resume(tmp_path / "whole") == "done" and kept(tmp_path / "whole")[-1] == 20

@@ -58,8 +58,8 @@ def the_same_text_gives_the_same_scores(c: Combination) -> None:
                 )
         for name, value in gpt.state_dict().items():
             assert torch.equal(value, kept[name]), f"{name} changes when the model is evaluated"
-        losses = [loss_of(gpt, ids(), draw=3).item() for _ in range(2)]
-    assert losses[0] == losses[1], (
+        losses = {loss_of(gpt, ids(), draw=3).item() for _ in range(6)}  # two may be alike by chance
+    assert len(losses) == 1, (
         "in training, the same step gives two losses: a part draws random numbers outside of torch's default generator, "
         "which the trainer seeds before each step, so a resumed run is another one; use torch.rand without a generator"
     )
