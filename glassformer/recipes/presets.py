@@ -49,7 +49,6 @@ def mini() -> Recipe:
         "tokenizer.vocab_size=2048",
         *_shape(layers=2, heads=2, width=128, context=512),
         "model.embed=ngram", "model.embed.order=4", "model.head=pointer", "model.norm=layernorm", "model.init=zero",
-        "model.mixer.qk_norm=rmsnorm",
         "train.steps=1500", "train.sampler=buckets", "train.micro_batch_size=8", "train.learning_rate=0.01",
         "train.optimizer=muon", "train.optimizer.weight_decay=0.02",
         "train.schedule=linear", "train.schedule.min_lr_ratio=0.02",

@@ -83,8 +83,6 @@ def fitted(recipe: Recipe, n_bytes: int, n_tokens: int, given: Collection[str]) 
         [f"train.micro_batch_size={size.rows}"], ["train.sampler=windows"],
         ["train.learning_rate=0.006"], ["train.schedule=cosine", "train.schedule.min_lr_ratio=0.05"], ["model.init=gpt2"],
     ]  # fmt: skip
-    if hasattr(recipe.model.mixer, "qk_norm") and "model.mixer" not in given:
-        groups.append(["model.mixer.qk_norm=none"])
     chosen = [s for group in groups if not told(group) & set(given) for s in group]
     recipe = recipe.override(*chosen)
     tokens = recipe.train.mean_batch_size * recipe.model.context_length
