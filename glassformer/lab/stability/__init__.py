@@ -35,8 +35,9 @@ INITS = {"flat": "model.init.spread=0.09", "gpt2": "", "fan_in": "", "zero": ""}
 is Glorot's sqrt(2 / (n_in + n_out))."""
 SETTINGS = (
     "corpus.megabytes=1", "tokenizer.vocab_size=512", "model.n_embd=48", "model.n_head=2", "model.context_length=48",
-    "model.norm=layernorm", "model.mlp=relu", "model.head=untied", "train.micro_batch_size=8", "train.precision=fp32",
-    "train.optimizer=adamw", "train.schedule=constant", "train.learning_rate=0.003", "train.eval_tokens=4096",
+    "model.embed=token", "model.norm=layernorm", "model.mlp=relu", "model.head=untied", "train.micro_batch_size=8",
+    "train.sampler=windows", "train.precision=fp32", "train.optimizer=adamw", "train.schedule=constant",
+    "train.learning_rate=0.003", "train.eval_tokens=4096",
     "train.sample_every=0", "train.log_every=1", "train.keep_checkpoints=1",
 )  # fmt: skip
 """The head is untied, because otherwise the comparison of initialisations would become one of heads: if blocks begin
