@@ -147,14 +147,16 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--kills", type=int, default=50, help="in all, half of them with train.async_checkpoint")
     options.add_argument("--seed", type=int, default=0, help="of the moments")
+    options.add_argument("--steps", type=int, default=40, help="of each run")
+    options.add_argument("--whole", nargs="*", default=[], help="other settings of the undisturbed run: see it differ")
     asked = options.parse_args()
     table = Table("checkpoints are written", "kills", "in a save", "corrupt", "runs", "other bits")
     dice, start = random.Random(asked.seed), time.time()
     total = dict.fromkeys(("kills", "in a save", "corrupt", "runs", "other bits"), 0)
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
-        recipe, whole = mini().override(*SMALL), Path("runs/whole")
-        ended(forked(functools.partial(train, whole, recipe)))
+        recipe, whole = mini().override(*SMALL, f"train.steps={asked.steps}"), Path("runs/whole")
+        ended(forked(functools.partial(train, whole, recipe.override(*asked.whole))))
         for background in (False, True):
             kills = asked.kills // 2 if background else -(-asked.kills // 2)
             asking = recipe.override(f"train.async_checkpoint={str(background).lower()}")
