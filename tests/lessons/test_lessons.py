@@ -122,7 +122,8 @@ def test_what_answers_a_question_is_folded(tmp_path):
     path = tmp_path / "98_asks.py"
     path.write_text(
         "# %% [markdown]\n# # 98 · Asks\n#\n# It asks.\n\n# %%\nguess = predict('how many?')\n\n"
-        '# %% [markdown]\n# Wait.\n\n# %%\nshown = 7\n\n# %% tags=["prose"]\nguess.was(shown)\n\n# %% [markdown]\n# More.\n#\n# ## Next\n\n'
+        '# %% [markdown]\n# Wait.\n\n# %%\nshown = 7\n\n# %% tags=["prose"]\nguess.was(shown)\n\n'
+        '# %% [markdown]\n# More.\n#\n# ## Next\n\n'
         '# %%\nafter = 1\n\n# %% tags=["solution"]\nmine = 2\n'
     )
     asks = Lesson(path, "Asks", "It asks.")
