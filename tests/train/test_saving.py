@@ -2,20 +2,24 @@
 
 import errno
 import os
+import pickle
 import resource
 import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
 
-from glassformer.errors import DiskError
-from glassformer.runs import checkpoint, writing
+from glassformer.errors import DiskError, GlassError
+from glassformer.runs import checkpoint, listing, manifest, writing
+from glassformer.runs.report import write_report
 from glassformer.runs.run import Run
 from glassformer.train.saving import Copy
 
+from ..runs.test_checkpoint import Bomb
 from .test_resume import killing
 from .test_trainer import Killed, assert_equal_bits, resume, run, weights
 
@@ -206,6 +210,37 @@ def test_a_run_with_a_damaged_newest_checkpoint_goes_on_from_the_one_before(whol
     assert "00000006" in caplog.text and "the checkpoint of step 3 is used in its place" in caplog.text
     assert (tmp_path / "cut/damaged/00000006" / name).exists()
     assert_equal_bits(weights(tmp_path / "cut"), weights(whole))
+
+
+HOSTILE = ("model.pt", "optimizer.pt", "pytorch_model.bin", ".metadata", "__0_0.distcp", "weights.pkl", "extra.safetensors")
+
+
+def test_hostile_files_in_a_run_run_nothing(whole, recipe, data, tmp_path, monkeypatch):
+    """Pickles under every name that some tool would read, beside the checkpoint and in place of its files."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(shutil.copytree(whole, tmp_path / "run"))
+    for place in (folder, folder / "checkpoints", checkpoint.newest(folder)):
+        for name in HOSTILE:
+            (place / name).write_bytes(pickle.dumps(Bomb()))
+        for name in ("sitecustomize.py", "conftest.py", "part-000000000000-mine.py"):
+            (place / name).write_text("open('exploded', 'w')")
+    shutil.rmtree(folder / "checkpoints/00000012")
+    assert resume(folder) == "done"
+    assert_equal_bits(weights(folder), weights(whole))
+    assert listing.rows(tmp_path) and write_report(folder)
+    for name in ("model.safetensors", "optimizer.safetensors", "optimizer.json", "state.json", "recipe.json",
+                 "tokenizer.json", "parts.json"):  # fmt: skip
+        spoiled = Path(shutil.copytree(checkpoint.newest(whole), tmp_path / name / "checkpoints/00000012"))
+        (spoiled / name).write_bytes(pickle.dumps(Bomb()))
+        manifest.seal(spoiled)  # the checksums are those of the hostile file
+        with pytest.raises(GlassError):
+            saved = checkpoint.load(spoiled)
+            model = saved.model()
+            saved.tokenizer()
+            saved.fill_optimizer(recipe.train.optimizer.build(model), model)
+    assert not (tmp_path / "exploded").exists()
+    pickle.loads(pickle.dumps(Bomb()))
+    assert (tmp_path / "exploded").exists()  # it would have been seen
 
 
 FULL = """
