@@ -3,7 +3,6 @@
 import errno
 import os
 import pickle
-import resource
 import shutil
 import subprocess
 import sys
@@ -163,6 +162,7 @@ def test_a_full_disk_stops_at_once_with_place_and_remedy(whole, recipe, data, tm
 
 def test_the_real_limit_of_a_file_is_one_sentence_too(recipe, data, tmp_path):
     """No patch: from step 4 on the system itself refuses files of over 60 kB."""
+    resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def limit(line):
