@@ -12,8 +12,9 @@ The gradients computed in the forward pass are those of the sum of all losses. A
 for. If they all count alike, as in a mean over tokens, the gradients are multiplied by one number. If not (a weight for
 every token, or a second backward pass), the chunks are gone through again. torch.compile takes the formula whole.
 
-With the vocabulary divided among processes (parallel/tensor.py) each of them has some rows of W. Three numbers of every token
-are then taken over all parts (`Across`): the largest logit, the sum of the exponentials, and the logit of the target.
+With the vocabulary divided among processes (parallel/tensor.py) each of them has some rows of W. Three numbers of every
+token are then taken over all parts (`Across`): the largest logit, the sum of the exponentials, and the logit of the
+target.
 """
 
 from collections.abc import Callable, Iterator
@@ -63,7 +64,8 @@ def plain(
 ) -> Tensor:  # fmt: skip
     """x (..., C), weight (V, C), targets (...) ids or -100, absent (V,) booleans -> (...) nats in float32 or wider.
 
-    With `across`, weight and absent are some rows of the whole vocabulary, and the gradient of x is this part's share of it.
+    With `across`, weight and absent are some rows of the whole vocabulary, and the gradient of x is this part's share
+    of it.
     """
     z = linear(x, weight)
     z = z if cap is None else softcap(z, cap)

@@ -5,16 +5,16 @@
     rows       o_proj down_proj                                   each reads what it computed; the outputs are summed
     rows of the vocabulary                                        the embedding, and the head with its cross-entropy
 
-So a mixer or an MLP costs one sum over the group in the forward pass and one in the backward pass. Each module says in `cuts`
-how it is divided (model/roles.py); one that does not say is refused by name. What is not divided, such as a norm, is computed
-by all processes alike.
+So a mixer or an MLP costs one sum over the group in the forward pass and one in the backward pass. Each module says in
+`cuts` how it is divided (model/roles.py); one that does not say is refused by name. What is not divided, such as a
+norm, is computed by all processes alike.
 
-With `sequence` the processes also divide the tokens between the mixers and MLPs, where all would compute the same (Korthikanti
-et al., 2022). A sum becomes "sum and cut" before and "gather" after, which send as many bytes, and less is kept for the
-backward pass. It acts where gradients are computed.
+With `sequence` the processes also divide the tokens between the mixers and MLPs, where all would compute the same
+(Korthikanti et al., 2022). A sum becomes "sum and cut" before and "gather" after, which send as many bytes, and less is
+kept for the backward pass. It acts where gradients are computed.
 
-All parameters become DTensors: full tensors by name for checkpoints, and the optimizer updates the local parts. While a module
-computes, it sees its local parts as plain tensors (`Part`), so our kernels run as they are.
+All parameters become DTensors: full tensors by name for checkpoints, and the optimizer updates the local parts. While a
+module computes, it sees its local parts as plain tensors (`Part`), so our kernels run as they are.
 """
 
 import dataclasses
@@ -37,20 +37,21 @@ from glassformer.parallel.collectives import entered, gathered, own, scattered, 
 
 
 def divided(model: GPT, mesh: DeviceMesh, sequence: bool = False) -> GPT:
-    """The same model, divided over the processes of a one-dimensional mesh; each of them has built it with the same weights.
+    """The same model, divided over the processes of a one-dimensional mesh; each of them has built it with the same
+    weights.
 
-    Its forward pass gives every process the logits or nats of all tokens. Raises SettingError for what cannot be divided.
+    Its forward pass gives every process the logits or nats of all tokens. `check` says before what cannot be divided.
     """
-    check(model, mesh.size())
     group = Division(mesh, sequence)
     vocabulary = group.vocabulary(model.config.vocab_size)
     for module in [m for m in model.embed.modules() if isinstance(m, Embedding)]:
         group.table(module)
-    group.declared(model.head)
-    model.head.forward = Logits(model.head, vocabulary, model.config.vocab_size, mesh.get_group())
+    if hasattr(model.head, "cuts"):  # the other stages of a pipeline have none
+        group.declared(model.head)
+        model.head.forward = Logits(model.head, vocabulary, model.config.vocab_size, mesh.get_group())
     nats = partial(_nats, model.kernels.linear_cross_entropy, vocabulary, mesh.get_group())
     model.kernels = dataclasses.replace(model.kernels, linear_cross_entropy=nats)
-    group.rest(model.position, sums=type(model.position).bias is not type(model.position).__mro__[1].bias)
+    group.declared(model.position)
     model.position.bias = OwnHeads(model.position, model.config.n_head, mesh)  # type: ignore[method-assign]
     for block in model.blocks:
         group.block(block)
@@ -67,7 +68,7 @@ def check(model: GPT, n: int) -> None:
     given = f"parallel.tensor={n}"
     if config.dropout:
         raise SettingError(
-            f"{given}: with model.dropout={config.dropout:g} the processes would drop different numbers of the same tensor; "
+            f"{given}: with model.dropout={config.dropout:g} the processes would drop different numbers of one tensor; "
             "set model.dropout=0, or use parallel.data"
         )
     for name, heads in {"model.n_head": config.n_head, "model.n_kv_head": config.key_heads}.items():
@@ -81,6 +82,7 @@ def check(model: GPT, n: int) -> None:
         if not isinstance(module, Embedding) and any(True for _ in module.parameters(recurse=False)):
             raise SettingError(f"{given} cannot divide the embedding {type(model.embed).__name__}; set model.embed=token")
     _check_cuts(model.head, "model.head=tied", given, n)
+    _check_cuts(model.position, "model.position=rope", given, n)
     for layer, block in enumerate(model.blocks):
         assert isinstance(block, Block)
         mixer = config.mixer_of(layer).name
@@ -253,7 +255,7 @@ class Row(Part):
         parts, splits = self.local(), self.splits()
         y = self.run({**parts, "bias": None}, x)
         y = scattered(y, 1, self.group) if splits else summed(y, self.group)
-        bias = parts["bias"]
+        bias = parts.get("bias")
         if bias is None:
             return y
         return y + (entered(bias, self.group) if splits else bias).to(y.dtype)
