@@ -5,19 +5,20 @@ its loss do with a few rows, `weights` at gradients and updates, `curve` at the 
 (`finding`) is told once in a run: as an event "doctor" in the log, which the terminal and the report show. `diverged` says
 why a training has no finite loss any more. docs/doctor.md has the formulas, what is normal, and what is missed.
 
-It changes nothing about a run, except with `train.doctor=rollback`. Its looks take less than SHARE of the time: once the
-first FREE looks are over, it leaves out what would take more. If it fails, it says so and the training goes on without it.
+It changes nothing about a run, except with `train.doctor=rollback`. Its looks take less than SHARE of the processor's time:
+after the first FREE seconds it leaves out what would take more. If it fails, it says so, and the training goes on without it.
 """
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
 from glassformer.data.batches import Batch
 from glassformer.model.gpt import GPT
+from glassformer.runs.run import Run
 from glassformer.train.config import TrainConfig
 from glassformer.train.doctor import probe
 from glassformer.train.doctor.curve import Curve
@@ -27,7 +28,7 @@ from glassformer.train.doctor.speed import Speed
 from glassformer.train.doctor.weights import Look, Weights
 from glassformer.train.loss import Loss
 
-SHARE, FREE = 0.01, 12
+SHARE, FREE = 0.01, 1.0
 SPIKES = 5
 """Spikes that are told in a run."""
 FEW = 2
@@ -38,24 +39,23 @@ class Doctor:
     """Watches one training in this process."""
 
     def __init__(
-        self, model: GPT, optimizer: torch.optim.Optimizer, loss: Loss, config: TrainConfig,
-        tell: Callable[..., None], *, alone: bool = True, n_tokens: int | None = None, events: Iterable[dict[str, Any]] = (),
+        self, model: GPT, optimizer: torch.optim.Optimizer, loss: Loss, config: TrainConfig, run: Run,
+        tell: Callable[..., None], alone: bool = True,
     ) -> None:  # fmt: skip
-        """`tell(what="doctor", name=..., detail=...)` logs an event; `alone` says that the whole model is in this process;
-        `n_tokens` are the tokens of the training text; `events` are those of the run so far, whose findings are not told
-        again."""
+        """`tell("event", what="doctor", name=..., detail=...)` logs an event of `run`; what its log says already is not
+        told again. `alone` says that the whole model is in this process."""
         self.model, self.loss, self.config, self.tell, self.alone = model, loss, config, tell, alone
-        self.told = {str(event.get("name")) for event in events if event.get("what") == "doctor"}
-        self.reading = Reading(probe.vocabulary(model), n_tokens)
+        self.told = {str(event.get("name")) for event in run.metrics("event") if event.get("what") == "doctor"}
+        self.reading = Reading(probe.vocabulary(model), _tokens(run))
         self.weights, self.curve, self.speed = Weights(model, optimizer), Curve(config), Speed()
         self.look: Look | None = None
         self.looks, self.spikes = 0, 0
         self.active = config.doctor != "off"
-        self.spent, self.began = 0.0, time.perf_counter()
+        self.spent, self.began = 0.0, time.process_time()
 
-    def reads(self, step: int, batch: Batch, counted: int, tokens: int) -> None:
-        """Before update number `step`, which is looked at: its batch, of which `counted` targets count."""
-        if self._is_busy():
+    def reads(self, step: int, batch: Batch, counted: int, tokens: int, logged: bool) -> None:
+        """Before update number `step`, which will be `logged`: its batch, of which `counted` targets count."""
+        if not (logged or step == 0) or self._is_busy():
             return
         with self._looking():
             self._say(self.reading.see(batch, counted, tokens))
@@ -67,10 +67,10 @@ class Doctor:
             self.looks += 1
 
     @contextlib.contextmanager
-    def operating(self, looked_at: bool) -> Iterator[None]:
-        """Around the optimizer's step."""
+    def operating(self, logged: bool) -> Iterator[None]:
+        """Around the optimizer's step, of an update that will be logged or not."""
         self.look = None
-        if not looked_at or self._is_busy():
+        if not logged or self._is_busy():
             yield
             return
         with self._looking():
@@ -79,48 +79,50 @@ class Doctor:
         with self._looking():
             self.look = self.weights.see_after()
 
-    def spiked(self, step: int, loss: float) -> bool:
+    def spiked(self, loss: float) -> bool:
         """Take in the loss of a step; says whether it spikes."""
-        if not self.active or not self.curve.spikes(step, loss):
+        if not self.active or not self.curve.spikes(loss):
             return False
         self.spikes += 1
         finding = self.curve.spike(loss)
         if self.spikes <= SPIKES and not FOLLOWS[finding.name] & self.told:
-            self.tell(what="doctor", name=finding.name, detail=finding.sentence)
+            self.tell("event", what="doctor", name=finding.name, detail=finding.sentence)
         return True
 
     def reports(self, step: int, steps: int, line: dict[str, Any]) -> None:
-        """Take in a logged line of the kind "train", with the tokens of the line `before` and the `steps` between."""
+        """Take in a logged `line` of the kind "train", in a run of `steps`."""
         if not self.active:
             return
         with self._looking():
-            self._say(self.speed.findings(line))
+            self._say(self.speed.findings(step, line))
             if self.look is not None:
                 self._say(self.curve.findings(step, steps, line["lr"], self.look.ratio))
                 self._say(self.weights.findings(line["block_norms"], line["grad_norm"], self.config.grad_clip))
+
+    def share(self) -> float:
+        """The part of this process's time since the beginning that watching took."""
+        return self.spent / max(1e-9, time.process_time() - self.began)
 
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:
             if finding.name not in self.told and not FOLLOWS.get(finding.name, set()) & self.told:
                 self.told.add(finding.name)
-                self.tell(what="doctor", name=finding.name, detail=finding.sentence)
+                self.tell("event", what="doctor", name=finding.name, detail=finding.sentence)
 
     def _is_busy(self) -> bool:
         """Whether a look now would take too much of the time."""
-        if not self.active:
-            return True
-        return self.looks >= FREE and self.spent > SHARE * (time.perf_counter() - self.began)
+        return not self.active or self.spent > max(FREE, SHARE * (time.process_time() - self.began))
 
     @contextlib.contextmanager
     def _looking(self) -> Iterator[None]:
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             yield
         except Exception as error:  # whatever a part of the user's own does here: the training must not end because of us
             self.active = False
-            self.tell(what="doctor", name="stopped", detail=f"the doctor has stopped watching: {type(error).__name__}: {error}")
+            self.tell("event", what="doctor", name="stopped", detail=f"the doctor has stopped watching: {type(error).__name__}: {error}")
         finally:
-            self.spent += time.perf_counter() - started
+            self.spent += time.process_time() - started
 
 
 def _few(batch: Batch) -> Batch:
@@ -130,3 +132,11 @@ def _few(batch: Batch) -> Batch:
     emptiest = int(counted.where(counted >= 2, counted.max() + 1).argmin())
     rows = torch.tensor([fullest, emptiest][:FEW])
     return batch.having(**{name: field[rows] for name, field in vars(batch).items() if field is not None})
+
+
+def _tokens(run: Run) -> int | None:
+    """The tokens of the training text, as far as the run says."""
+    value: Any = run.facts()
+    for key in ("dataset", "train", "tokens"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, int) else None

@@ -8,7 +8,6 @@
 The ratio of an update to its weights (weights.py) tells the reasons apart: in healthy runs it is 1/1000 to 1/10.
 """
 
-import math
 import statistics
 from collections import deque
 
@@ -30,10 +29,9 @@ class Curve:
         self.config = config
         self.losses: deque[float] = deque(maxlen=WINDOW)
         self.first: float | None = None
-        self.highest_early = -math.inf
         self.ratios: deque[float] = deque(maxlen=5)
 
-    def spikes(self, step: int, loss: float) -> bool:
+    def spikes(self, loss: float) -> bool:
         """Take in the loss of a step, and say whether it is far above those before. A spike does not count as one of them."""
         self.first = loss if self.first is None else self.first
         if len(self.losses) == WINDOW:

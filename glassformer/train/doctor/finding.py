@@ -21,17 +21,21 @@ class Finding:
 
 
 FOLLOWS = {
-    "no gradient": {"dead units", "no target counts", "not in the optimizer"},
-    "learning rate too low": {"gradients clipped away", "weights do not move", "no gradient", "no target counts"},
-    "loss does not fall": {
-        "learning rate too high", "learning rate too low", "targets unrelated", "weights do not move",
-        "gradients clipped away", "dead units", "no gradient", "first loss too high", "gradients grow by depth",
-        "gradients fade by depth", "no warmup",
+    "dead units": {"no target counts"},
+    "no gradient": {"dead units", "no target counts", "weights do not move", "not in the optimizer"},
+    "learning rate too low": {
+        "gradients clipped away", "weights do not move", "no gradient", "no target counts", "not in the optimizer",
     },
-    "learning rate too high": {"no warmup", "gradients grow by depth", "first loss too high"},
-    "gradients grow by depth": {"learning rate too high", "no warmup"},
+    "loss does not fall": {
+        "learning rate too high", "learning rate too low", "targets unrelated", "weights do not move", "not in the optimizer",
+        "gradients clipped away", "dead units", "no gradient", "first loss too high", "activations grow by depth",
+        "gradients grow by depth", "gradients fade by depth", "no warmup",
+    },
+    "learning rate too high": {"no warmup", "activations grow by depth", "gradients grow by depth", "first loss too high"},
+    "no warmup": {"activations grow by depth", "gradients grow by depth", "first loss too high"},
+    "first loss too high": {"activations grow by depth"},
+    "gradients grow by depth": {"activations grow by depth", "learning rate too high", "no warmup"},
     "gradients fade by depth": {"dead units", "learning rate too high", "no warmup"},
-    "loss spike": {"learning rate too high", "no warmup", "gradients grow by depth"},
-    "no warmup": {"first loss too high", "gradients grow by depth"},
+    "loss spike": {"learning rate too high", "no warmup", "activations grow by depth", "gradients grow by depth"},
 }  # fmt: skip
 """Findings that are not told once one of these was: they are its consequence as a rule."""

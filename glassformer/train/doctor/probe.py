@@ -2,6 +2,7 @@
 
     causal      the scores of a token stay the same when later tokens change
     repeatable  two equal rows get equal scores
+    by depth    the size of the stream after the last block, beside that after the first, in a fresh model
     labels      which id the loss asks for at each place: the one whose score its gradient raises; it should be the next one
 
 A fresh model may hide the first two, since parts that start at zero add nothing yet. So they are asked again after 1, 2, 4,
@@ -28,6 +29,8 @@ DIFFERENT = 1e-3
 """Scores that differ by more than this part of their standard deviation are not the same."""
 AGREE = 0.9
 """Share of the labels that must be the id at some distance, for that to be the distance."""
+GROWN = 50.0
+"""Times that the stream of a fresh model may be larger after the last block than after the first."""
 HIGH, LOW = 1.2, 0.5
 """A first loss is too high from so many times ln V on (and at least 1 nat), and too low below so many."""
 
@@ -42,10 +45,15 @@ def model_findings(model: GPT, batch: Batch, first: bool) -> list[Finding]:
     changed = torch.cat([ids[:, :half], later.where(later != ids[:, half:], ids[:, :1])], 1)
     training = model.training
     model.eval()
+    sizes: list[Tensor] = []
+    hooks = [block.register_forward_hook(lambda block, given, y: sizes.append(y[0].detach().float().square().mean().sqrt()))
+             for block in model.blocks]  # fmt: skip
     try:
         z = model(torch.cat([ids, ids, changed]), documents=documents).double()
     finally:
         model.train(training)
+        for hook in hooks:
+            hook.remove()
     z = z.masked_fill(z == -math.inf, 0)
     scale = z[0].std() + 1e-9
     noise = ((z[0] - z[1]).abs().max() / scale).item()
@@ -59,9 +67,19 @@ def model_findings(model: GPT, batch: Batch, first: bool) -> list[Finding]:
     if leak > DIFFERENT:
         found.append(Finding(
             "not causal", f"scores change by {leak:.2g} standard deviations when only later tokens change",
-            f"the model sees what it should predict: mask the later keys in the mixer; `{typed("check-variant")} FILE` tests a part",
+            f"the model sees what it should predict: mask the later keys in the mixer; `{typed('check-variant')} FILE` tests a part",
         ))  # fmt: skip
-    return found + (_first_loss(model, z[:1], batch) if first else [])
+    return found + ([*_by_depth(sizes), *_first_loss(model, z[:1], batch)] if first else [])
+
+
+def _by_depth(sizes: list[Tensor]) -> list[Finding]:
+    first, last = sizes[0].item(), sizes[-1].item()
+    if last <= GROWN * first:
+        return []
+    return [Finding(
+        "activations grow by depth", f"the stream is {first:.2g} after the first block and {last:.2g} after the last",
+        "put a norm before each part (model.norm=rmsnorm, model.residual=pre), or start with smaller weights (model.init=gpt2)",
+    )]  # fmt: skip
 
 
 def _first_loss(model: GPT, z: Tensor, batch: Batch) -> list[Finding]:

@@ -46,8 +46,9 @@ class Speed:
         self.shares: list[float] = []
         self.slow = self.waits = 0
         self.used = Used.now()
+        self.last: tuple[int, int] | None = None  # step and tokens of the line before
 
-    def findings(self, line: dict[str, Any]) -> list[Finding]:
+    def findings(self, step: int, line: dict[str, Any]) -> list[Finding]:
         """What a line of the kind "train" adds."""
         before, self.used = self.used, Used.now()
         share, speed = self.used.share(before), line["tokens_per_s"]
@@ -56,9 +57,10 @@ class Speed:
         if not self.slow:
             self.speeds.append(speed)
             self.shares.append(share)
-        tokens = line["tokens"] - line["before"]
-        waited = line["data_seconds"] * line["steps"] * speed / max(1, tokens)
-        self.waits = self.waits + 1 if waited > WAITING and usual else 0
+        (step_before, tokens_before), self.last = self.last or (step, line["tokens"]), (step, line["tokens"])
+        tokens_a_step = (line["tokens"] - tokens_before) / max(1, step - step_before)
+        waited = line["data_seconds"] * speed / max(1.0, tokens_a_step)
+        self.waits = self.waits + 1 if tokens_a_step and waited > WAITING else 0
         if self.waits >= IN_A_ROW:
             return [Finding(
                 "waiting for data", f"{waited:.0%} of a step's time goes by until its batch is there",

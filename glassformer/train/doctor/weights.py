@@ -24,9 +24,9 @@ DEAD = 0.5
 """Share of a block's units, from which on they are told."""
 IN_A_ROW = 3
 """Looks after which something that persists is told."""
-DEPTH = 300.0
+DEPTH = 100.0
 """Gradient norms of the first and the last block that differ by more than this factor."""
-CLIPPED = 100.0
+CLIPPED = 1000.0
 """Gradients that are clipped by more than this factor in every look."""
 
 
@@ -115,18 +115,18 @@ class Weights:
                 "dead units", f"{dead[worst]:.0%} of the units of {worst} are 0 for every token, in {len(dead)} MLPs over half are",
                 "lower the learning rate, or use an activation without a flat side (model.mlp=swiglu)",
             ))  # fmt: skip
+        still = [name for name in look.still if name not in self.forgotten]
+        if self._persists("still", bool(still)):
+            found.append(Finding(
+                "weights do not move", f"{_named(still)} has a gradient and does not change in a step",
+                "check the optimizer's step and its learning rates (`lr_scale` of its groups)",
+            ))  # fmt: skip
         missing = [name for name in look.without if name not in self.forgotten]
         if self._persists("without", bool(missing)):
             found.append(Finding(
                 "no gradient", f"{_named(missing)} gets no gradient, so it stays as it is",
                 "check for `.detach()`, `torch.no_grad` and parts whose output is not used; freeze it on purpose with "
                 "requires_grad=False",
-            ))  # fmt: skip
-        still = [name for name in look.still if name not in self.forgotten]
-        if self._persists("still", bool(still)):
-            found.append(Finding(
-                "weights do not move", f"{_named(still)} has a gradient and does not change in a step",
-                "check the optimizer's step and its learning rates (`lr_scale` of its groups)",
             ))  # fmt: skip
         if self._persists("clipped", norm > CLIPPED * clip):
             found.append(Finding(
