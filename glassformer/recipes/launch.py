@@ -50,7 +50,7 @@ from glassformer.system.folders import remove
 from glassformer.system.lock import locked
 from glassformer.system.machine import git_commit, machine_facts
 from glassformer.train.budget import Budget
-from glassformer.train.doctor import Diverged
+from glassformer.train.doctor.diverged import Diverged
 from glassformer.train.trainer import Trainer
 
 Watching = Callable[[int, int], Any]

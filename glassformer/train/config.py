@@ -81,6 +81,8 @@ class TrainConfig(Config):
     """Keep the weights (bf16) of steps 0, 1, 2, 4, 8, ... and the last in snapshots/, to look at how a model learns."""
     log_every: PositiveInt = 10
     """Steps between lines of metrics."""
+    doctor: Literal["watch", "rollback", "off"] = "watch"
+    """watch: say what looks wrong; rollback: also go back to the last checkpoint when the loss spikes; off: neither."""
     watch: tuple[str, ...] = ()
     """Dashboards that show the run as well: tensorboard, wandb, trackio, or several such as tensorboard,wandb."""
     vectors: str | None = None

@@ -35,7 +35,8 @@ from glassformer.tokenizers import Tokenizer
 from glassformer.train.average import Average
 from glassformer.train.budget import Budget
 from glassformer.train.config import TrainConfig
-from glassformer.train.doctor import diverged
+from glassformer.train.doctor import Doctor
+from glassformer.train.doctor.diverged import diverged
 from glassformer.train.evaluate import Lowest, byte_lengths, evaluate, memorising
 from glassformer.train.loss import Loss
 from glassformer.train.memory import peak_memory_gb
@@ -100,6 +101,7 @@ class Trainer:
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
+        self.doctor = Doctor(inner, self.optimizer, self.loss, config, run, self._log, alone=ranks.count == 1)
         self.lowest = Lowest()
         self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written
@@ -134,12 +136,17 @@ class Trainer:
                 self.done += 1
                 self.saving.poll()
                 self.seconds = self.clock() - self.began
+                self.doctor.spiked(loss)
                 logged = self._is_logged(self.done)
                 if logged:
                     steps, tokens, seconds, waited = (now - then for now, then in zip(self._mark(), mark))
-                    self._log("train", loss=loss, lr=lr, grad_norm=norm, block_norms=self.passes.block_norms,
-                              tokens=self.tokens, tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps,
-                              seconds=self.seconds, memory_gb=peak_memory_gb(self.device))  # fmt: skip
+                    line = {
+                        "loss": loss, "lr": lr, "grad_norm": norm, "block_norms": self.passes.block_norms,
+                        "tokens": self.tokens, "tokens_per_s": tokens / max(seconds, 1e-9), "data_seconds": waited / steps,
+                        "seconds": self.seconds, "memory_gb": peak_memory_gb(self.device),
+                    }  # fmt: skip
+                    self._log("train", **line)
+                    self.doctor.reports(self.done, self.pace.steps, line)
                 if self.budget is not None:
                     self.budget.step_took(self.clock() - before, self.config.growth(self.pace).share(self.done - 1))
                 paused = self._look()
@@ -171,7 +178,8 @@ class Trainer:
             self._diverged(step, loss, norm, lr)
         if finite:
             set_learning_rate(self.optimizer, lr)
-            self.optimizer.step()
+            with self.doctor.operating(logged=self._is_logged(step + 1)):
+                self.optimizer.step()
             self.average.update(step + 1)
         scale.update(finite)
         self.model.zero_grad(set_to_none=True)
@@ -183,6 +191,7 @@ class Trainer:
         batch = self.batches(step)
         self.waited += self.clock() - started
         counted = self.passes.counted(batch)
+        self.doctor.reads(step, batch, counted, self.tokens, logged=self._is_logged(step + 1))
         self.tokens += counted
         return self.passes.gradients(batch, step, self.pace, counted)
 
