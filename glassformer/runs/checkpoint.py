@@ -217,8 +217,9 @@ def load(
         try:
             return _opened(path, as_now)
         except Damaged as error:
-            run = run_of(path)[0]
-            raise Damaged(f"{error}; name {run} in its place, and its newest whole checkpoint is used") from None
+            run, of_run = run_of(path)
+            other = f"name {run} in its place, and its newest whole checkpoint is used"
+            raise Damaged(f"{error}; {other if of_run else 'restore it from a copy'}") from None
     chosen = which(path)
     if chosen is None:
         waits = f"{path} holds no checkpoint yet; `{typed('resume', path)}` trains it"

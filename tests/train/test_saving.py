@@ -45,10 +45,9 @@ def steps(folder):
     return [int(path.name) for path in checkpoint.steps(folder / "checkpoints")]
 
 
-@pytest.mark.parametrize("ema", ["null", "0.9"])
-def test_every_checkpoint_in_the_background_is_that_of_the_foreground(recipe, data, tmp_path, ema, monkeypatch):
+def test_every_checkpoint_in_the_background_is_that_of_the_foreground(recipe, data, tmp_path, monkeypatch):
     """Also when the disk is so slow that the steps after it are over long before it is."""
-    recipe, save = recipe.override(f"train.ema={ema}", "train.sample_every=0"), writing.save
+    recipe, save = recipe.override("train.ema=0.9", "train.sample_every=0"), writing.save
     run(recipe, data, tmp_path / "front")
 
     def slow(*given):
@@ -60,7 +59,9 @@ def test_every_checkpoint_in_the_background_is_that_of_the_foreground(recipe, da
     assert steps(tmp_path / "back") == steps(tmp_path / "front") == [0, 3, 6, 9, 12]
     for step in steps(tmp_path / "back"):
         there = [tmp_path / name / "checkpoints" / f"{step:08d}" for name in ("back", "front")]
-        for name in ("model.safetensors", "optimizer.safetensors", "optimizer.json", "tokenizer.json"):
+        for name in ("model", "optimizer", "average"):
+            assert (there[0] / f"{name}.safetensors").read_bytes() == (there[1] / f"{name}.safetensors").read_bytes()
+        for name in ("optimizer.json", "tokenizer.json"):
             assert (there[0] / name).read_bytes() == (there[1] / name).read_bytes()
         states = [checkpoint.load(folder).state for folder in there]
         assert {**states[0], "seconds": 0} == {**states[1], "seconds": 0}
@@ -92,7 +93,7 @@ def test_the_steps_go_on_while_it_is_written_and_the_next_one_waits(recipe, data
     assert threading.main_thread() not in threads and not [t for t in threads if t.is_alive()]
 
 
-@pytest.mark.parametrize("step", [1, 4, 6, 11])
+@pytest.mark.parametrize("step", [4, 9])
 def test_killed_and_resumed_it_is_the_same_run(whole, recipe, data, tmp_path, step):
     with pytest.raises(Killed):
         run(recipe.override(*BACKGROUND), data, tmp_path / "cut", killing(step))
