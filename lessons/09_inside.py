@@ -220,14 +220,16 @@ picture(figure)
 # ./glass look runs/mine "Once there was a girl called Nora." --html look.html --over-time       # a model of yours, at every step that was kept
 # ```
 #
-# The next cell calls the command's own function, first for the terminal and then for the page.
+# The next cell calls the command's own function, first for the terminal and then for the page. Its second table measures heads as you did, but in this one text: at few places (the last
+# column), luck decides more, and the best head of a question may be another one than in many stories.
 
 # %%
-look_at(Console(width=110), [str(favourite()), story], html=None, place=None, knobs=[], over_time=False)
+terminal = Console(width=100, force_jupyter=False)  # plain text here, colours in a real terminal
+used = look_at(terminal, [str(favourite()), story], html=None, place=None, knobs=[], over_time=False)
 
 # %%
 page = Path(mkdtemp()) / "look.html"
-look_at(Console(width=110), [str(favourite()), sized(story, "Nora ran off.")], html=page, place=None, knobs=[], over_time=False)
+used = look_at(terminal, [str(favourite()), sized(story, "Nora ran off.")], html=page, place=None, knobs=[], over_time=False)
 
 # %% tags=["prose"]
 at = f"#place={ids.shape[1] - 1}&head={best.layer}.{best.head}"
