@@ -13,6 +13,7 @@ from glassformer.runs import checkpoint, snapshots
 from glassformer.runs.run import Run
 from glassformer.runs.shipped import FOLDER
 from glassformer.runs.weights import write_tensors
+from glassformer.runs.writing import written
 from glassformer.system.files import write_atomic
 
 FACTS = ("command", "started", "glassformer", "torch", "parameters", "precision")
@@ -36,7 +37,7 @@ def pack(folder: Path, earlier: Iterable[int] = (), repeated: Path | None = None
     weights = {name: t.to(torch.bfloat16) for name, t in saved.model().state_dict().items()}
     state = {**_passed(saved), "precision": "bf16", "lowest": saved.state["lowest"], "decays_from": None}
     recipe = json.dumps(saved.recipe, indent=2) + "\n"
-    with checkpoint.written(final / "checkpoints" / f"{saved.step:08d}", state, recipe, saved.tokenizer(), {}) as growing:
+    with written(final / "checkpoints" / f"{saved.step:08d}", state, recipe, saved.tokenizer(), {}) as growing:
         write_tensors(growing / "model.safetensors", weights)
     for step in earlier:
         _pack_snapshot(checkpoint.load(kept[step]), final)
