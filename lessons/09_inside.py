@@ -218,7 +218,7 @@ picture(figure)
 # %%
 small = run_or_shipped("village-mini")
 words = load(small).tokenizer()
-asked = heads.names(stories[: sized(4, 1)], words, sized(512, 80))
+asked = heads.names(stories[: sized(2, 1)], words, sized(512, 80))
 before = heads.previous_token([reading.ids for reading in asked])
 grown = measure(load(small).model(), "name", asked).best
 guess = predict("How does the name head of village-mini come about?", ["little by little, as the loss falls", "nearly all of it in one stretch, after the loss has fallen"])

@@ -245,34 +245,14 @@ def _opened(folder: Path, as_now: Collection[str]) -> Checkpoint:
         reading = Reading(folder / manifest.NAME)
     except OSError as error:
         raise manifest.not_whole(folder, error) from None
-    manifest.verify(folder)
+    sealed = manifest.verify(folder)
     try:
-<<<<<<< HEAD
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        hashes = dict(manifest["sha256"])
-        if manifest["format"] != FORMAT:
-            raise CheckpointError(
-                f"{folder} has format {manifest['format']}, this version reads {FORMAT}; update glassformer"
-            )
-        for name in ("state.json", "recipe.json", "tokenizer.json"):
-            hashes[name]
-        for name, expected in hashes.items():
-            if Path(name).name != name or sha256(folder / name) != expected:
-                raise CheckpointError(
-                    f"{folder / name} is damaged (its SHA-256 is not the one in manifest.json); "
-                    "delete this checkpoint's folder to go back to the one before"
-                )
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
         if not isinstance(state.get("drawn_from"), int):
-            hashes["model.safetensors"]
-        return Checkpoint(folder, {**state, "step": int(state["step"])}, *parts.resolved(dict(recipe), folder, as_now))
-=======
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+            sealed["model.safetensors"]
         known, renamed = parts.resolved(dict(recipe), folder, as_now)
         return Checkpoint(folder, {**state, "step": int(state["step"])}, known, renamed, reading)
->>>>>>> main
     except GlassError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ FACTS = ("command", "started", "glassformer", "torch", "parameters", "precision"
 """What `run.json` keeps: nothing that names a machine."""
 
 
-def pack(folder: Path, earlier: Iterable[int] = (), repeated: Path | None = None) -> Path:
+def pack(folder: Path, earlier: Sequence[int] = (), repeated: Path | None = None) -> Path:
     """Write the best weights of a run in bf16, with its recipe and its curve, and snapshots of the steps `earlier`; returns
     the new folder, which takes the name of the run. A model card that is there stays.
 

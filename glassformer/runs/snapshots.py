@@ -50,7 +50,7 @@ def save_seed(run: Path, seed: int, state: dict[str, Any], recipe_json: str, tok
     """Write the snapshot of a model as its seed draws it, in a few kilobytes: the weights are drawn again when they are
     asked for. Returns it. Raises GlassError on a full disk."""
     final = run / FOLDER / "step-0"
-    with checkpoint.written(final, {**state, "step": 0, "drawn_from": seed}, recipe_json, tokenizer, {}):
+    with written(final, {**state, "step": 0, "drawn_from": seed}, recipe_json, tokenizer, {}):
         pass
     return final
 

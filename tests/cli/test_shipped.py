@@ -18,7 +18,7 @@ from glassformer.lab.evaluate import judge
 from glassformer.lab.pairs import CHANGES
 from glassformer.lens.trace import next_tokens
 from glassformer.recipes.presets import Recipe, named
-from glassformer.runs import checkpoint, shipped, snapshots
+from glassformer.runs import checkpoint, manifest, shipped, snapshots
 from glassformer.runs.pack import pack
 from glassformer.runs.run import Run
 from glassformer.system.files import sha256
@@ -170,6 +170,6 @@ def test_a_snapshot_without_weights_and_without_a_whole_seed_is_refused(trained,
     for seed in (None, "1337", 1.5):
         (folder / "state.json").write_text(json.dumps({"step": 0, "drawn_from": seed}))
         hashes = {path.name: sha256(path) for path in folder.iterdir() if path.name != "manifest.json"}
-        (folder / "manifest.json").write_text(json.dumps({"format": checkpoint.FORMAT, "sha256": hashes}))
+        (folder / "manifest.json").write_text(json.dumps({"format": manifest.FORMAT, "sha256": hashes}))
         with pytest.raises(GlassError, match=r"not a whole checkpoint \(KeyError: 'model.safetensors'\)"):
             checkpoint.load(folder)
