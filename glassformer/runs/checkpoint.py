@@ -1,7 +1,7 @@
 """Checkpoints: a folder that is whole or is not there, and that is checked before anything in it is used.
 
     checkpoints/00000500/
-        model.safetensors        the weights, by parameter name
+        model.safetensors        the weights, by parameter name; step 0 may do without (snapshots.py)
         average.safetensors      the averages of the trained weights, with `train.ema` (train/average.py)
         optimizer.safetensors    the tensors of the optimizer's state, by parameter name
         optimizer.json           its numbers: learning rates, step counts (optimizer_state.py)
@@ -105,8 +105,9 @@ class Checkpoint:
         return read_tensors(path) if path.exists() else {}
 
     def _fill(self, model: Module, averages: dict[str, Tensor]) -> Module:
-        path = self.folder / "model.safetensors"
-        tensors = {**read_tensors(path), **averages}
+        path, seed = self.folder / "model.safetensors", self.state.get("drawn_from")
+        drawn = GPT(GPTConfig.parse(self.recipe["model"]), seed=seed).state_dict() if isinstance(seed, int) else None
+        tensors = {**(drawn or read_tensors(path)), **averages}
         check_fit(model, tensors, path)
         wanted = model.state_dict()  # a snapshot is narrower than the model
         model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in tensors.items()}, assign=True)
@@ -245,10 +246,12 @@ def _opened(folder: Path, as_now: Collection[str]) -> Checkpoint:
         reading = Reading(folder / manifest.NAME)
     except OSError as error:
         raise manifest.not_whole(folder, error) from None
-    manifest.verify(folder)
+    sealed = manifest.verify(folder)
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        if not isinstance(state.get("drawn_from"), int):
+            sealed["model.safetensors"]
         known, renamed = parts.resolved(dict(recipe), folder, as_now)
         return Checkpoint(folder, {**state, "step": int(state["step"])}, known, renamed, reading)
     except GlassError:
