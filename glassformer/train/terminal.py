@@ -100,7 +100,7 @@ class Display:
                 self.progress.update(self.task, total=self.steps)
             case "event" if line["what"] == "doctor":
                 self._say(f"[yellow]step {line['step']}: [bold]{escape(line['name'])}[/]: {escape(line['detail'])}[/]")
-            case "event" if line["what"] in ("nan", "interrupted", "memorising"):
+            case "event" if line["what"] in ("nan", "interrupted", "memorising", "refused"):
                 self._say(f"[yellow]step {line['step']}: {line['what']} ({escape(line['detail'])})[/]")
 
     def _train(self, line: dict[str, Any]) -> None:
