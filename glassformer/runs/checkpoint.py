@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from glassformer.config import variant_class
 from glassformer.errors import CheckpointError, GlassError
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused, with_plain
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.runs import manifest, optimizer_state, parts
 from glassformer.runs.manifest import Damaged
@@ -80,6 +80,7 @@ class Checkpoint:
     def model(self, kernels: Kernels | None = None, device: str | torch.device = "cpu") -> GPT:
         """The model to use, in evaluation mode: with its averaged weights if it has them. Raises CheckpointError if they do
         not fit the recipe."""
+        kernels = kernels or with_plain(fused(), self.recipe.get("train", {}).get("plain_kernels", ()))
         with torch.device("meta"):
             model = GPT(GPTConfig.parse(self.recipe["model"]), kernels)
         return self._fill(model, self.averages()).to(device).eval()
