@@ -7,6 +7,7 @@
 Every part is a slot: `GPTConfig(mixer="full", position="rope", norm="rmsnorm", mlp="swiglu", residual="pre")`.
 """
 
+from itertools import chain
 from typing import Any, Self
 
 import torch
@@ -201,8 +202,11 @@ class GPT(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """x (..., C) -> (..., V): the scores that depend on the stream alone; -inf for an id that no token has. A head that
         looks back mixes them with what it copies."""
-        cap, absent = self.config.logit_softcap, self._absent(x.device)
-        z = self.head(self._scaled(x), self.embedding)
+        return self.limited(self.head(self._scaled(x), self.embedding))
+
+    def limited(self, z: Tensor) -> Tensor:
+        """What the head says (..., V) -> the logits: squashed by the softcap, and -inf for an id that no token has."""
+        cap, absent = self.config.logit_softcap, self._absent(z.device)
         z = z if cap is None else self.kernels.softcap(z, cap)
         return z if absent is None else z.masked_fill(absent, -torch.inf)
 
@@ -229,7 +233,7 @@ class GPT(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.embedding.device
+        return next(chain(self.embed.parameters(), self.embed.buffers())).device
 
     def lr_scales(self) -> dict[str, float]:
         """What the learning rate of each parameter is multiplied by, as the initialisation asks (muP)."""
