@@ -49,6 +49,7 @@ WITH_TORCH = {"data": ["batches"]}  # in these parts only these modules import i
 FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
 FORBIDDEN_NAMES = ["torch.save", "nn.MultiheadAttention", "nn.Transformer"]
 COMES_WITH = {
+    "llvmlite": "numba",
     "pydantic_core": "pydantic", "markdown_it": "rich", "pygments": "rich", "markupsafe": "jinja2", "IPython": "jupyterlab",
     "nbformat": "jupytext",
 }  # fmt: skip

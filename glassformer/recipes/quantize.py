@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glassformer.errors import GlassError
 from glassformer.model.quantized import quantized
-from glassformer.runs import checkpoint
+from glassformer.runs import checkpoint, writing
 from glassformer.runs.report import write_report
 from glassformer.runs.run import Run, check_free
 from glassformer.system.folders import all_or_nothing
@@ -38,7 +38,7 @@ def quantize(source: Path, target: Path, bits: int) -> Path:
         check_free(target)
         with all_or_nothing(target) as growing:
             run = Run.create(growing, recipe, facts)
-            checkpoint.save(growing / "checkpoints", model, None, state, recipe, saved.tokenizer())
+            writing.save(growing / "checkpoints", writing.contents(model, None, state), recipe, saved.tokenizer())
             run.log("event", 0, what="quantize", detail=f"{source}, {bits} bits")
     write_report(target)
     return checkpoint.load(target).folder

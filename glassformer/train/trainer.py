@@ -18,14 +18,15 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from glassformer.config.sources import sources as own_sources
 from glassformer.data.batches import Batch
 from glassformer.data.pace import Pace
+from glassformer.errors import DiskError
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
 from glassformer.runs import checkpoint
@@ -34,12 +35,13 @@ from glassformer.tokenizers import Tokenizer
 from glassformer.train.average import Average
 from glassformer.train.budget import Budget
 from glassformer.train.config import TrainConfig
-from glassformer.train.doctor import diverged
+from glassformer.train.doctor import Doctor
+from glassformer.train.doctor.diverged import diverged
 from glassformer.train.evaluate import Lowest, byte_lengths, evaluate, memorising
-from glassformer.train.gradients import norms_by_block
 from glassformer.train.loss import Loss
-from glassformer.train.memory import out_of_memory, peak_memory_gb
+from glassformer.train.memory import peak_memory_gb
 from glassformer.train.optimizer import set_learning_rate
+from glassformer.train.passes import Passes
 from glassformer.train.precision import Precision
 from glassformer.train.ranks import ALONE, Ranks
 from glassformer.train.saving import Saving
@@ -85,19 +87,21 @@ class Trainer:
         self.model, self.inner = model, inner
         self.batches, self.held_out, self.config, self.run_folder = batches, held_out, config, run
         self.loss, self.sample, self.watch, self.ranks = loss or config.loss, sample, watch, ranks
-        self.device, self.passes = self.inner.device, passes or config.grad_accumulation
+        self.device = self.inner.device
         self.precision = Precision(precision, self.device)
+        count = passes or config.grad_accumulation
+        self.passes = Passes(model, config, self.loss, self.precision, ranks, count, self._divided)
         self.optimizer = config.optimizer.build(inner)
         sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.average = Average(inner, config.ema)
         beside = recipe_json, tokenizer, sources, self.average
-        self.saving = Saving(run.folder, inner, self.optimizer, config, *beside)
+        self.saving = Saving(run.folder, inner, self.optimizer, config, *beside, self._saved, self._refused)
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.pace, self.budget, self.follow, self.clock = pace or Pace.even(config.steps), budget, follow, clock
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
-        self.block_norms: list[float] = []  # the gradient norm of each block, in the newest step that is logged
+        self.doctor = Doctor(inner, self.optimizer, self.loss, config, run, self._log, alone=ranks.count == 1)
         self.lowest = Lowest()
         self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written
@@ -120,27 +124,33 @@ class Trainer:
         SIGTERM, which save first. Raises Diverged.
         """
         self.began = self.clock() - self.seconds
-        with Signals() as signals:
+        with Signals() as signals, self.saving:
             if self.done == 0:
                 self._look()
                 self._save()
             self._plan()
-            mark = self._mark()
+            mark, regular = self._mark(), (self.config.checkpoint_every, self.config.keep_every)
             while self.done < self.pace.steps and not self._stopped(signals) and not self._stops_early():
                 before = self.clock()
                 loss, norm, lr = self.update(self.done)
                 self.done += 1
+                self.saving.poll()
                 self.seconds = self.clock() - self.began
+                self.doctor.spiked(loss)
                 logged = self._is_logged(self.done)
                 if logged:
                     steps, tokens, seconds, waited = (now - then for now, then in zip(self._mark(), mark))
-                    self._log("train", loss=loss, lr=lr, grad_norm=norm, block_norms=self.block_norms, tokens=self.tokens,
-                              tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps, seconds=self.seconds,
-                              memory_gb=peak_memory_gb(self.device))  # fmt: skip
+                    line = {
+                        "loss": loss, "lr": lr, "grad_norm": norm, "block_norms": self.passes.block_norms,
+                        "tokens": self.tokens, "tokens_per_s": tokens / max(seconds, 1e-9), "data_seconds": waited / steps,
+                        "seconds": self.seconds, "memory_gb": peak_memory_gb(self.device),
+                    }  # fmt: skip
+                    self._log("train", **line)
+                    self.doctor.reports(self.done, self.pace.steps, line)
                 if self.budget is not None:
                     self.budget.step_took(self.clock() - before, self.config.growth(self.pace).share(self.done - 1))
                 paused = self._look()
-                if self._decay_begins() or self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
+                if self._decay_begins() or self._is_due(*regular) or self.lowest.step == self.done:
                     self._save()
                     paused = True
                 if logged or paused:
@@ -149,6 +159,7 @@ class Trainer:
             early = self._stops_early()
             if self.saved < self.done:
                 self._save()
+            self.saving.settle()
             if self.done < self.pace.steps and not early:
                 self._log("event", what="interrupted", detail=signals.received.name if signals.received else "elsewhere")
                 return "interrupted"
@@ -161,13 +172,14 @@ class Trainer:
     def update(self, step: int) -> tuple[float, float, float]:
         """Update number `step`, from 0; returns loss (nats a token), gradient norm before clipping, learning rate."""
         lr = self.config.learning_rate * self.config.schedule.factor(self.pace.position(step), self.pace.known(step))
-        loss, norm = self.gradients(step), self._clip(logged=self._is_logged(step + 1))
+        loss, norm = self.gradients(step), self.passes.clip(logged=self._is_logged(step + 1))
         finite, scale = math.isfinite(norm), self.precision.loss_scale
         if not math.isfinite(loss) or not (finite or (scale.can_grow and scale.value > 1)):
             self._diverged(step, loss, norm, lr)
         if finite:
             set_learning_rate(self.optimizer, lr)
-            self.optimizer.step()
+            with self.doctor.operating(logged=self._is_logged(step + 1)):
+                self.optimizer.step()
             self.average.update(step + 1)
         scale.update(finite)
         self.model.zero_grad(set_to_none=True)
@@ -178,46 +190,13 @@ class Trainer:
         started = self.clock()
         batch = self.batches(step)
         self.waited += self.clock() - started
-        counted = int(self.ranks.sum(self.loss.counted(batch), self.device))
+        counted = self.passes.counted(batch)
+        self.doctor.reads(step, batch, counted, self.tokens, logged=self._is_logged(step + 1))
         self.tokens += counted
-        # Dropout: the same masks however often the run was interrupted, and other ones on every rank.
-        while True:
-            torch.manual_seed(self.config.seed * 1_000_003 + step + self.ranks.rank * 1_000_000_007)
-            try:
-                return self.ranks.sum(self._passes(batch, counted, step), self.device)
-            except (MemoryError, RuntimeError) as error:
-                if not (out_of_memory(error) and self._halves(len(batch.ids))):
-                    raise
+        return self.passes.gradients(batch, step, self.pace, counted)
 
-    def _passes(self, batch: Batch, counted: int, step: int) -> float:
-        """Forward and backward passes of update `step` over all parts of its batch, of which `counted` tokens count;
-        returns the loss."""
-        total, micros = torch.zeros(()), list(batch.parts(self.config.accumulation(self.pace, step, self.passes)))
-        for i, micro in enumerate(micros):
-            with self.ranks.accumulating(self.model, last=i == len(micros) - 1):
-                with self.precision.autocast():
-                    loss = self.loss.nats(self.model, micro.to(self.device)).sum() / max(1, counted)
-                # Wrappers average the gradients over the ranks; the mean is over tokens, so we need their sum.
-                (loss * self.precision.loss_scale.value * self.ranks.count).backward()
-            total = total + loss.detach()  # in the precision of the loss
-        return total.item()
-
-    def _halves(self, rows: int) -> bool:
-        """Whether a batch of so many rows, for which the memory was not enough, can be read in twice as many passes."""
-        if self.config.memory_gb is None or self.ranks.count > 1 or self.passes >= rows:
-            return False
-        self.passes = min(rows, 2 * self.passes)
-        self.model.zero_grad(set_to_none=True)
-        self._log("event", what="divide", passes=self.passes, detail=f"out of memory: {self.passes} passes from here on")
-        return True
-
-    def _clip(self, logged: bool) -> float:
-        """Unscale and clip the gradients; returns their norm before clipping. Of a step that is `logged`, the norm of each
-        block is kept."""
-        parameters = [p for p in self.model.parameters() if p.grad is not None]
-        self.precision.loss_scale.unscale(parameters)
-        self.block_norms = norms_by_block(self.inner) if logged else []
-        return self.inner.kernels.clip(parameters, self.config.grad_clip).item()
+    def _divided(self, passes: int) -> None:
+        self._log("event", what="divide", passes=passes, detail=f"out of memory: {passes} passes from here on")
 
     def _stops_early(self) -> bool:
         return self.done < self.pace.steps and self.lowest.is_old(self.config.patience)
@@ -233,9 +212,10 @@ class Trainer:
         """Whether the step that ends with `done` updates has a line in the log."""
         return done % self.config.log_every == 0 or done == self.pace.steps
 
-    def _is_due(self, every: float) -> bool:
-        """Whether something that comes every `every` steps, and at the end, comes now."""
-        return self.done == self.pace.steps or self.pace.due(self.done, every)
+    def _is_due(self, *every: float | None) -> bool:
+        """Whether something that comes every so many steps (never, if None), and at the end, comes now."""
+        due = (self.done == self.pace.steps or self.pace.due(self.done, n) for n in every if n is not None)
+        return any(due)
 
     def _decay_begins(self) -> bool:
         """Whether the schedule's decay begins with the next step; the checkpoint of this one is kept for `glass extend`."""
@@ -309,20 +289,28 @@ class Trainer:
         with self._pause("checkpoint"):
             self.seconds = self.clock() - self.began
             state = {"lowest": vars(self.lowest), "decays_from": self.decays_from, **self.precision.state(),
-                     "budget": self.budget and self.budget.state()}  # fmt: skip
-            saved = self.saving.checkpoint(self._state() | state)
-            self._log("event", what="checkpoint", detail=saved.name)
+                     "budget": self.budget and self.budget.state(),
+                     "permanent": self._is_due(self.config.keep_every)}  # fmt: skip
+            self.saving.checkpoint(self._state() | state)
         self.saved = self.done
+
+    def _saved(self, folder: Path) -> None:
+        self._log("event", int(folder.name), what="checkpoint", detail=folder.name)
+
+    def _refused(self, error: DiskError) -> None:
+        self._log("event", what="refused", detail=f"{error.what}; the checkpoint is written again")
 
     def _state(self) -> dict[str, Any]:
         return {"step": self.done, "tokens": self.tokens, "seconds": self.seconds}
 
-    def _log(self, kind: str, **values: Any) -> None:
+    def _log(self, kind: str, step: int | None = None, **values: Any) -> None:
         if self.ranks.writes:
-            self.run_folder.log(kind, self.done, **values)
-            self.watch({"kind": kind, "step": self.done, **values})
+            step = self.done if step is None else step
+            self.run_folder.log(kind, step, **values)
+            self.watch({"kind": kind, "step": step, **values})
 
     def _diverged(self, step: int, loss: float, norm: float, lr: float) -> None:
         self._log("event", what="nan", detail=f"loss {loss}, gradient norm {norm}")
+        self.saving.settle()
         kept, precision = checkpoint.newest(self.run_folder.folder), self.precision.name
         raise diverged(self.config, precision, f"loss {loss} and gradient norm {norm} at step {step}", lr, kept)
