@@ -52,6 +52,7 @@ FORBIDDEN_NAMES = [
     "torch.save", "torch.jit.load", "torch.package", "read_pickle", "to_pickle", "nn.MultiheadAttention", "nn.Transformer"
 ]
 COMES_WITH = {
+    "llvmlite": "numba",
     "pydantic_core": "pydantic", "markdown_it": "rich", "pygments": "rich", "markupsafe": "jinja2", "IPython": "jupyterlab",
     "nbformat": "jupytext",
 }  # fmt: skip

@@ -28,6 +28,7 @@ from glassformer.cli import (
     look,
     plan,
     prepare,
+    quantize,
     report,
     resume,
     runs,
@@ -70,6 +71,7 @@ app.command(rich_help_panel=MAKE)(prepare.prepare)
 app.command("import", rich_help_panel=MAKE)(import_.import_weights)
 app.command(rich_help_panel=USE)(runs.runs)
 app.command(rich_help_panel=USE)(generate.generate)
+app.command(rich_help_panel=USE)(quantize.quantize)
 app.command(rich_help_panel=USE)(trust.trust)
 app.command("eval", rich_help_panel=MEASURE)(evaluate.evaluate)
 app.command(rich_help_panel=MEASURE)(doctor.doctor)

@@ -31,6 +31,7 @@ from glassformer.config import variant_class
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.kernels import Kernels, fused, with_plain
 from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.model.quantized import BITS, quantized
 from glassformer.runs import manifest, optimizer_state, parts
 from glassformer.runs.manifest import Damaged
 from glassformer.runs.run import Run, no_run
@@ -65,6 +66,14 @@ class Checkpoint:
         """Updates done when it was saved."""
         return int(self.state["step"])
 
+    @property
+    def bits(self) -> int | None:
+        """The bits of the weights, where they are whole numbers (model/quantized.py); else None."""
+        bits = self.state.get("bits")
+        if bits not in (None, *BITS):
+            raise CheckpointError(f"{self.folder} says that its weights have {bits!r} bits; this version reads 8 and 4")
+        return bits
+
     def close(self) -> None:
         """Everything that is wanted has been read: the training that wrote the checkpoint may delete it."""
         if self.reading is not None:
@@ -83,6 +92,8 @@ class Checkpoint:
         kernels = kernels or with_plain(fused(), self.recipe.get("train", {}).get("plain_kernels", ()))
         with torch.device("meta"):
             model = GPT(GPTConfig.parse(self.recipe["model"]), kernels)
+        if self.bits:
+            model = quantized(model, self.bits)
         return self._fill(model, self.averages()).to(device).eval()
 
     def as_recorded(self, recipe_json: str) -> str:
@@ -98,6 +109,10 @@ class Checkpoint:
 
         Raises CheckpointError if they do not fit.
         """
+        if self.bits:
+            raise CheckpointError(
+                f"{self.folder} holds weights of {self.bits} bits, which cannot be trained; train the run it was made from"
+            )
         return self._fill(model, {})
 
     def averages(self) -> dict[str, Tensor]:
