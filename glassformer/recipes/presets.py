@@ -15,6 +15,7 @@ from glassformer.data import DataConfig
 from glassformer.errors import SettingError
 from glassformer.generate.sampling import SamplingConfig
 from glassformer.model.gpt import GPTConfig
+from glassformer.parallel.config import Parallel
 from glassformer.tokenizers import TokenizerRecipe
 from glassformer.train.config import TrainConfig
 
@@ -39,6 +40,8 @@ class Recipe(Config):
     """The transformer: its shape, and the variant in each slot."""
     train: TrainConfig = TrainConfig()
     """How the model is trained."""
+    parallel: Parallel = Parallel()
+    """How the processes that `torchrun` has started divide the work."""
     sample: Sample = Sample()
     """How it writes, in samples during training and later."""
 

@@ -28,6 +28,7 @@ from glassformer.data.batches import Batch
 from glassformer.data.pace import Pace
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
+from glassformer.parallel.shards import divided_as
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.tokenizers import Tokenizer
@@ -71,7 +72,7 @@ class Trainer:
         passes: int | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ):
-        """`model` is a GPT on its device, or one wrapped by torch.compile or DistributedDataParallel.
+        """`model` is a GPT on its device, or one wrapped by torch.compile, or what `parallel.parallelize` gives.
 
         `batches(step)` gives the batch of a whole update (of several `ranks`, the rows of this one); `loss` replaces
         `config.loss`; `sample(model)` returns a prompt and its continuation; `watch` sees each line that is logged;
@@ -90,7 +91,7 @@ class Trainer:
         self.optimizer = config.optimizer.build(inner)
         sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.average = Average(inner, config.ema)
-        beside = recipe_json, tokenizer, sources, self.average
+        beside = recipe_json, tokenizer, sources, self.average, ranks
         self.saving = Saving(run.folder, inner, self.optimizer, config, *beside)
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.pace, self.budget, self.follow, self.clock = pace or Pace.even(config.steps), budget, follow, clock
@@ -104,7 +105,7 @@ class Trainer:
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Continue from a checkpoint of this run. The model's weights must already be the checkpoint's."""
-        saved.fill_optimizer(self.optimizer, self.inner)
+        saved.fill_optimizer(self.optimizer, self.inner, divided_as)
         self.average.restore(saved.averages())
         self.precision.restore(saved.state)
         self.done, self.tokens, self.seconds = saved.step, saved.state["tokens"], saved.state["seconds"]
@@ -178,13 +179,13 @@ class Trainer:
         started = self.clock()
         batch = self.batches(step)
         self.waited += self.clock() - started
-        counted = int(self.ranks.sum(self.loss.counted(batch), self.device))
+        counted = int(self.ranks.tokens(self.loss.counted(batch), self.device))
         self.tokens += counted
         # Dropout: the same masks however often the run was interrupted, and other ones on every rank.
         while True:
             torch.manual_seed(self.config.seed * 1_000_003 + step + self.ranks.rank * 1_000_000_007)
             try:
-                return self.ranks.sum(self._passes(batch, counted, step), self.device)
+                return self.ranks.loss(self._passes(batch, counted, step), self.device)
             except (MemoryError, RuntimeError) as error:
                 if not (out_of_memory(error) and self._halves(len(batch.ids))):
                     raise
@@ -192,19 +193,19 @@ class Trainer:
     def _passes(self, batch: Batch, counted: int, step: int) -> float:
         """Forward and backward passes of update `step` over all parts of its batch, of which `counted` tokens count;
         returns the loss."""
-        total, micros = torch.zeros(()), list(batch.parts(self.config.accumulation(self.pace, step, self.passes)))
+        n = self.ranks.passes(self.config.accumulation(self.pace, step, self.passes))
+        total, micros = torch.zeros(()), list(self.ranks.parts(batch, n))
         for i, micro in enumerate(micros):
             with self.ranks.accumulating(self.model, last=i == len(micros) - 1):
                 with self.precision.autocast():
                     loss = self.loss.nats(self.model, micro.to(self.device)).sum() / max(1, counted)
-                # Wrappers average the gradients over the ranks; the mean is over tokens, so we need their sum.
-                (loss * self.precision.loss_scale.value * self.ranks.count).backward()
+                (loss * self.precision.loss_scale.value).backward()
             total = total + loss.detach()  # in the precision of the loss
         return total.item()
 
     def _halves(self, rows: int) -> bool:
         """Whether a batch of so many rows, for which the memory was not enough, can be read in twice as many passes."""
-        if self.config.memory_gb is None or self.ranks.count > 1 or self.passes >= rows:
+        if self.config.memory_gb is None or self.ranks.mesh is not None or self.passes >= rows:
             return False
         self.passes = min(rows, 2 * self.passes)
         self.model.zero_grad(set_to_none=True)
@@ -216,15 +217,15 @@ class Trainer:
         block is kept."""
         parameters = [p for p in self.model.parameters() if p.grad is not None]
         self.precision.loss_scale.unscale(parameters)
-        self.block_norms = norms_by_block(self.inner) if logged else []
-        return self.inner.kernels.clip(parameters, self.config.grad_clip).item()
+        self.block_norms = norms_by_block(self.inner, self.ranks) if logged else []
+        return self.ranks.clip(parameters, self.config.grad_clip, self.inner.kernels).item()
 
     def _stops_early(self) -> bool:
         return self.done < self.pace.steps and self.lowest.is_old(self.config.patience)
 
     def _stopped(self, signals: Signals) -> bool:
         """Whether any rank was asked to stop: then all do, after the same step."""
-        return self.ranks.sum(signals.received is not None, self.device) > 0
+        return self.ranks.any(signals.received is not None, self.device)
 
     def _mark(self) -> tuple[int, int, float, float]:
         return self.done, self.tokens, self.clock(), self.waited
@@ -256,14 +257,14 @@ class Trainer:
                     self._evaluate()
                 if samples:
                     self._write()
-        if self.ranks.writes:
-            self.saving.snapshot(self._state(), last=self.done == self.pace.steps or self._stops_early())
+            self.ranks.let_go(self.model)
+        self.saving.snapshot(self._state(), last=self.done == self.pace.steps or self._stops_early())
         return evaluates or samples
 
     def _evaluate(self) -> None:
         with self._pause("eval"):
             started = self.clock()
-            result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss)
+            result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss, self.ranks)
             averaged = {"averaged": True} if self.config.ema else {}
             self._log("eval", split="validation", **result, **averaged, seconds=self.clock() - started)
         if self.lowest.see(self.done, result["loss"]):
@@ -271,6 +272,8 @@ class Trainer:
 
     def _write(self) -> None:
         assert self.sample is not None
+        if self.ranks.has_whole_model and not self.ranks.writes:
+            return
         with self._pause("sample"):
             self.model.eval()
             prompt, text = self.sample(self.inner)
@@ -288,7 +291,7 @@ class Trainer:
         every = {"eval": config.eval_every, "sample": config.sample_every, "checkpoint": config.checkpoint_every}
         ahead = config.growth(self.pace).ahead(self.done)
         steps = self.budget.decision(self.done, self.seconds, self.pace, every, ahead) if self.ranks.writes else 0
-        steps = int(self.ranks.sum(steps, self.device))
+        steps = self.ranks.told(steps, self.device)
         if steps and steps != self.pace.steps:
             legs = self.pace.ending(self.done, steps)
             self._log("event", what="plan", steps=steps, legs=legs, detail=f"{steps:,} steps fit into the time")
@@ -304,8 +307,6 @@ class Trainer:
             self.budget.pause_took(kind, self.clock() - started)
 
     def _save(self) -> None:
-        if not self.ranks.writes:
-            return
         with self._pause("checkpoint"):
             self.seconds = self.clock() - self.began
             state = {"lowest": vars(self.lowest), "decays_from": self.decays_from, **self.precision.state(),
