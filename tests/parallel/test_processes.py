@@ -1,4 +1,4 @@
-"""Several processes are one: a run that one, two and four of them train in turn, and what they say when something is wrong."""
+"""A run that one, two and four processes train in turn, and what they say when something is wrong."""
 
 import json
 import subprocess
@@ -57,7 +57,7 @@ def test_a_process_that_does_not_come_is_named(found):
 
 
 def test_a_process_that_dies_ends_the_others_with_a_sentence(found):
-    (kind, sentence, seconds), dead = found["dying"]
+    (kind, sentence, _seconds), dead = found["dying"]
     assert dead is None and kind == "LostProcess" and "another process of this training has ended" in sentence
     assert "--max-restarts" in sentence and "`resume`" in sentence
 
