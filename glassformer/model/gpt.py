@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from glassformer.config import slot
 from glassformer.kernels import Kernels, fused
 from glassformer.kernels.cross_entropy import IGNORED
-from glassformer.kernels.documents import places
 from glassformer.model.block import Block
 from glassformer.model.cache import Cache
 from glassformer.model.embed import Embed, SeesBefore
@@ -121,9 +120,16 @@ class GPT(nn.Module):
         target is IGNORED. In training mode the auxiliary losses of the parts (load balancing, multi-token prediction) are
         added to the nats of every counted token. For the other arguments see `hidden`.
         """
-        x, memory, auxiliary = self._stream(ids, self._positions(ids, targets, cache, counts, documents), cache)
+        x, memory, auxiliary = self.stream(ids, self.positions(ids, targets, cache, counts, documents), cache)
         if targets is None:
             return self._mixed(self.logits(x), x, memory)
+        return self.nats(x, memory, auxiliary, targets, documents)
+
+    def nats(
+        self, x: Tensor, memory: Any, auxiliary: list[Tensor], targets: Tensor, documents: Tensor | None = None
+    ) -> Tensor:
+        """The nats (B, T) that `forward` returns, from the stream before the head (B, T, C), what the head keeps of it, and
+        the auxiliary losses of the blocks."""
         nats = self._nats(x, memory, targets)
         if not self.training:
             return nats
@@ -134,7 +140,7 @@ class GPT(nn.Module):
     def last(self, ids: Tensor, cache: Cache | None = None, counts: list[int] | None = None) -> Tensor:
         """ids (B, T) -> (B, V): the score of every token as the one after the last real token of each row. The head sees no
         other place, which saves most of the work of reading a prompt."""
-        x, memory, _ = self._stream(ids, self._positions(ids, None, cache, counts, None), cache)
+        x, memory, _ = self.stream(ids, self.positions(ids, None, cache, counts, None), cache)
         last = torch.tensor(counts or [ids.shape[1]] * len(ids), device=ids.device) - 1  # (B,)
         x = x[torch.arange(len(ids), device=ids.device), last][:, None]  # (B, 1, C)
         return self._mixed(self.logits(x), x, None if memory is None else memory.at(last))[:, 0]
@@ -150,9 +156,9 @@ class GPT(nn.Module):
         `documents` (B, T) numbers the documents packed into each row, in rising order: each is read as if it were alone.
         It is for training and cannot be combined with a cache.
         """
-        return self._stream(ids, self._positions(ids, None, cache, counts, documents), cache)[0]
+        return self.stream(ids, self.positions(ids, None, cache, counts, documents), cache)[0]
 
-    def _positions(
+    def positions(
         self, ids: Tensor, targets: Tensor | None, cache: Cache | None, counts: list[int] | None, documents: Tensor | None
     ) -> Positions:
         """Where the tokens of a call are; for the arguments see `forward`."""
@@ -166,14 +172,13 @@ class GPT(nn.Module):
             real = (torch.arange(1, T + 1, device=device) * (targets != IGNORED)).amax(1)  # no loss depends on the rest
         return Positions.of(T, scheme=self.position, device=device, documents=documents, counts=real)
 
-    def _stream(self, ids: Tensor, positions: Positions, cache: Cache | None) -> tuple[Tensor, Any, list[Tensor]]:
+    def stream(self, ids: Tensor, positions: Positions, cache: Cache | None) -> tuple[Tensor, Any, list[Tensor]]:
         """The stream before the head (B, T, C), what the head keeps of it, and the blocks' auxiliary losses."""
-        documents = positions.documents
         if isinstance(self.embed, SeesBefore):
             x = self.embed(ids, self.embed.before(ids, positions, cache and cache.layers[len(self.blocks)]))
         else:
             x = self.embed(ids)
-        x = self.position.add(x, positions.index if documents is None else places(documents))
+        x = self.position.add(x, positions.places)
         x = self.embed_dropout(x)
         auxiliary = []
         for i, block in enumerate(self.blocks):
@@ -229,7 +234,7 @@ class GPT(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.embedding.device
+        return next(self.parameters()).device
 
     def lr_scales(self) -> dict[str, float]:
         """What the learning rate of each parameter is multiplied by, as the initialisation asks (muP)."""

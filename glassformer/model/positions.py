@@ -27,7 +27,8 @@ class Positions:
     """How the model learns the order of tokens. The default does nothing: no rotation and no bias."""
     documents: Tensor | None = None
     """(B, T) int64 where rows hold several documents: the number of each token's, never falling along a row. No token
-    may learn anything of another document. The index counts places of the row all the same: distances are right."""
+    may learn anything of another document. The index counts places of the row all the same: distances are right. Where
+    keys of other tokens stand before those of this call (parallel/context.py), (B, S): the last T are of this call."""
     counts: Tensor | None = None
     """(B,) int64 where rows are padded on the right: how many tokens of this call are real. None: all of them."""
     rows: slice | Tensor | None = None
@@ -91,6 +92,11 @@ class Positions:
             return None
         return torch.arange(self.index.shape[-1], device=self.index.device) < self.counts[:, None]
 
+    @property
+    def places(self) -> Tensor:
+        """How many tokens of its text stand before each token: the index, or (B, T) where rows hold several documents."""
+        return self.index if self.documents is None else places(self.documents)[:, -self.index.shape[-1] :]
+
     def rotate(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """See Scheme.rotate."""
         return self.scheme.rotate(q, k, self.prepared)
@@ -111,9 +117,9 @@ class Positions:
         the document, so that it cannot know what stands before it.
         """
         if self.documents is not None:
-            place, documents = places(self.documents), self.documents
-            same = documents[:, None, :, None] == documents[:, None, None, :]
-            return same & rule(place[:, None, :, None], place[:, None, None, :])
+            place, documents, T = places(self.documents), self.documents, self.index.shape[-1]
+            same = documents[:, None, -T:, None] == documents[:, None, None, :]
+            return same & rule(place[:, None, -T:, None], place[:, None, None, :])
         return rule(self.queries, k_index if k_index.ndim == 1 else k_index[:, None, None, :])
 
     def bias(self, k_index: Tensor) -> Tensor | None:

@@ -15,6 +15,11 @@ Role = Literal["matrix", "write", "embedding", "head", "gain", "bias", "other"]
 table of vectors, one row per id. head: the projection to the scores of the tokens. gain: multiplies channel by channel.
 bias: is added. other: anything else, such as the taps of a convolution or the decay rates of a state."""
 
+Cut = Literal["columns", "rows", "shared", "whole", "inside"]
+"""How tensor parallelism divides a part of a module, as the module declares it in `cuts` (parallel/tensor.py). columns:
+each process computes some of the outputs, such as those of its heads. rows: each reads some of the inputs, and the
+outputs are summed. shared: each has all of it and applies it to what it computes alone. whole: all processes compute
+the same. inside: each of its children declares its own cuts. A module without `cuts` cannot be divided."""
 
 STD = 0.02
 """The standard deviation of first weights unless an `init` says otherwise (GPT-2)."""

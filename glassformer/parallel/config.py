@@ -66,6 +66,8 @@ class Parallel(Config):
     """With shard: the model is divided within each of so many groups of processes (HSDP)."""
     tensor: PositiveInt = 1
     """Processes that divide the matrices of every layer."""
+    sequence: bool = False
+    """With tensor: between the matrices of a layer, the processes also divide the tokens, which saves activations."""
     context: PositiveInt = 1
     """Processes that divide the tokens of every row."""
     pipeline: PositiveInt = 1

@@ -18,6 +18,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.nn.parallel import DistributedDataParallel
 
 from glassformer.model.gpt import GPT
+from glassformer.parallel.copies import Copies
 from glassformer.parallel.mesh import Mesh
 
 
@@ -26,6 +27,8 @@ def copied(model: GPT, mesh: Mesh) -> nn.Module:
     group = mesh.group("replicate", "context")
     if group is None:
         return model
+    if mesh.size("tensor") > 1:
+        return Copies(model, group)
     wrapped = DistributedDataParallel(model, process_group=group)
     wrapped.register_comm_hook(group, _sum)
     return wrapped
@@ -47,8 +50,9 @@ def sharded(model: GPT, mesh: Mesh) -> nn.Module:
     for block in model.blocks:
         _shard(block, grid)
     _shard(model, grid)
-    register_fsdp_forward_method(model, "last")
-    register_fsdp_forward_method(model, "hidden")
+    if isinstance(model, GPT):
+        register_fsdp_forward_method(model, "last")
+        register_fsdp_forward_method(model, "hidden")
     return model
 
 

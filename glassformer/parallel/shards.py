@@ -6,10 +6,13 @@ writes it to a disk, gathers it from all processes first.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from math import prod
 
 import torch
 from torch import Tensor, distributed, nn
+
+from glassformer.kernels.precision import wide
+from glassformer.parallel.mesh import Mesh
 
 
 def is_sharded(tensor: Tensor) -> bool:
@@ -67,35 +70,29 @@ def gathered(tensors: Mapping[str, Tensor], keeps: bool) -> dict[str, Tensor]:
     return found
 
 
-def norms(groups: Iterable[Iterable[Tensor]]) -> Tensor:
-    """The Euclidean norm of each group of tensors, over the parts of all processes: (n,) in float32 or wider.
+@torch.no_grad()
+def norms(groups: Iterable[Iterable[Tensor]], mesh: Mesh) -> Tensor:
+    """The Euclidean norm of each group of tensors, over the parts of all processes: (n,) float64. Every process calls it.
 
-    Every number counts once, however a tensor is divided: the squares of a part are added up over the processes that hold
-    the other parts, and not over those that hold a copy.
+        |g|^2 = sum over processes and tensors of |part|^2 / copies
+
+    `copies` is how many processes hold the same part. So a tensor that all have counts once, and so does a part that one
+    has, and one sum over all processes gives the true norm in every layout. torch's `clip_grad_norm_` does not: with
+    tensor parallelism it counts what is not divided once per process. The stages of a pipeline have different tensors.
     """
-    groups = [list(group) for group in groups]
-    device = next((local(t).device for group in groups for t in group), torch.device("cpu"))
-    sums: dict[Any, Tensor] = {}
+    stage, groups = mesh.layout.world / mesh.layout.pipeline, [list(group) for group in groups]
+    total = torch.zeros(len(groups), dtype=torch.float64, device=mesh.devices.device_type)
     for i, group in enumerate(groups):
-        for tensor in group:
-            part = local(tensor)
-            wide = part if part.dtype == torch.float64 else part.float()
-            key = _divided_over(tensor)
-            if key not in sums:
-                sums[key] = torch.zeros(len(groups), dtype=torch.float64, device=device)
-            sums[key][i] += wide.square().sum()
-    total = torch.zeros(len(groups), dtype=torch.float64, device=device)
-    for key, squares in sums.items():
-        for grid, dimension in key:
-            distributed.all_reduce(squares, group=grid.get_group(dimension))
-        total += squares
+        for t in group:
+            total[i] += wide(local(t)).square().sum() * (n_parts(t) / stage)
+    if mesh.layout.world > 1:
+        distributed.all_reduce(total)
     return total.sqrt()
 
 
-def _divided_over(tensor: Tensor) -> tuple[tuple[Any, int], ...]:
-    """(mesh, dimension) of every dimension of a grid over which a tensor is divided."""
+def n_parts(tensor: Tensor) -> int:
+    """In how many different parts a tensor is stored."""
     if not is_sharded(tensor):
-        return ()
-    assert not any(place.is_partial() for place in tensor.placements)  # type: ignore[attr-defined]
+        return 1
     grid, places = tensor.device_mesh, tensor.placements  # type: ignore[attr-defined]
-    return tuple((grid, i) for i, place in enumerate(places) if place.is_shard())
+    return prod(size for size, place in zip(grid.shape, places, strict=True) if not place.is_replicate())

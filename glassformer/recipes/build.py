@@ -72,7 +72,7 @@ def build(
     device = world.device(device_of(recipe.train.device))
     maths = kernels_of(recipe, device, say)
     check_world(recipe, world)
-    made = divided_first(recipe, maths, device, world, saved) if world.mesh and recipe.parallel.shard else None
+    made = divided_first(recipe, maths, device, world, saved) if world.mesh else None
     if made is None:
         model = build_model(recipe, maths, saved)
         if saved is None and recipe.train.vectors is not None:
@@ -103,6 +103,8 @@ def divided_first(
     """The model of a recipe, divided before it has its weights, so that no process holds it whole, and what training calls.
     None for a model that each process must build whole first."""
     assert world.mesh is not None
+    if not recipe.parallel.shard or world.mesh.layout.tensor > 1:
+        return None
     with torch.device("meta"):
         model = GPT(recipe.model, maths)
     if recipe.train.vectors is not None or not weights.can_be_divided_first(model, drawn=saved is None):

@@ -51,7 +51,7 @@ def evaluate(
             total += (its := loss.nats(model, batch).double().sum().item())
             nats += its if type(loss) is NextToken else NEXT_TOKEN.nats(model, batch).double().sum().item()
     model.train(was_training)
-    total, nats = ranks.loss(total, precision.device), ranks.loss(nats, precision.device)
+    total, nats = ranks.sum(total, precision.device), ranks.sum(nats, precision.device)
     return {
         "loss": total / max(1, counted),
         "bpb": nats / math.log(2) / max(1, n_bytes),

@@ -40,7 +40,7 @@ class Passes:
 
     def counted(self, batch: Batch) -> int:
         """The tokens of `batch`, on all ranks, that the loss is a mean over."""
-        return int(self.ranks.tokens(self.loss.counted(batch), self.inner.device))
+        return int(self.ranks.sum(self.loss.counted(batch), self.inner.device))
 
     def gradients(self, batch: Batch, step: int, pace: Pace, counted: int) -> float:
         """Add the gradient of update `step` to the parameters; returns the loss, the mean over the `counted` tokens."""
@@ -48,7 +48,7 @@ class Passes:
         while True:
             torch.manual_seed(self.config.seed * 1_000_003 + step + self.ranks.rank * 1_000_000_007)
             try:
-                return self.ranks.loss(self._passes(batch, step, pace, counted), self.inner.device)
+                return self.ranks.sum(self._passes(batch, step, pace, counted), self.inner.device)
             except (MemoryError, RuntimeError) as error:
                 if not (out_of_memory(error) and self._halves(len(batch.ids))):
                     raise

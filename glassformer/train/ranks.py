@@ -20,9 +20,7 @@ from glassformer.parallel.config import DIMENSIONS
 from glassformer.parallel.mesh import Mesh
 
 ROWS = ("replicate", "shard")
-"""Dimensions along which processes read other rows."""
-TOKENS = (*ROWS, "context", "pipeline")
-"""Dimensions along which the loss of a batch is divided; along the other one, `tensor`, processes compute the same loss."""
+"""Dimensions along which processes read other rows. Along the others they have the same rows and the same loss."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,9 @@ class Ranks:
         """Whether a forward pass of this process needs no other process."""
         return self.mesh is None or self.mesh.layout.replicate == self.mesh.layout.world
 
-    def tokens(self, number: float, device: torch.device) -> float:
-        """The sum of a number of tokens over all rows. Every process must call it, as all methods below."""
+    def sum(self, number: float, device: torch.device) -> float:
+        """The sum of a number of tokens, or of a loss, over all rows. Every process must call it, as all methods below."""
         return self.mesh.sum(number, *ROWS, device=device) if self.mesh else number
-
-    def loss(self, number: float, device: torch.device) -> float:
-        """The sum of a loss over all tokens."""
-        return self.mesh.sum(number, *TOKENS, device=device) if self.mesh else number
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether it is true of one of the processes."""
@@ -105,7 +99,8 @@ class Ranks:
 
     def norms(self, *groups: Iterable[Tensor]) -> Tensor:
         """(n,): the norm of each group of tensors, over all processes that hold parts of them."""
-        return shards.norms(groups)
+        assert self.mesh is not None
+        return shards.norms(groups, self.mesh)
 
     def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The whole tensors, on the process that writes; on the others, {}."""

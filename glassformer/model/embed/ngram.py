@@ -15,7 +15,6 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels, fused
-from glassformer.kernels.documents import places
 from glassformer.model.cache import KVCache, LayerCache
 from glassformer.model.embed import Embed
 from glassformer.model.embedding import Embedding
@@ -66,7 +65,7 @@ class NGramEmbedding(Embedding):
         if cache is not None:
             words = ids[:, None, :, None]
             read, index = cache.append(words, words, positions)[0][:, 0, :, 0], positions.index  # (B, S), (T,) or (B, T)
-        place = index if positions.documents is None else places(positions.documents)  # in the text
+        place = positions.places  # in the text
         back = torch.arange(1, len(self.tables) + 1, device=ids.device)
         wanted = (index[..., None] - back).expand(*ids.shape, -1)  # (B, T, N - 1)
         found = read.gather(1, wanted.clamp(min=0).flatten(1)).view(wanted.shape)

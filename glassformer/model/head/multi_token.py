@@ -7,6 +7,7 @@ for training only: they reward a stream that plans ahead. Generation uses the sc
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
@@ -16,6 +17,7 @@ from glassformer.kernels import Kernels, fused
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.head import Head
 from glassformer.model.linear import Linear
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -34,6 +36,8 @@ class Config(Head):
 
 class MultiTokenHead(nn.Module):
     """Scores by the dot product with the embedding, as a tied head does."""
+
+    cuts: ClassVar[dict[str, Cut]] = {"views": "whole"}
 
     def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()

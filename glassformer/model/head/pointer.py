@@ -12,7 +12,7 @@ on, which takes tens of millions of tokens. Here copying is a part of the model 
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import PositiveInt
@@ -23,6 +23,7 @@ from glassformer.model.cache import KVCache, LayerCache
 from glassformer.model.head import Head
 from glassformer.model.linear import Linear, project
 from glassformer.model.positions import Positions
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -73,6 +74,8 @@ class Memory:
 
 class PointerHead(nn.Module):
     """Scores by the dot product with the embedding, as a tied head does, and mixes in what it copies."""
+
+    cuts: ClassVar[dict[str, Cut]] = {"q_proj": "whole", "k_proj": "whole", "gate": "whole"}
 
     def __init__(self, shapes: Shapes, width: int, kernels: Kernels):
         super().__init__()

@@ -1,9 +1,12 @@
 """Weight tying (Press and Wolf, 2017): the embedding of a token is also the vector that its score is computed with."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels, fused
 from glassformer.model.head import Head
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -17,6 +20,8 @@ class Config(Head):
 
 class TiedHead(nn.Module):
     """Scores each token by the dot product with its embedding."""
+
+    cuts: ClassVar[dict[str, Cut]] = {}
 
     def __init__(self, kernels: Kernels):
         super().__init__()

@@ -1,10 +1,13 @@
 """A head with weights of its own, as most models above a few hundred million parameters have."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from glassformer.kernels import Kernels, fused
 from glassformer.model.head import Head
 from glassformer.model.linear import Linear
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -18,6 +21,8 @@ class Config(Head):
 
 class UntiedHead(nn.Module):
     """Scores each token by the dot product with its own output vector."""
+
+    cuts: ClassVar[dict[str, Cut]] = {"lm_head": "columns"}
 
     def __init__(self, shapes: Shapes, kernels: Kernels):
         super().__init__()

@@ -15,6 +15,7 @@ from glassformer.model.cache import KVCache, LayerCache
 from glassformer.model.linear import Dropout, Linear, project
 from glassformer.model.mixer import AttentionSettings
 from glassformer.model.positions import Positions
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -31,6 +32,10 @@ class Attention(nn.Module):
 
     causal: ClassVar[bool] = True
     """Whether `visible` is the causal rule and nothing else, which the kernel applies without a mask."""
+    cuts: ClassVar[dict[str, Cut]] = {
+        "q_proj": "columns", "k_proj": "columns", "v_proj": "columns", "q_norm": "shared", "k_norm": "shared",
+        "o_proj": "rows",
+    }  # fmt: skip
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """A class that changes `visible` does not inherit what was written for another rule."""

@@ -10,7 +10,7 @@ effect here.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -19,6 +19,7 @@ from glassformer.model.cache import StateCache
 from glassformer.model.linear import Linear, project
 from glassformer.model.mixer import Mixer
 from glassformer.model.positions import Positions
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 FLOOR = 0.1
@@ -44,6 +45,8 @@ class Config(Mixer):
 
 class LinearAttention(nn.Module):
     """Attention without a softmax: features of queries and keys instead."""
+
+    cuts: ClassVar[dict[str, Cut]] = {"q_proj": "columns", "k_proj": "columns", "v_proj": "columns", "o_proj": "rows"}
 
     def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from typing import ClassVar
 
 from pydantic import PositiveInt
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from glassformer.config import Variant
 from glassformer.kernels import Kernels
 from glassformer.model.linear import Linear, project
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -40,6 +42,8 @@ class RoutedMLP(nn.Module, abc.ABC):
 class FeedForward(nn.Module):
     """y = W_down activation(W_up x), the MLP of the 2017 transformer. A subclass chooses the activation."""
 
+    cuts: ClassVar[dict[str, Cut]] = {"up_proj": "columns", "down_proj": "rows"}
+
     def __init__(self, shapes: Shapes, n_hidden: int | None, activation: Callable[[Tensor], Tensor], kernels: Kernels):
         """`n_hidden` is 4 n_embd if it is None."""
         super().__init__()
@@ -55,6 +59,8 @@ class FeedForward(nn.Module):
 
 class GatedMLP(nn.Module):
     """y = W_down activation(W_gate x, W_up x): one projection scales the other, number by number (Shazeer, 2020)."""
+
+    cuts: ClassVar[dict[str, Cut]] = {"gate_proj": "columns", "up_proj": "columns", "down_proj": "rows"}
 
     def __init__(
         self, shapes: Shapes, n_hidden: int | None, activation: Callable[[Tensor, Tensor], Tensor], kernels: Kernels

@@ -4,7 +4,7 @@ A router scores the experts, and a token passes through the `n_active` with the 
 many choose the same expert; a load-balancing loss (kernels/route.py) keeps all experts in use.
 """
 
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt, model_validator
@@ -14,6 +14,7 @@ from glassformer.kernels import Kernels, fused
 from glassformer.kernels.precision import full_precision
 from glassformer.model.linear import Linear
 from glassformer.model.mlp import MLP, GatedMLP, RoutedMLP
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -41,6 +42,8 @@ class Config(MLP):
 
 class MoE(RoutedMLP):
     """The router and its experts."""
+
+    cuts: ClassVar[dict[str, Cut]] = {"router": "whole", "experts": "inside"}
 
     def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()

@@ -5,11 +5,13 @@ variant overrides one of them.
 """
 
 import abc
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from glassformer.config import Variant
 from glassformer.kernels import Kernels
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -23,6 +25,8 @@ class Position(Variant):
 
 class Scheme(nn.Module):
     """The base class does nothing. Indices are (T,) when all rows are at the same place, (B, T) when they are not."""
+
+    cuts: ClassVar[dict[str, Cut]] = {}
 
     def add(self, x: Tensor, index: Tensor) -> Tensor:
         """x (B, T, C) as it enters the first block -> the same shape."""

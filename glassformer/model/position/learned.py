@@ -1,10 +1,13 @@
 """Learned positions (Radford et al., 2019): a second embedding, by position instead of by token. GPT-2's choice."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from glassformer.kernels import Kernels, fused
 from glassformer.model.embedding import Embedding
 from glassformer.model.position import Position, Scheme
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -18,6 +21,8 @@ class Config(Position):
 
 class LearnedPositions(Scheme):
     """A table with one row per position below context_length."""
+
+    cuts: ClassVar[dict[str, Cut]] = {"table": "whole"}
 
     def __init__(self, shapes: Shapes, kernels: Kernels):
         super().__init__()

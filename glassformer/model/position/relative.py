@@ -7,7 +7,7 @@ last one also holds all larger distances. One table serves all layers, as in T5.
 """
 
 import math
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from pydantic import Field, PositiveInt, model_validator
@@ -16,6 +16,7 @@ from torch import Tensor
 from glassformer.kernels import Kernels, fused
 from glassformer.model.embedding import Embedding
 from glassformer.model.position import Position, Scheme
+from glassformer.model.roles import Cut
 from glassformer.model.shapes import Shapes
 
 
@@ -42,6 +43,8 @@ class Config(Position):
 
 class RelativeBias(Scheme):
     """Looks up a bias for every query and key; defined at any index."""
+
+    cuts: ClassVar[dict[str, Cut]] = {"table": "shared"}
 
     def __init__(self, shapes: Shapes, config: Config, kernels: Kernels):
         super().__init__()
