@@ -6,7 +6,8 @@ reader and changes when another parameter is frozen. Here every number becomes a
 a tensor and {"tuple": [...]} for a tuple. Nothing is pickled.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -67,6 +68,33 @@ def restore(
         for key, value in whole["state"].get(name, {}).items():  # torch gives every tensor the dtype of its parameter
             if isinstance(value, Tensor) and optimizer.state[p][key].dtype != value.dtype:
                 optimizer.state[p][key] = value.to(p.device)
+
+
+def merged(trees: Sequence[Any], order: Sequence[str]) -> dict[str, Any]:
+    """The tree of one process, from those of processes that have different parameters; `order` names all of them."""
+    place, groups = {name: i for i, name in enumerate(order)}, {}
+    for tree in trees:
+        for group in tree["param_groups"]:
+            rest = {key: value for key, value in group.items() if key not in ("params", "names")}
+            groups.setdefault(json.dumps(rest, sort_keys=True), (group, set()))[1].update(group["params"])
+    found = [{**group, **_named(sorted(names, key=place.__getitem__), group)} for group, names in groups.values()]
+    state = {name: value for tree in trees for name, value in tree["state"].items()}
+    ordered = {name: state[name] for name in order if name in state}
+    return {**trees[0], "state": ordered, "param_groups": sorted(found, key=lambda group: place[group["params"][0]])}
+
+
+def of_these(tree: Any, names: Collection[str]) -> dict[str, Any]:
+    """What of the tree of one process belongs to a process that has only the parameters `names`."""
+    groups = [
+        {**group, **_named([name for name in group["params"] if name in names], group)} for group in tree["param_groups"]
+    ]
+    state = {name: value for name, value in tree["state"].items() if name in names}
+    return {**tree, "state": state, "param_groups": [group for group in groups if group["params"]]}
+
+
+def _named(names: list[str], group: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a group, and their names where it keeps them besides."""
+    return {"params": names, "names": names} if "names" in group else {"params": names}
 
 
 def _check_fit(name: str, present: dict[str, Any], saved: dict[str, Any]) -> None:

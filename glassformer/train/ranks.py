@@ -5,7 +5,7 @@ to the trainer is arithmetic: which rows this process reads, sums over the token
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from glassformer.kernels import Kernels
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.parallel import shards
 from glassformer.parallel.config import DIMENSIONS
-from glassformer.parallel.mesh import Mesh
+from glassformer.parallel.mesh import Mesh, texts_of
 
 ROWS = ("replicate", "shard")
 """Dimensions along which processes read other rows. Along the others they have the same rows and the same loss."""
@@ -43,6 +43,11 @@ class Ranks:
     def writes(self) -> bool:
         """Whether this process writes the run folder; only one may."""
         return self.mesh is None or self.mesh.writes
+
+    @property
+    def can_generate(self) -> bool:
+        """Whether the model can write: a pipeline, whose processes have other blocks each, only evaluates."""
+        return self.mesh is None or self.mesh.layout.pipeline == 1
 
     @property
     def has_whole_model(self) -> bool:
@@ -90,11 +95,15 @@ class Ranks:
         with contextlib.nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():  # type: ignore
             yield
 
-    def clip(self, parameters: list[nn.Parameter], limit: float, kernels: Kernels) -> Tensor:
-        """Clip the gradients to a global norm; returns the norm before, a scalar."""
+    def clip(
+        self, parameters: list[nn.Parameter], limit: float, kernels: Kernels, elsewhere: Collection[nn.Parameter] = ()
+    ) -> Tensor:
+        """Clip the gradients to a global norm; returns the norm before, a scalar. `elsewhere` are parameters that another
+        stage of a pipeline has as well, and counts."""
         if self.mesh is None:
             return kernels.clip(parameters, limit)
-        norm = self.norms([p.grad for p in parameters if p.grad is not None])[0]
+        twice = {id(p) for p in elsewhere}
+        norm = self.norms([p.grad for p in parameters if p.grad is not None and id(p) not in twice])[0]
         return kernels.clip([shards.with_gradient(p) for p in parameters], limit, norm=norm)
 
     def norms(self, *groups: Iterable[Tensor]) -> Tensor:
@@ -103,8 +112,21 @@ class Ranks:
         return shards.norms(groups, self.mesh)
 
     def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The whole tensors, on the process that writes; on the others, {}."""
-        return dict(tensors) if self.mesh is None else shards.gathered(tensors, self.writes)
+        """The whole tensors, of all stages of a pipeline, on the process that writes; on the others, {}."""
+        if self.mesh is None:
+            return dict(tensors)
+        stages = self.mesh.group("pipeline")
+        if stages is None:
+            return shards.gathered(tensors, self.writes)
+        from glassformer.parallel import pipeline
+
+        found = pipeline.gathered(shards.gathered(tensors, True), stages)
+        return found if self.writes else {}
+
+    def notes(self, own: Any) -> list[Any]:
+        """What each stage of a pipeline gives, made of JSON's types, first to last; alone, [own]."""
+        stages = self.mesh.group("pipeline") if self.mesh else None
+        return [own] if stages is None else texts_of(own, stages)
 
     def let_go(self, model: nn.Module) -> None:
         """Forget what was gathered of the model in a forward pass without a backward pass."""
@@ -122,6 +144,14 @@ def without_targets(batch: Batch) -> Batch:
         if field is not None
     }
     return batch.having(**{**fields, "targets": torch.full_like(fields["targets"], IGNORED)})
+
+
+def padded(batch: Batch, rows: int) -> Batch:
+    """A batch with rows without targets behind its own, so that it has `rows`."""
+    missing, empty = rows - len(batch.ids), without_targets(batch)
+    fields = {name: field for name, field in vars(batch).items() if field is not None}
+    more = {name: torch.cat([field, getattr(empty, name).repeat_interleave(missing, 0)]) for name, field in fields.items()}
+    return batch if missing == 0 else batch.having(**more)
 
 
 ALONE = Ranks()

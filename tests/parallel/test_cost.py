@@ -1,5 +1,5 @@
-"""The formulas of a layout's cost: what each of 256 simulated processes stores. test_divided.py compares what processes send
-with a count."""
+"""The formulas of a layout's cost: what each of 256 simulated processes stores. What processes send is counted in
+test_divided.py."""
 
 import pytest
 import torch
