@@ -91,8 +91,11 @@ def train(
         set_allocator(recipe, say)
         with blaming(recipe), enough_memory():
             parts, division = divided(build(recipe, data, say, world=world), say)
-            rehearse(parts.recipe, parts.model, small_batch(parts))
-            _rehearse_sample(parts)
+            if Ranks(world.mesh).can_generate:
+                rehearse(parts.recipe, parts.model, small_batch(parts))
+                _rehearse_sample(parts)
+            elif recipe.train.sample_every:
+                say("no samples are written while the model is divided into the stages of a pipeline")
             choices = agreed(replace(measure(parts, limit, say, told, clock), division=division), world)
             exactness.rehearse(parts, choices.precision)
         run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say) if world.writes else Run(folder)
@@ -165,7 +168,7 @@ def _rehearse_sample(parts: Parts) -> None:
     """Write one token of a sample, if the run will write samples: a prompt that cannot be continued is refused here, before
     there is a run folder. Raises SettingError."""
     sample = parts.recipe.sample
-    if parts.recipe.train.sample_every and Ranks(parts.world.mesh).can_generate:
+    if parts.recipe.train.sample_every:
         parts.model.eval()
         try:
             complete(
@@ -237,7 +240,8 @@ def ended(folder: Path) -> bool:
 
 def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Say) -> Run:
     """A new run folder that says how the run was made, by which versions and on which machine."""
-    n = parameters(parts.model)
+    with torch.device("meta"):  # this process may have some of the blocks alone
+        n = parameters(parts.model if Ranks(parts.world.mesh).can_generate else GPT(parts.recipe.model))
     say(f"a model of {n:,} parameters on {parts.model.device}, in {choices.precision} ({choices.why})")
     facts = {
         "command": shlex.join(["glass", *argv]), "argv": argv,
