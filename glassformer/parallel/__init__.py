@@ -11,9 +11,7 @@
 from torch import nn
 
 from glassformer.model.gpt import GPT
-from glassformer.parallel import context, pipeline, tensor
 from glassformer.parallel.config import Layout, Parallel
-from glassformer.parallel.data import copied, sharded
 from glassformer.parallel.mesh import Mesh
 
 __all__ = ["Mesh", "Parallel", "parallelize"]
@@ -25,6 +23,9 @@ def parallelize(model: GPT, mesh: Mesh, config: Parallel) -> nn.Module:
     The gradients of the module that is returned are sums over the processes (not means), because the loss that each of
     them computes is divided by the number of tokens of all.
     """
+    from glassformer.parallel import context, pipeline, tensor  # torch takes seconds to import what these need
+    from glassformer.parallel.data import copied, sharded
+
     check(model, mesh.layout, config)
     group = mesh.group("pipeline")
     line = None if group is None else pipeline.Pipeline(model, group, config.schedule)
@@ -42,9 +43,11 @@ def parallelize(model: GPT, mesh: Mesh, config: Parallel) -> nn.Module:
 
 def check(model: GPT, layout: Layout, config: Parallel) -> None:
     """Raises SettingError, with the nearest setting that works, for what a layout cannot do with this model."""
+    from glassformer.parallel import context, pipeline, tensor
+
     if layout.tensor > 1:
         tensor.check(model, layout.tensor)
     if layout.context > 1:
         context.check(model, layout.context)
     if layout.pipeline > 1:
-        pipeline.refuse(config, layout)
+        pipeline.refuse(model, config, layout)

@@ -222,15 +222,23 @@ def gathered(tensors: Mapping[str, Tensor], group: ProcessGroup) -> dict[str, Te
     return found
 
 
-def refuse(parallel: Parallel, layout: Layout) -> None:
+def refuse(model: GPT, parallel: Parallel, layout: Layout) -> None:
     """Raises SettingError for what a pipeline cannot be combined with."""
     if layout.context > 1:
         raise SettingError(
             f"parallel.pipeline={layout.pipeline} cannot be combined with parallel.context={layout.context}; set "
             f"parallel.context=1 and parallel.tensor={layout.context} with parallel.sequence=true"
         )
-    if parallel.shard and parallel.schedule in SPLIT:
+    if parallel.schedule not in SPLIT:
+        return
+    given = f"parallel.schedule={parallel.schedule} computes the gradients of weights later than those of activations"
+    if parallel.shard:
         raise SettingError(
-            f"parallel.schedule={parallel.schedule} computes the gradients of weights later than those of activations, and "
-            "parallel.shard=true would sum them too early; set parallel.schedule=interleaved1f1b, or parallel.shard=false"
+            f"{given}, and parallel.shard=true would sum them too early; set parallel.schedule=interleaved1f1b, or "
+            "parallel.shard=false"
+        )
+    if model.routed:
+        raise SettingError(
+            f"{given}, and cannot do that for the auxiliary loss of model.mlp={model.config.mlp.name}; set "
+            "parallel.schedule=interleaved1f1b, or model.mlp=swiglu"
         )

@@ -179,7 +179,7 @@ def layouts() -> dict[int, list[tuple[str, dict, dict]]]:
             ("moe", {"tensor": 2, "sequence": True}, {"every": 1}),
             ("moe", {"context": 2}, {"every": 1}),
             *(("deep", {**line, "schedule": s}, {"rows": 1, "packed": True, "every": 1}) for s in SCHEDULES),
-            *(("deep_moe", {**line, "schedule": s}, {"rows": 2}) for s in ("1f1b", "zbvzerobubble")),
+            *(("deep_moe", {**line, "schedule": s}, {"rows": 2}) for s in ("1f1b", "interleaved1f1b", "zbvzerobubble")),
             *((name, line, {}) for name in MODELS if "deep" not in name and name not in ("full", "moe")),
             ("full", {**line, "schedule": "interleaved1f1b"}, {}),
             ("deep", {**line, "schedule": "dualpipev"}, {}),

@@ -1,5 +1,5 @@
-"""The formulas of a layout's cost: what each of 256 simulated processes stores. What processes send is compared with a count in
-test_divided.py."""
+"""The formulas of a layout's cost: what each of 256 simulated processes stores. What processes send is compared with a
+count in test_divided.py."""
 
 import pytest
 import torch
