@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from glassformer.kernels import _rows, cross_entropy, rms_norm, rope, swiglu
+from glassformer.kernels import _rows, cross_entropy, gelu, rms_norm, rope, swiglu
 
 ROUNDS = 15
 
@@ -39,6 +39,7 @@ def contestants() -> dict[str, Callable[[], None]]:
         "SwiGLU": both(gates, swiglu.fused),
         "RoPE of q and k": both(turned, lambda q, k: rope.fused(q, k, angles)),
         "RMSNorm": both([stream, gain], rms_norm.fused),
+        "GELU": both([gates[0]], gelu.fused),
     }
 
 
@@ -46,7 +47,7 @@ def main() -> None:
     torch.set_num_threads(1)
     compared = contestants()
     best: dict[str, dict[str, float]] = {name: {} for name in compared}
-    modules = (cross_entropy, swiglu, rope, rms_norm)
+    modules = (cross_entropy, swiglu, rope, rms_norm, gelu)
     for _ in range(ROUNDS):
         for label, serves in (("operators", lambda *tensors, dtypes=(): False), ("loops", _rows.serves)):
             for module in modules:

@@ -3,8 +3,12 @@
 #
 # A language model says how likely each continuation of a text is; here you go from counting pairs of letters to a trained GPT.
 #
-# This lesson gives the overview. If you would rather begin with the parts, go on to lessons 01, 02 and 03 and come back. Run the cells from top to
-# bottom (Shift + Enter), and answer when a cell asks you something: you will remember the answer better if yours was wrong.
+# This lesson gives the overview. If you would rather begin with the parts, go on to lessons 01, 02 and 03 and come back. You need some Python: lists, functions,
+# loops. Run the cells from top to bottom (Shift + Enter). When a cell asks you something, type an answer and press Enter: you will remember the
+# right one better if yours was wrong. New words are **bold** where they are explained, and [the glossary](../docs/glossary.md) has them all.
+#
+# The first cell only fetches tools and texts; you will meet the tools one by one. (Where you see `sized(1000, 60)`, you get the 1,000; the small number is for the
+# automatic tests.) The stories in `held_out` are **held-out** text: no model learns from them, so they can test what a model has learned from the others.
 
 # %%
 import math
@@ -31,23 +35,25 @@ from glassformer.tokenizers import TokenizerRecipe
 village = Village()
 stories = [village.story("train", i).text for i in range(sized(1000, 60))]
 held_out = [village.story("validation", i).text for i in range(sized(60, 3))]
-print(stories[3])
+print(stories[0])
+assert stories[0].startswith("Once there was a girl") and "what she loved most was" in stories[0]  # the text below speaks of these words
 
 # %% [markdown]
 # ## Guess the next word
 #
-# Cover the text with your hand and uncover it word by word. After *Once there was a* you would bet on *girl* or *boy*. After *One fine
-# day she stood on the* there are many possibilities. You have just done what a language model does: **given the words so far, say how
+# Cover the text with your hand and uncover it word by word. After *Once there was a* you would bet on *girl* or *boy*. After *what
+# she loved most was* there are many possibilities. You have just done what a language model does: **given the words so far, say how
 # likely each next word is.** Whoever can do this well can also write: choose a likely word, add it, and ask again.
 #
-# How do we measure how well? By the probability p that was given to the word that really came. We charge **-log2 p bits**:
-# 0 for being certain and right, 1 for a fair coin, 10 for one chance in a thousand. The mean over a text that nobody has trained on is the score, and lower is better.
+# How do we measure how well? By the probability p that the model gave to the word that really came. We charge **-log2 p bits**, the number of times that
+# you must halve 1 to get p: 0 for being certain and right, 1 for a fair coin (p = 1/2), 2 for p = 1/4, 10 for about one chance in a thousand. Surprises add up
+# along a text, and their sum over held-out text, divided by its length in bytes (an English letter is one byte), is the score: **bits per byte**. Lower is better.
 
 # %% [markdown]
 # ## The simplest model: count pairs
 #
 # The pieces in which a model reads and writes are called **tokens**. They may be words, or parts of words (lesson 01); here we take
-# single characters. We count which character follows which.
+# single characters. Each token has a number, its **id**, and a **tokenizer** turns text into ids and back. We count which character follows which.
 
 # %%
 tokenizer = TokenizerRecipe.named("char").train(stories)
@@ -55,7 +61,7 @@ end = tokenizer.end_of_text
 
 
 def ids_of(texts: list[str]) -> np.ndarray:
-    """All texts as one row of ids, with the separator before each."""
+    """All texts as one row of ids, with a separator (end of text) before each."""
     return np.concatenate([[end, *tokenizer.encode(text)] for text in texts])
 
 
@@ -74,7 +80,8 @@ print(f"{len(train):,} characters, {tokenizer.vocab_size} different ones, {sum(m
 
 # %% [markdown]
 # A model that looks at one token before is called a **bigram** or 2-gram model. One that looks at four tokens before is a **5-gram**
-# model, and in general we speak of **n-grams**. Let them write: each character is drawn from the counted probabilities. (Claude Shannon did
+# model, and in general we speak of **n-grams**. (`NGram.fit` counts. A long pair that was never seen gets some probability from the shorter ones; this
+# is called smoothing.) Let them write: each character is drawn from the counted probabilities. (Claude Shannon did
 # this by hand in 1948, with a book and a pencil.)
 
 # %%
@@ -100,7 +107,8 @@ n_bytes = sum(len(tokenizer.token_bytes[i]) for i in test.tolist())
 
 
 def bits_per_byte(nats: np.ndarray) -> float:
-    """From the surprise of each token (in nats) to bits per byte of text, which do not depend on the tokenizer."""
+    """From the surprise of each token to bits per byte of text. Surprise is usually computed in **nats**, which are bits with
+    the natural logarithm: -ln p instead of -log2 p, so a bit is ln 2 = 0.69 nats."""
     return float(nats[1:].sum() / math.log(2) / n_bytes)
 
 
@@ -143,8 +151,9 @@ guess.was(round(100 * shares[40], 1), f"And {shares[120]:.1%} of the stretches o
 # %% [markdown]
 # ## A model that learns: GPT
 #
-# A GPT also says how likely every next token is. But it computes the answer, from all tokens so far, by millions of multiplications
-# with numbers that were learned. One that was trained on the village comes with the project. Its text and its score:
+# A **GPT** (generative pre-trained transformer) also says how likely every next token is. But it computes the answer, from all tokens so far, by millions of
+# multiplications with numbers that were learned, its **weights** or **parameters**. One that was trained on the village comes with the project. Its text and its
+# score (a `temperature` below 1 makes it prefer the likeliest tokens; lesson 08):
 
 # %%
 shipped = load(favourite())
@@ -208,16 +217,28 @@ guess.was(round(100 * float(by_count[asked]), 4), f"The name is *{its_tokenizer.
 # %% [markdown]
 # ## Build it
 #
-# Write a bigram model yourself. You have the counts in `follows`. One trap: a pair that was never counted must not get probability 0, for if it
-# occurs, its surprise is infinite. The oldest remedy is to add a little to every count.
+# Write a bigram model yourself. `follows[left][right]` says how often `right` came after `left`, `follows[left].total()` how often anything came after it.
+# One trap: a pair that was never counted must not get probability 0, for if it occurs, its surprise is infinite. The oldest remedy is to add a little
+# (`added`) to the count of every one of the `tokenizer.vocab_size` tokens.
+#
+# Put your line in place of the three dots. The cell after it is folded: it holds a function that works, which takes over where the dots are still
+# there. Open it when you have written your own, or when you are stuck.
 
 # %%
 def my_bigram(left: int, right: int, added: float = 0.1) -> float:
     """The probability of `right` after `left`."""
+    return ...
+
+# %% tags=["solution"]
+def one_that_works(left: int, right: int, added: float = 0.1) -> float:
     return (follows[left][right] + added) / (follows[left].total() + added * tokenizer.vocab_size)
 
 
-assert abs(sum(my_bigram(t, i) for i in range(tokenizer.vocab_size)) - 1) < 1e-9  # probabilities sum to 1
+if my_bigram(t, t) is ...:
+    my_bigram = one_that_works
+
+# %%
+assert abs(sum(my_bigram(t, i) for i in range(tokenizer.vocab_size)) - 1) < 1e-9, "the probabilities of all tokens after a t must sum to 1"
 mine = np.array([0.0] + [-math.log(my_bigram(a, b)) for a, b in zip(test.tolist(), test.tolist()[1:])])
 print(f"your bigram {bits_per_byte(mine):.3f} bits a byte, the package's {by_order[1]:.3f}: with so few pairs, clever smoothing is not needed")
 
@@ -226,14 +247,18 @@ print(f"your bigram {bits_per_byte(mine):.3f} bits a byte, the package's {by_ord
 #
 # Now the most instructive experiment of this lesson. We train two small GPTs on the same text. In one of them we replace attention by a
 # function that lets every token read *only itself*. (`replace` puts a function of yours into the real model.)
+#
+# **Training** goes in steps. In each step the model reads some stretches of text and is charged its surprise at every next token; the mean is the **loss**. Then each
+# weight is changed a little, in the direction that makes the loss smaller. `learn` does that and returns the loss of each step (lesson 07 opens it).
 
 # %%
 def only_myself(q, k, v, visible=None, bias=None, dropout_p=0.0):
-    """Attention without looking back: every token gets its own value."""
+    """Attention without looking back: q and k, which say what to look for, are not used, and every token gets its own value v."""
     return v
 
 
 steps = sized(250, 3)
+# the sizes of a small GPT: lesson 03 explains layers, heads and embeddings
 shape = GPTConfig(vocab_size=tokenizer.vocab_size, n_layer=2, n_head=4, n_embd=sized(64, 16), context_length=64)
 windows = Sampler.named("windows").build(Split.of(train, end), context_length=64, batch_size=16, seed=0)
 exact = [nats[1:].mean() for nats in levels.nats_of_orders(test)]
@@ -263,9 +288,11 @@ guess.was("about at the bigram", f"It ends at {last['without']:.2f}, and the one
 # %% [markdown]
 # ## Three experiments
 #
-# 1. Replace attention by one that reads only the token before (`torch.roll(v, 1, dims=2)`). Which n-gram will the model come close to? Predict, then train.
-# 2. Count on 100 stories instead of 1,000. Which loses more, the 2-gram or the 9-gram, and why?
-# 3. Take the text before the name (`its_tokenizer.decode(context)`), change every mention of that name into another one, and ask the GPT again. Does it follow?
+# 1. Replace attention by one that reads only the token before: return `torch.roll(v, 1, dims=2)`, which moves every value one place to the right. Train as above: `learn(GPT(shape,
+#    kernels=replace(fused(), attention=yours), seed=0), windows, steps)`. Predict first which n-gram it comes close to. (It has two layers. How far back does it see?)
+# 2. Count on 100 stories instead of 1,000: `NGram.fit(ids_of(stories[:100]), order=9, vocab_size=tokenizer.vocab_size)`, and then `by_order` as above. Which loses more, the 2-gram or the 9-gram, and why?
+# 3. Take the text before the name, `its_tokenizer.decode(context)`, change every mention of that name into another one (`.replace(old, new)`), and ask the GPT again as `by_gpt` did,
+#    with `its_tokenizer.encode(changed)` in place of `context`. Does it follow?
 #
 # ## Where the real code is
 #

@@ -3,9 +3,13 @@
 #
 # A model computes with numbers, so text must become numbers first; the tokenizer does this, and everything else depends on it.
 #
-# You need no earlier lesson for this one. You need to know what a list and a function are in Python. Run the cells from top
-# to bottom (Shift + Enter). Where a cell asks you something, answer before you go on: a wrong guess teaches more than a
-# right sentence.
+# You need no earlier lesson for this one. You need some Python: lists, functions, loops. Run the cells from top to bottom
+# (Shift + Enter). Where a cell asks you something, type an answer and press Enter before you go on: a wrong guess teaches
+# more than a right sentence. New words are **bold** where they are explained, and [the glossary](../docs/glossary.md) has
+# them all.
+#
+# The first cell fetches the tools and the texts. (Where you see `sized(1000, 60)`, you get the 1,000; the small number is for
+# the automatic tests.) A tokenizer learns from `stories`, and we try it on `held_out`, stories that it has not seen.
 
 # %%
 from collections import Counter
@@ -27,7 +31,8 @@ print(stories[0])
 # ## Letters are numbers already
 #
 # A computer stores text as **bytes**, numbers from 0 to 255. An English letter takes one byte, other characters take more.
-# So the simplest tokenizer does nothing: it hands the bytes to the model.
+# So the simplest tokenizer does nothing: it hands the bytes to the model. (In Python, `text.encode()` gives the bytes of a
+# text, and `b"key"` writes bytes directly.)
 
 # %%
 for word in ("key", "naïve", "🐢"):
@@ -109,8 +114,9 @@ guess.was(first, f"It occurs {pairs[first]} times. So does {' and '.join(pair fo
           "gives the same tokenizer.")
 
 # %% [markdown]
-# The list of merges, in order, is all that a BPE tokenizer has learned. To encode a new word, start from its bytes and join
-# pairs, always the pair that was learned first. `plain_encode` does that in six lines; open it and read it.
+# Joining a pair is called a **merge**. The list of merges, in order, is all that a BPE tokenizer has learned. To encode a new
+# word, start from its bytes and join pairs, always the pair that was learned first. `plain_encode` does that in six lines;
+# write `plain_encode??` into a cell and run it to read them.
 
 # %%
 for word in (b"lowest", b"wider", b"slow"):
@@ -119,6 +125,9 @@ for word in (b"lowest", b"wider", b"slow"):
 # %% [markdown]
 # *lowest* was not among the words, and yet it comes out in meaningful parts. Nobody told the tokenizer what a stem or an
 # ending is; counting was enough.
+#
+# **Change a token.** Add `b"slow": 10` to `words` above. Which pair will be joined first now? Count, then run the three cells
+# again. Is `slow` one token?
 #
 # ## See it on real text
 #
@@ -130,7 +139,7 @@ of_size = {size: TokenizerRecipe.named("bpe", vocab_size=size).train(stories) fo
 n_bytes = sum(len(each.encode()) for each in held_out)
 per_token = {size: n_bytes / sum(len(t.encode(each)) for each in held_out) for size, t in of_size.items()}
 
-guess = predict(f"With {sizes[0]} ids every byte is a token: {per_token[sizes[0]]:.1f} bytes a token. How many bytes does a "
+guess = predict(f"With {sizes[0]} ids (256 bytes, and one that marks the end of a text) every byte is a token: {per_token[sizes[0]]:.1f} bytes a token. How many bytes does a "
                 f"token have on average with {sizes[-1]:,} ids, {sizes[-1] / sizes[0]:.0f} times as many?")
 
 # %%
@@ -141,14 +150,14 @@ picture(figure)
 
 # %% tags=["prose"]
 half = sizes[len(sizes) // 2]
-guess.was(per_token[sizes[-1]], f"With {half:,} ids it is already {per_token[half]:.2f}. Each token costs a row of weights in the "
-          "model, which must see the token often enough to learn what it means. So a vocabulary is large enough when another "
+guess.was(per_token[sizes[-1]], f"With {half:,} ids it is already {per_token[half]:.2f}. Each token costs the model a row of "
+          "numbers of its own (lesson 03), and the model must see the token often enough to learn what it means. So a vocabulary is large enough when another "
           "token would hardly be used. The village's models have 2,048 tokens; GPT-2 has 50,257 for the texts of the web.")
 
 # %%
 tokenizer = trained["bpe"]
 pieces = [tokenizer.decode([i]) for i in tokenizer.encode(story[:600])]
-picture(text(pieces, title="The beginning of a story; each box is one token, ␣ is a space"))
+picture(text(pieces, title="The beginning of a story; each box is one token, ␣ is a space, ↵ a line break"))
 
 # %% [markdown]
 # Look closely. Most words are one token, and their space belongs to them: `␣the` is one token, and so `the` without a space
@@ -197,23 +206,37 @@ assert tokenizer.end_of_text not in typed
 # ## Build it
 #
 # BPE is not the only way to use a vocabulary. A simpler rule is *longest match*: at each place take the longest token that
-# fits, then go on behind it. Complete it yourself before you run the cell after it: the function gets bytes and a set of
-# tokens, and returns a list of tokens.
+# fits, then go on behind it. Write it: the function gets bytes and a set of tokens, and returns a list of tokens, so that
+# `longest_match(b"lowest", {b"l", b"o", b"w", b"e", b"s", b"t", b"lo", b"low"})` is `[b"low", b"e", b"s", b"t"]`.
+#
+# Put your lines in place of `return ...`. The cell after it is folded: it holds a function that works, which takes over where
+# the three dots are still there. Open it when you have written your own, or when you are stuck.
 
 # %%
 def longest_match(text: bytes, vocabulary: set[bytes]) -> list[bytes]:
     """The tokens of a text: always the longest one of the vocabulary that fits."""
+    return ...
+
+# %% tags=["solution"]
+def one_that_works(text: bytes, vocabulary: set[bytes]) -> list[bytes]:
     tokens, at = [], 0
     longest = max(map(len, vocabulary))
     while at < len(text):
-        end = next(end for end in range(min(len(text), at + longest), at, -1) if text[at:end] in vocabulary)
+        end = min(len(text), at + longest)
+        while text[at:end] not in vocabulary:  # shorter and shorter, until it is a token
+            end -= 1
         tokens.append(text[at:end])
         at = end
     return tokens
 
 
+if longest_match(b"a", {b"a"}) is ...:
+    longest_match = one_that_works
+
+# %%
 vocabulary = {token for token in tokenizer.token_bytes if token}
-assert b"".join(longest_match(story.encode(), vocabulary)) == story.encode()  # nothing is lost
+assert longest_match(b"lowest", {b"l", b"o", b"w", b"e", b"s", b"t", b"lo", b"low"}) == [b"low", b"e", b"s", b"t"]
+assert b"".join(longest_match(story.encode(), vocabulary)) == story.encode(), "something of the story is lost"
 guess = predict("Both use the same vocabulary. Which one makes fewer tokens of the held-out stories?",
                 ["BPE", "longest match", "exactly the same"])
 
@@ -234,12 +257,15 @@ guess.was(fewer, f"They differ by {abs(by_bpe - by_length) / by_bpe:.1%}. Which 
 # %% [markdown]
 # ## Put it into the real model
 #
-# A trained model comes with the project: `village-mini`, 2.2 million parameters. It has its own BPE vocabulary. We let it read
+# A trained model comes with the project: `village-mini`. It computes with 2.2 million numbers, its **parameters** or
+# **weights**, which training has set, and it has its own BPE vocabulary. We let it read
 # one story three times, cut into tokens in three ways: by its own tokenizer, by your `longest_match`, and as single bytes
 # (all 256 bytes are in its vocabulary, so this is allowed). The text is the same every time.
 #
 # We measure how surprised the model is, in **bits per byte**: how many yes-or-no questions each byte of the text costs it.
-# Lower is better, and 8 would be a model that knows nothing at all. (How this number comes about is the subject of lessons 03 and 07.)
+# Lower is better, and 8 would be a model that knows nothing at all, for a byte is one of 256 = 2^8. (How this number comes
+# about is the subject of lessons 03 and 07. You need not read `bits_per_byte` now: it gives the model the ids and adds up its
+# surprise.)
 
 # %%
 import math
@@ -289,9 +315,9 @@ guess.was(cost["single bytes"], f"The same letters cost {cost['single bytes'] / 
 #
 # 1. Train `TokenizerRecipe.named("bpe", vocab_size=2048, pattern="none")`. The pattern decides where words are cut before
 #    merging; without it, merges may join words. Look at its longest tokens (`sorted(t.token_bytes, key=len)[-10:]`). Are there fewer tokens?
-# 2. Train on 10 stories instead of 1,000, with the same `vocab_size`. How many merges does it find, and how many bytes per
-#    token does it reach on `held_out`? What has it learned by heart?
-# 3. Write a text on which the village's tokenizer is *worse* than bytes, or show why that is impossible.
+# 2. Train on 10 stories instead of 1,000, with the same `vocab_size`. How large does its vocabulary get (`.vocab_size`), and how
+#    many bytes per token does it reach on `held_out`? What has it learned by heart?
+# 3. Write a text of which the village's tokenizer makes *more* tokens than it has bytes, or show why that is impossible.
 #
 # In the terminal, `./glass tokenize "One morning" --replay` shows the merges of a word one after another.
 #

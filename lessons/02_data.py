@@ -5,6 +5,9 @@
 #
 # Lesson 01 turned a text into ids. Here a thousand texts become a dataset on disk, and the dataset becomes **batches**. Nothing
 # in this lesson is difficult, and yet most failed trainings fail here: the model learns exactly what you feed it.
+#
+# Two libraries for tables of numbers appear: numpy, for ids on disk, and torch, for everything a model computes. You need to know
+# little of them, and it is explained where it comes. The first cell only fetches tools.
 
 # %%
 from pathlib import Path
@@ -30,8 +33,9 @@ from glassformer.tokenizers import TokenizerRecipe
 # %% [markdown]
 # ## From documents to files
 #
-# `prepare` does all of it: it reads the corpus, cleans the texts, drops repetitions, sets some documents aside for testing,
-# trains a tokenizer on the rest, and writes everything as ids. (`./glass prepare village` does the same with 20 MB.)
+# A **corpus** is a pile of texts, and each text in it (here a story) is a **document**. `prepare` reads the corpus, cleans the
+# texts, drops repetitions, sets some documents aside for testing (the **held-out** text), trains a tokenizer on the rest, and
+# writes everything as ids. (`./glass prepare village` does the same with 20 MB.)
 
 # %%
 corpus = Village(megabytes=sized(1, 0.06), workers=1)
@@ -88,26 +92,35 @@ guess = predict(f"This row has {T} tokens. How many predictions does the model p
 
 # %% tags=["prose"]
 guess.was(int((example.targets >= 0).sum()), "At *every* place it must say the next token, and it sees only what stands to the left. So one row "
-          f"of {T} tokens is {T} exercises: with one word of context, with two, with three ... A row of 512 tokens is 512 "
+          f"of {T} tokens is {T} exercises: with one token of context, with two, with three ... A row of 512 tokens is 512 "
           "exercises for the price of one reading. This is the main reason why transformers are trained on whole rows.")
 
 # %% [markdown]
 # ## Batches
 #
-# A computer multiplies large matrices much faster than many small ones, so several rows are read together: a **batch** of B
-# rows with T tokens each, (B, T). Where do the rows come from? The simplest **sampler** takes windows at random places.
+# A computer works on one large table of numbers much faster than on many small ones, so several rows are read together: a
+# **batch** of B rows with T tokens each. It is stored as a **tensor**, a table of numbers with any number of directions. The
+# **shape** of a tensor says how long each direction is. Here is all that you need of it:
+
+# %%
+table = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
+print("shape", tuple(table.shape), " row 1", table[1].tolist(), " row 1, place 2:", table[1, 2].item())
+print("of every row (:) all but the first:", table[:, 1:].tolist(), " all but the last:", table[:, :-1].tolist())
+
+# %% [markdown]
+# So a batch has the shape (B, T). Where do its rows come from? The simplest **sampler** takes windows at random places.
 
 # %%
 windows = Sampler.named("windows").build(dataset.train, context_length=64, batch_size=8, seed=0)
 batch = windows(step=0)
 print("ids", tuple(batch.ids.shape), " targets", tuple(batch.targets.shape))
-print("targets are ids moved by one:", torch.equal(batch.ids[:, 1:], batch.targets[:, :-1]))
+print("the targets are the ids, moved by one place:", torch.equal(batch.ids[:, 1:], batch.targets[:, :-1]))
 print("row 0 begins:", repr(tokenizer.decode(batch.ids[0, :20].tolist())))
 
 # %%
 guess = predict(
-    "Training is interrupted after step 1,000, and the computer is switched off. To go on with exactly the batches that would have "
-    "come, what must have been saved?",
+    "In training the model reads one batch after another; each of them is a **step**. Training is interrupted after step 1,000, and the "
+    "computer is switched off. To go on with exactly the batches that would have come, what must have been saved?",
     ["the state of the random generator", "the list of places not yet read", "only the number 1,000"],
 )
 
@@ -116,17 +129,18 @@ again = Sampler.named("windows").build(dataset.train, context_length=64, batch_s
 print("step 1,000 of another sampler object is the same batch:", torch.equal(again(1000).ids, windows(1000).ids))
 print("step 1,001 is another one:", not torch.equal(again(1001).ids, windows(1000).ids))
 halves = [windows(1000, rank=rank, ranks=2).ids for rank in range(2)]
-print("two machines that read half each have the same batch together:", torch.equal(torch.cat(halves), windows(1000).ids))
+print("two machines that read half of the rows each have the same batch together:", torch.equal(torch.cat(halves), windows(1000).ids))
 
 # %% tags=["prose"]
-guess.was("only the number 1,000", "In this project a batch is a *pure function* of the seed and the step: the random numbers are computed from "
-          "these two, and from nothing else. There is no state, so there is nothing to lose.")
+guess.was("only the number 1,000", "In this project a batch is a *pure function* of the **seed** (a number that you choose, here 0) and the step: the random "
+          "numbers are computed from these two, and from nothing else. There is no state, so there is nothing to lose.")
 
 # %% [markdown]
 # ## Four ways to fill a row
 #
 # A random window starts anywhere, usually in the middle of a story, and may run across the end of one into the next. There are
-# other ways. In this picture each line is a row of a batch and each colour is one document; white is empty.
+# other ways. In this picture each line is a row of a batch and each colour is one document; white is empty. (Mind the scales: the
+# rows below may be twice as long, and `buckets` chooses the number of its rows itself.)
 
 # %%
 from matplotlib.colors import ListedColormap
@@ -148,17 +162,18 @@ picture(figure)
 
 # %% tags=["prose"]
 say("**windows** is the simplest, and good enough for one long text. **epochs** cuts the text into windows side by side and reads each "
-    "exactly once before any twice. **packed** puts whole documents into a row and keeps attention inside each of them. **buckets** "
+    "exactly once before any twice. **packed** puts whole documents into a row and lets no token see another document than its own. **buckets** "
     "gives every document its own row, beside others of about its length. "
     f"The share of places that hold a token to learn from is {', '.join(f'{share:.0%} ({name})' for name, share in shares.items())}. "
     "An empty place costs time and teaches nothing. A window that begins in the middle of a story asks for names that the "
-    "model has never read: the demo's model keeps names better since it reads whole stories.")
+    "model has never read; `village-mini`, the model of lesson 03, was trained on whole stories.")
 
 # %% [markdown]
 # ## The text that is set aside
 #
 # `prepare` has held some documents out. The model never trains on them. What for? Ask the simplest language model there is: an
-# **n-gram** model counts which token follows which. A 5-gram looks at the four tokens before.
+# **n-gram** model counts which token follows which. A 5-gram looks at the four tokens before. Its score is in bits per byte, as in
+# lesson 01: how many yes-or-no questions each byte of the text costs.
 
 # %%
 train, held_out = dataset.train.tokens[:], dataset.validation.tokens[:]
@@ -199,28 +214,53 @@ guess.was(after_leak, "Now the gap is gone, which looks like a triumph and means
 # %% [markdown]
 # ## Build it
 #
-# Write the function that makes a batch yourself, from an array of ids. It needs four lines: choose B places with a generator
-# that is seeded by (seed, step), cut T + 1 ids at each of them, read all but the last, predict all but the first.
+# Write the function that makes a batch yourself, from `train`, the array of all training ids. The places where the B rows begin are
+# there already: they are drawn by a generator that is seeded by (seed, step). Cut T + 1 ids at each of them (`train[place : place + T + 1]`),
+# put them below each other (`np.stack`) into a tensor of whole numbers (`torch.tensor(....astype(np.int64))`), and return
+# `Batch(what it reads, what it must say)`: all but the last of each row, and all but the first.
+#
+# Put your lines in place of `return ...`. The cell after it is folded: it holds a function that works, which takes over where the
+# three dots are still there. Open it when you have written your own, or when you are stuck.
 
 # %%
 def my_batch(step: int, B: int = 8, T: int = 64, seed: int = 0) -> Batch:
     """The batch of a step, as a function of its arguments and nothing else."""
     random = np.random.Generator(np.random.Philox(key=[seed, step]))
     places = random.integers(0, len(train) - T - 1, size=B)
+    return ...
+
+# %% tags=["solution"]
+def one_that_works(step: int, B: int = 8, T: int = 64, seed: int = 0) -> Batch:
+    random = np.random.Generator(np.random.Philox(key=[seed, step]))
+    places = random.integers(0, len(train) - T - 1, size=B)
     rows = torch.tensor(np.stack([train[place : place + T + 1] for place in places]).astype(np.int64))
-    return Batch(rows[:, :-1], rows[:, 1:].contiguous())
+    return Batch(rows[:, :-1], rows[:, 1:].contiguous())  # contiguous: in a piece of memory of its own
 
 
+if my_batch(0) is ...:
+    my_batch = one_that_works
+
+# %%
 one = my_batch(7)
-assert one.ids.shape == one.targets.shape == (8, 64)
-assert torch.equal(one.ids, my_batch(7).ids) and not torch.equal(one.ids, my_batch(8).ids)
-assert torch.equal(one.ids[:, 1:], one.targets[:, :-1])
+assert one.ids.shape == one.targets.shape == (8, 64), "eight rows of 64 tokens to read, and as many to say"
+assert torch.equal(one.ids, my_batch(7).ids), "the same step must give the same batch"
+assert not torch.equal(one.ids, my_batch(8).ids), "another step must give another batch"
+assert torch.equal(one.ids[:, 1:], one.targets[:, :-1]), "the targets are the ids, moved by one place"
 print("your batch keeps all the promises that the package's sampler keeps")
+
+# %% [markdown]
+# **Change a batch.** Make one of 2 rows with 16 tokens, `my_batch(7, B=2, T=16)`, and read it: `tokenizer.decode(....ids[0].tolist())`. How many exercises does it
+# hold? Then a batch of one row. Which of the two numbers, B or T, decides how much text the model sees before it must say a token?
 
 # %% [markdown]
 # ## Put it into the real model
 #
-# Now we train a real, small GPT on your batches, three times. Twice we make a mistake of one character in the targets:
+# Now we train a real, small GPT (the transformer of lesson 03) on your batches. In each step it reads a batch and gives every possible next token a
+# probability p, at every place. We charge it -ln p for the token that really came; the unit is called a **nat** (bits take the logarithm to base 2, so a bit is
+# ln 2 = 0.69 nats). The mean over the batch is the **loss**. Then each of the numbers with which the model computes, its **weights**, is changed a little in the direction
+# that makes the loss smaller. That is all of **training**; `learn` does it and returns the loss of every step, and lesson 07 opens it.
+#
+# We train three times. Twice we make a small mistake in the targets:
 #
 # - **right**: the target is the next token, `rows[:, 1:]`;
 # - **not shifted**: the target is the token itself, `rows[:, :-1]`;
@@ -236,6 +276,7 @@ def wrong_by(shift: int):
 
 
 steps = sized(200, 3)
+# the sizes of a small GPT, which lesson 03 explains
 shape = GPTConfig(vocab_size=tokenizer.vocab_size, n_layer=2, n_head=4, n_embd=sized(64, 16), context_length=64)
 guess = predict("Which of the three reaches the lowest training loss?", ["right", "not shifted", "shifted by two"])
 
@@ -258,6 +299,16 @@ guess.was(min(last, key=last.__getitem__), f"The last losses are {', '.join(f'{v
           "are not shifted only has to repeat what it reads, and that is easy. Let them write, and see what each of them is worth.")
 
 # %%
+def loss_on(model: GPT, ids: np.ndarray) -> float:
+    """The loss on the first 40 stretches of 64 tokens, without learning from them."""
+    n = min(40, len(ids) // 65)
+    rows = torch.tensor(ids[: n * 65].astype(np.int64)).view(n, 65)
+    with torch.no_grad():
+        return model(rows[:, :-1], targets=rows[:, 1:]).mean().item()
+
+
+print({name: f"{loss_on(model, held_out):.2f}" for name, model in models.items()}, "nats per token of held-out text, with the right targets\n")
+# the model says a token, which is added to what it reads, and so on; a temperature below 1 prefers the likelier tokens (lesson 08)
 prompt = [tokenizer.end_of_text, *tokenizer.encode("One morning")]
 for name, model in models.items():
     written = [token.id for token in generate(model, [prompt], SamplingConfig(max_new_tokens=sized(30, 4), temperature=0.7))]
@@ -273,10 +324,11 @@ say("A model with a beautiful loss that says one thing for ever, one that skips 
 #
 # 1. Prepare the village with `vocab_size=2048` instead of 512 and look at the size of the file again. By what factor does it
 #    change, and by what factor the number of exercises in a row of 64 tokens?
-# 2. Make `my_batch` choose its places only from the first tenth of `train`. Train with it, and compare the loss on that tenth with
-#    the loss on `dataset.validation`. After how many steps do the two curves part?
-# 3. Sort the documents by length before they are joined, and read the text in order instead of at random places. What does
-#    the loss curve look like, and why do all samplers shuffle?
+# 2. Train on little text: run `train = train[: len(train) // 10]`, then train new models, `model = GPT(shape, seed=0); learn(model, my_batch, steps)`, with 100, 400 and 1,000
+#    steps, and each time print `loss_on(model, train)` and `loss_on(model, held_out)`. What happens to the two numbers, and what does the model learn in the end?
+# 3. Read the stories in order of their lengths, instead of at random places. `places = dataset.train.documents` says where each begins, `order = np.argsort(np.diff(places))`
+#    sorts them, and `np.concatenate([dataset.train.tokens[places[i] : places[i + 1]] for i in order])` joins them. Let row r of step s begin at 65 * (8 * s + r). What does the loss
+#    curve look like beside that of `my_batch`, and why do all samplers shuffle?
 #
 # ## Where the real code is
 #

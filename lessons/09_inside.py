@@ -6,7 +6,11 @@
 # In lesson 03 you switched parts off and saw that heads differ. Here you find out what they do. The tools are in the package's `lens`; they work for every model that you train, and every number is one that the model computed.
 
 # %%
+from pathlib import Path
+from tempfile import mkdtemp
+
 import torch
+from rich.console import Console
 
 from glassformer.corpora.village import Village
 from glassformer.lens import heads
@@ -14,6 +18,7 @@ from glassformer.lens.attribution import attribute
 from glassformer.lens.heads import Event, Reading, measure
 from glassformer.lens.interventions import ablate, patch, scale
 from glassformer.lens.logit_lens import logit_lens
+from glassformer.lens.look.command import look_at
 from glassformer.lens.trace import next_tokens, trace
 from glassformer.lessons import picture, predict, say, sized
 from glassformer.lessons.pictures import Q, bars, canvas, grid, shown, text
@@ -205,16 +210,41 @@ axes.set(xlabel="strength of the name head", ylabel="probability of Nora", ylim=
 picture(figure)
 
 # %% [markdown]
+# ## All of it at once: `./glass look`
+#
+# What you have asked here one question at a time, one command asks together, for any of your models and any text. In a terminal,
+#
+# ```sh
+# ./glass look village-mini "Once there was a girl called Nora. Walt called"                     # losses, heads, logit lens, next token
+# ./glass look village-mini "Once there was a girl called Nora. Walt called" --html look.html    # a page with every head and every number
+# ./glass look runs/mine "Once there was a girl called Nora." --html look.html --over-time       # a model of yours, at every step that was kept
+# ```
+#
+# The next cell calls the command's own function, first for the terminal and then for the page.
+
+# %%
+look_at(Console(width=110), [str(favourite()), story], html=None, place=None, knobs=[], over_time=False)
+
+# %%
+page = Path(mkdtemp()) / "look.html"
+look_at(Console(width=110), [str(favourite()), sized(story, "Nora ran off.")], html=page, place=None, knobs=[], over_time=False)
+
+# %% tags=["prose"]
+at = f"#place={ids.shape[1] - 1}&head={best.layer}.{best.head}"
+say(f"The page is one file of {page.stat().st_size / 1e6:.1f} MB: `{page}`. Open it in a browser; it works without a network. Its address leads to a place: with `{at}` behind `look.html` it opens at the last "
+    "token and the name head, so you can send somebody exactly the picture that you mean. Point at a token or a head, and all pictures show it. [docs/look.md](../docs/look.md) says how to read each of them.")
+
+# %% [markdown]
 # ## Three experiments
 #
 # 1. `heads.referents(stories, tokenizer, 512)` asks *at* each *he*, *she* or *it*, and not before it, for the one who is meant. Which head passes, if any? Why is the place before the word the better one to ask?
 # 2. Ablate the name head and let the model write (`glassformer.generate.text.complete` inside `with ablate(...)`). What goes wrong with the story, and what stays right?
-# 3. Change `story` so that two girls are named before the question. Does the name head read both? Which one wins, and can `attribute` tell you why?
+# 3. Change `story` so that two girls are named before the question, and look at the page again. Does the name head read both? Which one wins, and can `attribute` tell you why?
 #
 # ## Where the real code is
 #
 # - [lens/trace.py](../glassformer/lens/trace.py): how every value of a forward pass is recorded without a line in the model.
 # - [lens/heads/](../glassformer/lens/heads/__init__.py): the questions, with their chance; [lens/interventions.py](../glassformer/lens/interventions.py): ablate, patch, scale.
-# - [lens/attribution.py](../glassformer/lens/attribution.py), [lens/logit_lens.py](../glassformer/lens/logit_lens.py), [lens/why/](../glassformer/lens/why/__init__.py).
+# - [lens/attribution.py](../glassformer/lens/attribution.py), [lens/logit_lens.py](../glassformer/lens/logit_lens.py), [lens/why/](../glassformer/lens/why/__init__.py); [lens/look/](../glassformer/lens/look/__init__.py): the command and the page.
 #
 # Next: `./glass lessons open 10`, scale.

@@ -119,6 +119,31 @@ def swiglu_gradient(gate, up, dy, dgate, dup, low, high):
             dgate[r, j] = store(dgate, d * load(up[r, j]) * s * (f32(1.0) + x * (f32(1.0) - s)))
 
 
+@inline
+def gelu_gate(x):
+    """(1 + tanh(v)) / 2 = sigmoid(2 v), with v = sqrt(2/pi) (x + 0.044715 x^3)."""
+    return sigmoid(f32(1.5957691216) * (x + f32(0.044715) * x * x * x))
+
+
+@sums_in_any_order
+def gelu(x, y, low, high):
+    """x (N, C) -> y (N, C)."""
+    for r in range(low, high):
+        for j in range(x.shape[1]):
+            number = load(x[r, j])
+            y[r, j] = store(y, number * gelu_gate(number))
+
+
+@sums_in_any_order
+def gelu_gradient(x, dy, dx, low, high):
+    """The gradient of x, from that of y."""
+    for r in range(low, high):
+        for j in range(x.shape[1]):
+            number = load(x[r, j])
+            s, slope = gelu_gate(number), f32(1.5957691216) * (f32(1.0) + f32(0.134145) * number * number)
+            dx[r, j] = store(dx, load(dy[r, j]) * s * (f32(1.0) + number * (f32(1.0) - s) * slope))
+
+
 @sums_in_any_order
 def turn(x, cos, sin, time_first, y, low, high):
     """x (B, P, Q, D) -> y (B, Q, P, D), its first 2W numbers turned by the angles of cos and sin (T, W). Time is P if

@@ -21,6 +21,10 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS
 """For a notebook that a program runs: several run at once, and more threads gain nothing for models as small as these."""
 PROSE = "prose"
 """The tag of a cell whose code only writes a text; notebooks fold it and pages leave its code out."""
+SOLUTION = "solution"
+"""The tag of a cell that fills a hole which the reader has left in the cell before; notebooks and pages fold its code."""
+QUIET = ["--log-level=ERROR"]
+"""What a kernel is started with, which else warns that it talks over TCP, on this machine alone."""
 
 
 def notebook(lesson: Lesson) -> Any:
@@ -32,7 +36,7 @@ def notebook(lesson: Lesson) -> Any:
     for number, cell in enumerate(made.cells):
         cell.id = f"{lesson.number}-{number}"
         tags = cell.metadata.get("tags", [])
-        cell.metadata = {"tags": tags, "jupyter": {"source_hidden": True}} if PROSE in tags else {}
+        cell.metadata = {"tags": tags, "jupyter": {"source_hidden": True}} if {PROSE, SOLUTION} & {*tags} else {}
     return made
 
 
@@ -74,7 +78,7 @@ def run(lesson: Lesson, seconds: int = 300) -> Any:
         from nbclient.exceptions import CellExecutionError, CellTimeoutError  # pyright: ignore[reportMissingImports]
     made = notebook(lesson)
     here = {"metadata": {"path": lesson.path.parent}}
-    client = NotebookClient(made, timeout=seconds, kernel_name="python3", resources=here)
+    client = NotebookClient(made, timeout=seconds, kernel_name="python3", resources=here, extra_arguments=QUIET)
     try:
         client.execute(env={**os.environ, **ONE_THREAD})
     except (CellExecutionError, CellTimeoutError) as error:

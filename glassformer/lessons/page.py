@@ -1,6 +1,6 @@
 """The page of a lesson: its notebook with outputs as one HTML file that opens offline, in the look of all pages.
 
-What follows a question of `predict` is folded until the reader opens it.
+What comes out after a question of `predict`, until its answer, is folded until the reader opens it.
 """
 
 import base64
@@ -14,7 +14,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from glassformer.lessons.notebook import PROSE
+from glassformer.lessons.notebook import PROSE, SOLUTION
 from glassformer.lessons.sources import FOLDER, Lesson
 from glassformer.pages.frame import render
 from glassformer.system.files import write_atomic
@@ -38,29 +38,28 @@ def write_contents(path: Path, all_of_them: list[Lesson]) -> Path:
 
 
 def _parts(cells: list[Any], page: Path) -> list[dict[str, Any]]:
-    """The page from top to bottom: {"code": html} or {"shown": html, "folded": whether it answers a question}."""
+    """The page from top to bottom: {"code": html, "folded": whether the reader should write it first} or
+    {"shown": html, "folded": whether it answers a question}."""
     parts: list[dict[str, Any]] = []
-    asked = folded = False
+    asked = False  # since `predict(`, until `.was(` tells the truth
     for cell in cells:
         if cell.cell_type == "markdown":
-            folded = folded and not cell.source.lstrip().startswith("#")
-            parts.append({"shown": _markdown(cell.source, page), "folded": folded})
+            parts.append({"shown": _markdown(cell.source, page), "folded": False})
             continue
-        prose = PROSE in cell.metadata.get("tags", [])
-        if not prose:
-            parts.append({"code": Markup(highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True)))})
-            folded, asked = asked, False
-        asks = "predict(" in cell.source
-        parts += [{"shown": _output(output, page), "folded": folded and not asks} for output in cell.outputs]
-        asked = asked or asks
+        tags, asks = cell.metadata.get("tags", []), "predict(" in cell.source
+        if PROSE not in tags:
+            code = Markup(highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True)))
+            parts.append({"code": code, "folded": SOLUTION in tags})
+        parts += [{"shown": _output(output, page), "folded": asked and not asks} for output in cell.outputs]
+        asked = asks or (asked and ".was(" not in cell.source)
     return _joined(parts)
 
 
 def _joined(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Neighbours that are folded, as one."""
+    """Neighbours that answer a question, as one."""
     joined: list[dict[str, Any]] = []
     for part in parts:
-        if joined and part.get("folded") and joined[-1].get("folded"):
+        if joined and all(each["folded"] and "shown" in each for each in (part, joined[-1])):
             joined[-1] = {"shown": joined[-1]["shown"] + part["shown"], "folded": True}
         else:
             joined.append(part)

@@ -17,7 +17,7 @@ class Lesson(NamedTuple):
     title: str
     """Its first heading, without the number."""
     about: str
-    """The sentence below the heading."""
+    """The sentence below the heading, as plain text."""
 
     @property
     def number(self) -> str:
@@ -48,4 +48,4 @@ def _read(path: Path) -> Lesson:
     text = path.read_text(encoding="utf-8")
     heading = re.search(r"^# # (?:Lesson )?\d+ *[:·.-] *(.+)\n#\n# (.+)", text, re.M)
     assert heading, f"{path.name} does not begin with '# # NN · title', an empty line, and one sentence"
-    return Lesson(path, heading[1].strip(), heading[2].strip())
+    return Lesson(path, heading[1].strip(), re.sub(r"[*`]", "", heading[2]).strip())

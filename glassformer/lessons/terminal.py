@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
+from rich.padding import Padding
 
 from glassformer.lessons.notebook import run, write
 from glassformer.lessons.page import write_contents, write_page
@@ -13,10 +14,10 @@ from glassformer.lessons.sources import Lesson, lessons
 
 
 def show(console: Any, all_of_them: list[Lesson]) -> None:
-    """One line for each lesson, and what it is about."""
+    """The number and title of each lesson, and below it what it is about."""
     for each in all_of_them:
         console.print(f"[bold]{each.number}[/]  [cyan]{escape(each.title)}[/]", highlight=False)
-        console.print(f"    {escape(each.about)}", highlight=False)
+        console.print(Padding(escape(each.about), (0, 0, 0, 4), expand=False), highlight=False)
 
 
 def build(console: Any, chosen: list[Lesson], folder: Path, clock: Callable[[], float] = time.monotonic) -> None:

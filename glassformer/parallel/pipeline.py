@@ -27,9 +27,9 @@ from torch.distributed.pipelining import PipelineStage
 
 from glassformer.errors import SettingError
 from glassformer.model.gpt import GPT
-from glassformer.parallel.clip import local
 from glassformer.parallel.config import Layout, Parallel
 from glassformer.parallel.copies import sum_gradients
+from glassformer.parallel.shards import local
 from glassformer.parallel.stages import SPLIT, TWO, Stage, check, cut, is_tied, keep, stages_of
 
 SCHEDULES = {

@@ -16,6 +16,7 @@ from glassformer.system.command import typed
 from glassformer.train.budget import FIRST, Budget
 from glassformer.train.memory import out_of_memory
 from glassformer.train.precision import Precision, choose
+from glassformer.train.ranks import Ranks
 
 Trial = Callable[[Precision], None]
 """One forward and backward pass."""
@@ -88,7 +89,7 @@ def trial_of(parts: Parts) -> Trial:
     def trial(precision: Precision) -> None:
         micro = batch.to(precision.device)
         with precision.autocast():
-            loss = parts.loss.nats(parts.model, micro).mean()
+            loss = parts.loss.nats(parts.called, micro).mean()
         loss.backward()
         parts.model.zero_grad(set_to_none=True)
 
@@ -101,7 +102,8 @@ def small_batch(parts: Parts) -> Batch:
     batch: Any = parts.batches(config.steps - 1)
     if not isinstance(batch, Batch):
         raise SettingError(f"the sampler {config.sampler.name} gives a {type(batch).__name__} for a step, not a Batch")
-    return next(batch.parts(config.accumulation(Pace.even(config.steps), config.steps - 1)))
+    ranks = Ranks(parts.world.mesh)
+    return next(ranks.parts(batch, ranks.passes(config.accumulation(Pace.even(config.steps), config.steps - 1))))
 
 
 def _a_pass(trial: Trial, precision: Precision, clock: Callable[[], float]) -> float:

@@ -18,6 +18,7 @@ from glassformer.runs.run import Run
 MAY_CHANGE = (
     "sample", "train.eval_every", "train.sample_every", "train.checkpoint_every", "train.keep_checkpoints",
     "train.log_every", "train.watch", "train.device", "train.checkpoint_activations", "train.allocator", "corpus.path",
+    "parallel",
 )  # fmt: skip
 """Settings, and groups of settings, that a resume may change: no weight of the run depends on them."""
 
@@ -82,7 +83,7 @@ def _may(path: str) -> bool:
 
 
 def _listed() -> str:
-    return ", ".join("sample.*" if name == "sample" else name for name in MAY_CHANGE)
+    return ", ".join(f"{name}.*" if name in ("sample", "parallel") else name for name in MAY_CHANGE)
 
 
 def _differences(was: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

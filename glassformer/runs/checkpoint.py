@@ -97,23 +97,34 @@ class Checkpoint:
         path = self.folder / AVERAGE
         return read_tensors(path) if path.exists() else {}
 
-    def _fill(self, model: Module, averages: dict[str, Tensor]) -> Module:
+    def weights(self, model: nn.Module, averages: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """The weights of `model` by name, in its dtypes. Raises CheckpointError if they do not fit."""
         path = self.folder / "model.safetensors"
-        tensors = {**read_tensors(path), **averages}
+        tensors = {**read_tensors(path), **(averages or {})}
         check_fit(model, tensors, path)
         wanted = model.state_dict()  # a snapshot is narrower than the model
-        model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in tensors.items()}, assign=True)
+        return {name: value.to(wanted[name].dtype) for name, value in tensors.items()}
+
+    def freeze(self, model: Module) -> Module:
+        """Freeze the parameters that were frozen, and no others."""
         frozen = set(self.state.get("frozen", []))
         for name, p in model.named_parameters():
             p.requires_grad_(name not in frozen)
         return model
 
-    def fill_optimizer(self, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
-        """Give `optimizer`, made for `model` as that of the run was, its state. Raises CheckpointError if it differs."""
+    def _fill(self, model: Module, averages: dict[str, Tensor]) -> Module:
+        model.load_state_dict(self.weights(model, averages), assign=True)
+        return self.freeze(model)
+
+    def fill_optimizer(
+        self, optimizer: torch.optim.Optimizer, model: nn.Module, placed: optimizer_state.Placed = optimizer_state.alone
+    ) -> None:
+        """Give `optimizer`, made for `model` as that of the run was, its state; `placed` divides a tensor as its parameter
+        is. Raises CheckpointError if it differs."""
         path = self.folder / "optimizer.json"
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
-            optimizer_state.restore(optimizer, model, self.optimizer_tensors(), tree)
+            optimizer_state.restore(optimizer, model, self.optimizer_tensors(), tree, placed)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             why = f"{type(error).__name__}: {error}"
             raise CheckpointError(f"{path} does not hold the state of this optimizer ({why}); train again") from None
@@ -123,24 +134,60 @@ class Checkpoint:
         return read_tensors(self.folder / "optimizer.safetensors")
 
 
+Whole = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
+"""Gives the whole tensors by name, of which several processes may hold parts."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a checkpoint keeps of a training: all of its tensors, and the numbers of the optimizer."""
+
+    weights: Mapping[str, Tensor]
+    averages: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    tree: dict[str, Any]
+    frozen: list[str]
+
+    @classmethod
+    def of(
+        cls, model: nn.Module, optimizer: torch.optim.Optimizer | None, averages: Mapping[str, Tensor] | None = None,
+        whole: Whole = dict,
+    ) -> "Content":  # fmt: skip
+        """Of a model and its optimizer, if there is one to go on with (in an import there is none); `averages` are those of
+        the weights."""
+        frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
+        tensors, tree = optimizer_state.packed(optimizer, model) if optimizer else ({}, {})
+        return cls(whole(model.state_dict()), whole(averages or {}), whole(tensors), tree, frozen)
+
+
 def save(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict[str, Any], recipe_json: str,
     tokenizer: Tokenizer, sources: Mapping[str, bytes] | None = None, averages: Mapping[str, Tensor] | None = None,
 ) -> Path:  # fmt: skip
-    """Write `folder/<step>`; returns it. One of the same step is replaced. `optimizer` is None where there is none to go
-    on with, as in an import. `sources` are the user's own files that the recipe names, `averages` those of the
-    weights. Raises GlassError on a full disk.
+    """Write `folder/<step>` of a model that this process has whole; see `Content` and `write`."""
+    return write(folder, Content.of(model, optimizer, averages), state, recipe_json, tokenizer, sources)
+
+
+def write(
+    folder: Path, content: Content, state: dict[str, Any], recipe_json: str, tokenizer: Tokenizer,
+    sources: Mapping[str, bytes] | None = None,
+) -> Path:  # fmt: skip
+    """Write `folder/<step>`; returns it. One of the same step is replaced. `sources` are the user's own files that the
+    recipe names. Raises GlassError on a full disk.
     """
-    final = folder / f"{state['step']:08d}"
-    state = {**state, "frozen": [name for name, p in model.named_parameters() if not p.requires_grad]}
-    tensors, tree = optimizer_state.packed(optimizer, model) if optimizer else ({}, {})
-    with written(final, state, recipe_json, tokenizer, sources or {}) as growing:
-        write_tensors(growing / "model.safetensors", model.state_dict())
-        write_tensors(growing / "optimizer.safetensors", tensors)
-        if averages:
-            write_tensors(growing / AVERAGE, dict(averages))
-        write_atomic(growing / "optimizer.json", json.dumps(tree, indent=1) + "\n")
+    final = folder / name_of(state)
+    with written(final, {**state, "frozen": content.frozen}, recipe_json, tokenizer, sources or {}) as growing:
+        write_tensors(growing / "model.safetensors", dict(content.weights))
+        write_tensors(growing / "optimizer.safetensors", dict(content.optimizer))
+        if content.averages:
+            write_tensors(growing / AVERAGE, dict(content.averages))
+        write_atomic(growing / "optimizer.json", json.dumps(content.tree, indent=1) + "\n")
     return final
+
+
+def name_of(state: Mapping[str, Any]) -> str:
+    """The name of the folder of a checkpoint with this state: its step."""
+    return f"{state['step']:08d}"
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ reader and changes when another parameter is frozen. Here every number becomes a
 a tensor and {"tuple": [...]} for a tuple. Nothing is pickled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -30,7 +30,18 @@ def packed(optimizer: torch.optim.Optimizer, model: nn.Module) -> tuple[dict[str
     return tensors, {key: _packed(value, "" if key == "state" else key, tensors) for key, value in named.items()}
 
 
-def restore(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping[str, Tensor], tree: Any) -> None:
+Placed = Callable[[Tensor, Tensor], Tensor]
+"""`placed(tensor, parameter)`: a whole tensor with the shape of a parameter, divided over the processes as that is."""
+
+
+def alone(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """The Placed of one process."""
+    return tensor
+
+
+def restore(
+    optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping[str, Tensor], tree: Any, placed: Placed = alone
+) -> None:
     """Give `optimizer`, made as the packed one was, the state that `packed` took. Raises CheckpointError if it differs."""
     names = _names(optimizer, model)
     whole = {key: _unpacked(value, tensors) for key, value in tree.items()}
@@ -43,7 +54,11 @@ def restore(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping
         )
     params = {name: p for p, name in zip(_params(optimizer), names.values())}
     for name, p in params.items():
-        _check_fit(name, optimizer.state.get(p, {}), whole["state"].get(name, {}))
+        state = whole["state"].get(name, {})
+        _check_fit(name, optimizer.state.get(p, {}), state)
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == p.shape:
+                state[key] = placed(value, p)
     numbers: dict[Any, Any] = {name: number for number, name in names.items()}
     state = {numbers.get(name, name): value for name, value in whole["state"].items()}
     saved = [{**group, "params": [numbers[name] for name in group["params"]]} for group in whole["param_groups"]]

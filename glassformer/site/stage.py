@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from glassformer.lessons.notebook import notebook, write
+from glassformer.lessons.notebook import PROSE, SOLUTION, notebook, write
 from glassformer.lessons.sources import Lesson, lessons
 from glassformer.site import markdown
 from glassformer.site.links import documents, relinked
@@ -65,7 +65,7 @@ def _stage_lesson(lesson: Lesson, root: Path, built: Path, to: Path, wanted: set
     for cell in (done or made).cells:
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, root, PurePosixPath("lessons"), wanted)
-        elif "prose" in cell.metadata.get("tags", []):
+        elif {PROSE, SOLUTION} & {*cell.metadata.get("tags", [])}:
             cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
     write(done or made, to / f"{lesson.path.stem}.ipynb")
     return done is not None

@@ -11,6 +11,7 @@ from glassformer.runs import checkpoint, snapshots
 from glassformer.tokenizers import Tokenizer
 from glassformer.train.average import Average
 from glassformer.train.config import TrainConfig
+from glassformer.train.ranks import ALONE, Ranks
 
 
 class Saving:
@@ -18,21 +19,27 @@ class Saving:
 
     def __init__(
         self, run: Path, model: GPT, optimizer: torch.optim.Optimizer, config: TrainConfig, recipe_json: str,
-        tokenizer: Tokenizer, sources: Mapping[str, bytes], average: Average,
+        tokenizer: Tokenizer, sources: Mapping[str, bytes], average: Average, ranks: Ranks = ALONE,
     ) -> None:  # fmt: skip
-        """`run` is the run's folder; `sources` are the user's own files that the recipe names."""
+        """`run` is the run's folder; `sources` are the user's own files that the recipe names. One of the `ranks` writes,
+        and the others send it their parts of the weights."""
         self.run, self.model, self.optimizer, self.average, self.config = run, model, optimizer, average, config
+        self.ranks = ranks
         self.recipe_json, self.beside = recipe_json, (recipe_json, tokenizer, sources)
 
     def checkpoint(self, state: dict[str, Any]) -> Path:
-        """Write a checkpoint, and delete those that are not kept; returns it."""
+        """Write a checkpoint, and delete those that are not kept; returns it. It is the same for any number of ranks."""
         folder = self.run / "checkpoints"
-        saved = checkpoint.save(folder, self.model, self.optimizer, state, *self.beside, self.average.tensors)
+        content = checkpoint.Content.of(self.model, self.optimizer, self.average.tensors, self.ranks.whole)
+        if not self.ranks.writes:
+            return folder / checkpoint.name_of(state)
+        saved = checkpoint.write(folder, content, state, *self.beside)
         checkpoint.prune(folder, self.config.keep_checkpoints)
         return saved
 
     def snapshot(self, state: dict[str, Any], last: bool) -> None:
         """Write a snapshot, if the recipe has them and this is one of their steps or the `last` of the run."""
         if self.config.snapshots and (last or snapshots.is_due(state["step"])):
-            weights = {**self.model.state_dict(), **self.average.tensors}
-            snapshots.save(self.run, weights, state, *self.beside)
+            weights = self.ranks.whole({**self.model.state_dict(), **self.average.tensors})
+            if self.ranks.writes:
+                snapshots.save(self.run, weights, state, *self.beside)

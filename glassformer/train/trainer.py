@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from glassformer.config.sources import sources as own_sources
@@ -28,6 +27,7 @@ from glassformer.data.batches import Batch
 from glassformer.data.pace import Pace
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
+from glassformer.parallel.shards import divided_as
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.tokenizers import Tokenizer
@@ -36,10 +36,10 @@ from glassformer.train.budget import Budget
 from glassformer.train.config import TrainConfig
 from glassformer.train.doctor import diverged
 from glassformer.train.evaluate import Lowest, byte_lengths, evaluate, memorising
-from glassformer.train.gradients import norms_by_block
 from glassformer.train.loss import Loss
-from glassformer.train.memory import out_of_memory, peak_memory_gb
+from glassformer.train.memory import peak_memory_gb
 from glassformer.train.optimizer import set_learning_rate
+from glassformer.train.passes import Passes
 from glassformer.train.precision import Precision
 from glassformer.train.ranks import ALONE, Ranks
 from glassformer.train.saving import Saving
@@ -71,7 +71,7 @@ class Trainer:
         passes: int | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ):
-        """`model` is a GPT on its device, or one wrapped by torch.compile or DistributedDataParallel.
+        """`model` is a GPT on its device, or one wrapped by torch.compile, or what `parallel.parallelize` gives.
 
         `batches(step)` gives the batch of a whole update (of several `ranks`, the rows of this one); `loss` replaces
         `config.loss`; `sample(model)` returns a prompt and its continuation; `watch` sees each line that is logged;
@@ -85,26 +85,27 @@ class Trainer:
         self.model, self.inner = model, inner
         self.batches, self.held_out, self.config, self.run_folder = batches, held_out, config, run
         self.loss, self.sample, self.watch, self.ranks = loss or config.loss, sample, watch, ranks
-        self.device, self.passes = self.inner.device, passes or config.grad_accumulation
+        self.device = self.inner.device
         self.precision = Precision(precision, self.device)
+        count = passes or config.grad_accumulation
+        self.passes = Passes(model, config, self.loss, self.precision, ranks, count, self._divided)
         self.optimizer = config.optimizer.build(inner)
         sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.average = Average(inner, config.ema)
-        beside = recipe_json, tokenizer, sources, self.average
+        beside = recipe_json, tokenizer, sources, self.average, ranks
         self.saving = Saving(run.folder, inner, self.optimizer, config, *beside)
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.pace, self.budget, self.follow, self.clock = pace or Pace.even(config.steps), budget, follow, clock
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
-        self.block_norms: list[float] = []  # the gradient norm of each block, in the newest step that is logged
         self.lowest = Lowest()
         self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Continue from a checkpoint of this run. The model's weights must already be the checkpoint's."""
-        saved.fill_optimizer(self.optimizer, self.inner)
+        saved.fill_optimizer(self.optimizer, self.inner, divided_as)
         self.average.restore(saved.averages())
         self.precision.restore(saved.state)
         self.done, self.tokens, self.seconds = saved.step, saved.state["tokens"], saved.state["seconds"]
@@ -134,9 +135,9 @@ class Trainer:
                 logged = self._is_logged(self.done)
                 if logged:
                     steps, tokens, seconds, waited = (now - then for now, then in zip(self._mark(), mark))
-                    self._log("train", loss=loss, lr=lr, grad_norm=norm, block_norms=self.block_norms, tokens=self.tokens,
-                              tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps, seconds=self.seconds,
-                              memory_gb=peak_memory_gb(self.device))  # fmt: skip
+                    self._log("train", loss=loss, lr=lr, grad_norm=norm, block_norms=self.passes.block_norms,
+                              tokens=self.tokens, tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps,
+                              seconds=self.seconds, memory_gb=peak_memory_gb(self.device))  # fmt: skip
                 if self.budget is not None:
                     self.budget.step_took(self.clock() - before, self.config.growth(self.pace).share(self.done - 1))
                 paused = self._look()
@@ -161,7 +162,7 @@ class Trainer:
     def update(self, step: int) -> tuple[float, float, float]:
         """Update number `step`, from 0; returns loss (nats a token), gradient norm before clipping, learning rate."""
         lr = self.config.learning_rate * self.config.schedule.factor(self.pace.position(step), self.pace.known(step))
-        loss, norm = self.gradients(step), self._clip(logged=self._is_logged(step + 1))
+        loss, norm = self.gradients(step), self.passes.clip(logged=self._is_logged(step + 1))
         finite, scale = math.isfinite(norm), self.precision.loss_scale
         if not math.isfinite(loss) or not (finite or (scale.can_grow and scale.value > 1)):
             self._diverged(step, loss, norm, lr)
@@ -178,53 +179,19 @@ class Trainer:
         started = self.clock()
         batch = self.batches(step)
         self.waited += self.clock() - started
-        counted = int(self.ranks.sum(self.loss.counted(batch), self.device))
+        counted = self.passes.counted(batch)
         self.tokens += counted
-        # Dropout: the same masks however often the run was interrupted, and other ones on every rank.
-        while True:
-            torch.manual_seed(self.config.seed * 1_000_003 + step + self.ranks.rank * 1_000_000_007)
-            try:
-                return self.ranks.sum(self._passes(batch, counted, step), self.device)
-            except (MemoryError, RuntimeError) as error:
-                if not (out_of_memory(error) and self._halves(len(batch.ids))):
-                    raise
+        return self.passes.gradients(batch, step, self.pace, counted)
 
-    def _passes(self, batch: Batch, counted: int, step: int) -> float:
-        """Forward and backward passes of update `step` over all parts of its batch, of which `counted` tokens count;
-        returns the loss."""
-        total, micros = torch.zeros(()), list(batch.parts(self.config.accumulation(self.pace, step, self.passes)))
-        for i, micro in enumerate(micros):
-            with self.ranks.accumulating(self.model, last=i == len(micros) - 1):
-                with self.precision.autocast():
-                    loss = self.loss.nats(self.model, micro.to(self.device)).sum() / max(1, counted)
-                # Wrappers average the gradients over the ranks; the mean is over tokens, so we need their sum.
-                (loss * self.precision.loss_scale.value * self.ranks.count).backward()
-            total = total + loss.detach()  # in the precision of the loss
-        return total.item()
-
-    def _halves(self, rows: int) -> bool:
-        """Whether a batch of so many rows, for which the memory was not enough, can be read in twice as many passes."""
-        if self.config.memory_gb is None or self.ranks.count > 1 or self.passes >= rows:
-            return False
-        self.passes = min(rows, 2 * self.passes)
-        self.model.zero_grad(set_to_none=True)
-        self._log("event", what="divide", passes=self.passes, detail=f"out of memory: {self.passes} passes from here on")
-        return True
-
-    def _clip(self, logged: bool) -> float:
-        """Unscale and clip the gradients; returns their norm before clipping. Of a step that is `logged`, the norm of each
-        block is kept."""
-        parameters = [p for p in self.model.parameters() if p.grad is not None]
-        self.precision.loss_scale.unscale(parameters)
-        self.block_norms = norms_by_block(self.inner) if logged else []
-        return self.inner.kernels.clip(parameters, self.config.grad_clip).item()
+    def _divided(self, passes: int) -> None:
+        self._log("event", what="divide", passes=passes, detail=f"out of memory: {passes} passes from here on")
 
     def _stops_early(self) -> bool:
         return self.done < self.pace.steps and self.lowest.is_old(self.config.patience)
 
     def _stopped(self, signals: Signals) -> bool:
         """Whether any rank was asked to stop: then all do, after the same step."""
-        return self.ranks.sum(signals.received is not None, self.device) > 0
+        return self.ranks.any(signals.received is not None, self.device)
 
     def _mark(self) -> tuple[int, int, float, float]:
         return self.done, self.tokens, self.clock(), self.waited
@@ -256,14 +223,14 @@ class Trainer:
                     self._evaluate()
                 if samples:
                     self._write()
-        if self.ranks.writes:
-            self.saving.snapshot(self._state(), last=self.done == self.pace.steps or self._stops_early())
+            self.ranks.let_go(self.model)
+        self.saving.snapshot(self._state(), last=self.done == self.pace.steps or self._stops_early())
         return evaluates or samples
 
     def _evaluate(self) -> None:
         with self._pause("eval"):
             started = self.clock()
-            result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss)
+            result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss, self.ranks)
             averaged = {"averaged": True} if self.config.ema else {}
             self._log("eval", split="validation", **result, **averaged, seconds=self.clock() - started)
         if self.lowest.see(self.done, result["loss"]):
@@ -271,6 +238,8 @@ class Trainer:
 
     def _write(self) -> None:
         assert self.sample is not None
+        if self.ranks.has_whole_model and not self.ranks.writes:
+            return
         with self._pause("sample"):
             self.model.eval()
             prompt, text = self.sample(self.inner)
@@ -288,7 +257,7 @@ class Trainer:
         every = {"eval": config.eval_every, "sample": config.sample_every, "checkpoint": config.checkpoint_every}
         ahead = config.growth(self.pace).ahead(self.done)
         steps = self.budget.decision(self.done, self.seconds, self.pace, every, ahead) if self.ranks.writes else 0
-        steps = int(self.ranks.sum(steps, self.device))
+        steps = self.ranks.told(steps, self.device)
         if steps and steps != self.pace.steps:
             legs = self.pace.ending(self.done, steps)
             self._log("event", what="plan", steps=steps, legs=legs, detail=f"{steps:,} steps fit into the time")
@@ -304,8 +273,6 @@ class Trainer:
             self.budget.pause_took(kind, self.clock() - started)
 
     def _save(self) -> None:
-        if not self.ranks.writes:
-            return
         with self._pause("checkpoint"):
             self.seconds = self.clock() - self.began
             state = {"lowest": vars(self.lowest), "decays_from": self.decays_from, **self.precision.state(),

@@ -5,12 +5,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from glassformer.kernels import _rows, cross_entropy, rms_norm, rope, swiglu
+from glassformer.kernels import _rows, cross_entropy, gelu, rms_norm, rope, swiglu
 from glassformer.kernels.cross_entropy import IGNORED
 
 from .cases import FORMULAS, PLAIN, Case, check_close
 
-MODULES = {"cross_entropy": cross_entropy, "rms_norm": rms_norm, "rope": rope, "swiglu": swiglu}
+MODULES = {"cross_entropy": cross_entropy, "gelu": gelu, "rms_norm": rms_norm, "rope": rope, "swiglu": swiglu}
 TWINS = {name: module.fused for name, module in MODULES.items()}
 
 
@@ -55,6 +55,7 @@ def test_nan_and_infinity_are_kept(loops):
     torch.testing.assert_close(cost[[0, 3]], cross_entropy.plain(z, torch.tensor([1, 1, 3, 1]))[[0, 3]])
     gate = torch.tensor([[torch.nan, torch.inf, -torch.inf]])
     assert swiglu.fused(gate, torch.ones(1, 3)).isnan().tolist() == [[True, False, True]]
+    assert gelu.fused(gate).isnan().tolist() == [[True, False, True]]  # as PyTorch's own
     x = torch.tensor([[torch.nan, 1.0], [2.0, 2.0]])
     assert rms_norm.fused(x, torch.ones(2)).isnan().all(1).tolist() == [True, False]
 

@@ -44,7 +44,7 @@ def test_a_lesson_runs_in_full_as_a_notebook(each):
 def test_a_lesson_has_the_form_of_a_lesson(each):
     """It asks before it shows, draws, puts something into the real model, and ends with three experiments and the code."""
     text = each.path.read_text(encoding="utf-8")
-    assert text.count("predict(") >= 2 and "picture(" in text and text.count(".was(") >= 2
+    assert text.count("predict(") == text.count(".was(") >= 2 and "picture(" in text
     assert f"# # {each.number} · " in text and "glass lessons open" in text
     for part in ("Break it", "Build it", "Put it into the real model"):
         assert f"# ## {part}" in text, part
@@ -121,17 +121,23 @@ OUTPUT = {"output_type": "display_data", "metadata": {}, "data": {"text/markdown
 def test_what_answers_a_question_is_folded(tmp_path):
     path = tmp_path / "98_asks.py"
     path.write_text(
-        "# %% [markdown]\n# # 98 · Asks\n#\n# It asks.\n\n# %%\nguess = predict('how many?')\n\n# %%\nshown = 7\n\n"
-        '# %% tags=["prose"]\nsay(f"{shown}")\n\n# %% [markdown]\n# ## Next\n'
+        "# %% [markdown]\n# # 98 · Asks\n#\n# It asks.\n\n# %%\nguess = predict('how many?')\n\n"
+        '# %% [markdown]\n# Wait.\n\n# %%\nshown = 7\n\n# %% tags=["prose"]\nguess.was(shown)\n\n'
+        '# %% [markdown]\n# More.\n#\n# ## Next\n\n'
+        '# %%\nafter = 1\n\n# %% tags=["solution"]\nmine = 2\n'
     )
     asks = Lesson(path, "Asks", "It asks.")
     made = notebooks.notebook(asks)
-    for cell, said in zip([cell for cell in made.cells if cell.cell_type == "code"], ("How?", "Seven", "So 7")):
-        cell.outputs = [{**OUTPUT, "data": {"text/markdown": said}}]
+    code = [cell for cell in made.cells if cell.cell_type == "code"]
+    for cell, said in zip(code, ("How?", "Seven", "So 7", "After", "")):
+        cell.outputs = [{**OUTPUT, "data": {"text/markdown": said}}] if said else []
+    assert [cell.metadata.get("jupyter") is not None for cell in code] == [False, False, True, False, True]
     text = write_page(asks, made, tmp_path / "98.html", [asks]).read_text(encoding="utf-8")
-    folded = re.search(r"<details.*?</details>", text, re.S)[0]
-    assert "Seven" in folded and "So 7" in folded and "How?" not in folded and "Next" not in folded
-    assert "shown" in text and "say(" not in text, "the code of prose is left out"
+    folded = re.findall(r"<details.*?</details>", text, re.S)
+    hidden = "".join(folded)
+    assert len(folded) == 2 and all(said in hidden for said in ("Seven", "So 7", "mine"))
+    assert not [said for said in ("How?", "Wait", "More", "Next", "After") if said in hidden]
+    assert "shown" in text and "was(" not in text, "the code of prose is left out"
     contents = write_contents(tmp_path / "index.html", [asks]).read_text(encoding="utf-8")
     assert "98 · Asks" in Page(contents).text
 
@@ -182,6 +188,9 @@ def test_the_page_of_the_documentation_lists_every_lesson():
 def test_the_list_names_every_lesson(glass):
     code, out, _ = glass("lessons", "list")
     assert code == 0 and all(each.title in out and each.number in out for each in ALL)
+    assert "*" not in out and "`" not in out, "raw Markdown"
+    listed = out.partition("Next:")[0].splitlines()
+    assert all(re.match(r"\d\d  |    \S", line) for line in listed), "a line that goes on is indented too"
 
 
 @pytest.mark.parametrize("words", [("open", "77"), ("build", "77")])
@@ -208,7 +217,8 @@ def test_a_notebook_with_changes_is_kept(glass, monkeypatch, tmp_path):
     assert path.read_text() == "mine" and json.loads(path.with_stem("01_tokenizer-2").read_text())["nbformat"] == 4
     assert all("NeverCheckForUpdate" in " ".join(words) for words, _ in called)
     overrides = Path(called[0][1]["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0], "labconfig/default_setting_overrides.json")
-    assert all(settings["fetchNews"] == "false" for settings in json.loads(overrides.read_text(encoding="utf-8")).values())
+    settings = json.loads(overrides.read_text(encoding="utf-8"))
+    assert settings["@jupyterlab/apputils-extension:notification"] == {"fetchNews": "false", "checkForUpdates": False}
 
 
 class Done:

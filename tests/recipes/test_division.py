@@ -13,7 +13,7 @@ from glassformer.recipes.measure import enough_memory
 from glassformer.runs.run import Run
 from glassformer.system import machine
 from glassformer.train.memory import out_of_memory
-from glassformer.train.trainer import Trainer
+from glassformer.train.passes import Passes
 
 from ..train.conftest import data, recipe, workshop  # noqa: F401
 from ..train.test_trainer import assert_equal_bits, resume, run, trainer, weights
@@ -102,17 +102,17 @@ def test_every_division_gives_the_same_gradients(recipe, data, tmp_path):  # noq
 
 def scarce(monkeypatch, most):
     """Passes of over `most` rows fail as a GPU's do, from the second step on. Returns the rows of the passes tried."""
-    true, tried = Trainer._passes, []
+    true, tried = Passes._passes, []
 
-    def passes(self, batch, counted, step):
-        rows = len(batch.ids) // self.passes
+    def passes(self, batch, step, pace, counted):
+        rows = len(batch.ids) // self.count
         tried.append(rows)
-        if self.done and rows > most:
+        if step and rows > most:
             self.model(batch.ids, batch.targets).sum().backward()  # half of a step was made
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return true(self, batch, counted, step)
+        return true(self, batch, step, pace, counted)
 
-    monkeypatch.setattr(Trainer, "_passes", passes)
+    monkeypatch.setattr(Passes, "_passes", passes)
     return tried
 
 

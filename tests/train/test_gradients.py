@@ -16,8 +16,8 @@ def test_the_norms_are_those_of_the_blocks_before_clipping(recipe, data, tmp_pat
     made.gradients(0)
     expected = [sum(p.grad.double().square().sum() for p in b.parameters()).sqrt().item() for b in made.inner.blocks]
     assert norms_by_block(made.inner) == pytest.approx(expected, rel=1e-5)
-    made._clip(logged=True)
-    assert made.block_norms == pytest.approx(expected, rel=1e-5)
+    made.passes.clip(logged=True)
+    assert made.passes.block_norms == pytest.approx(expected, rel=1e-5)
     made.inner.zero_grad()
     assert norms_by_block(made.inner) == [0, 0, 0]
 

@@ -184,12 +184,12 @@ def test_a_smaller_batch_takes_fewer_forward_passes_and_a_larger_one_goes_on_whe
     made.batches = growing(sampler, 8, recipe.train.growth(made.pace))
     seen = []
 
-    class Watching(type(made.loss)):
+    class Watching(type(made.passes.loss)):
         def nats(self, model, batch):
             seen.append(batch.ids)
             return super().nats(model, batch)
 
-    made.loss = Watching()
+    made.passes.loss = Watching()
     for step in range(8):
         made.gradients(step)
     assert [len(ids) for ids in seen] == [2] * 4 + [4] * 2 + [4, 4] * 2
