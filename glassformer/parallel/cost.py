@@ -39,7 +39,8 @@ class Work:
     length: int
     """Tokens of a row."""
     number: int = 4
-    """Bytes of a number in the stream between blocks, and in keys and values: 2 with autocast, 4, or 8."""
+    """Bytes of a number of the stream, and of keys and values. Autocast sends some of them in 2 bytes, which is not
+    counted."""
     weight: int = 4
     """Bytes of a number of a weight and of a gradient."""
     wide: int = 4
@@ -154,9 +155,11 @@ def _data(
     for name, shape in shapes.items():
         words = name.split(".")
         blocks[words[1] if words[0] == "blocks" else ""] += -(-shape[0] // n) * n * prod(shape[1:]) * work.weight
+    times = work.micros if layout.pipeline == 1 else 1  # a stage gathers once for all micro-batches of a step
     for name, size in blocks.items():
-        found.add("data", _ring(n) * size, work.micros * (2 if name else 1))  # for the forward and the backward pass
-        found.add("data", _ring(n) * size, work.micros)  # its gradient
+        both = 2 if name and layout.pipeline == 1 else 1  # a block is gathered for the forward and the backward pass
+        found.add("data", _ring(n) * size, times * both)
+        found.add("data", _ring(n) * size, times)  # its gradient
         found.add("data", _ring(layout.replicate) * 2 * size / n)
 
 

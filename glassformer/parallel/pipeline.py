@@ -17,6 +17,8 @@ be several times p. All schedules give the gradients of one process: the loss is
 micro-batches, and nothing is scaled afterwards.
 """
 
+import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -83,12 +85,17 @@ class Pipeline(nn.Module):
         """The parameters that the first stage has as well: a norm over all processes counts them there."""
         return [self.module.embed.weight] if self.tied and 0 not in self.mine else []
 
-    def passes(self, micros: Sequence[Micro], cost: Callable[[Tensor, int], Tensor]) -> float:
+    def passes(
+        self, micros: Sequence[Micro], cost: Callable[[Tensor, int], Tensor],
+        within: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+    ) -> float:  # fmt: skip
         """Forward and backward passes of the micro-batches, which all have the same shape; every process gives the same.
 
-        `cost(nats, i)` makes the loss of micro-batch i, a scalar, from its nats (B, T). Returns the sum of the losses, on
-        every process. Gradients are added to `.grad`.
+        `cost(nats, i)` makes the loss of micro-batch i, a scalar, from its nats (B, T); `within` is the context of a
+        forward pass. Returns the sum of the losses, on every process. Gradients are added to `.grad`.
         """
+        for stage in self.stages:
+            stage.within = within  # type: ignore[assignment]
         rows, T = micros[0][0].shape
         schedule = self._schedule(len(micros), rows, T)
         ids, targets = torch.cat([m[0] for m in micros]), torch.cat([m[1] for m in micros])
@@ -205,9 +212,9 @@ def gathered(tensors: Mapping[str, Tensor], group: ProcessGroup) -> dict[str, Te
 
     A tied embedding, which two stages have, is that of the first.
     """
-    known: list[Any] = [None] * group.size()
-    distributed.all_gather_object(known, [(name, tuple(t.shape), t.dtype) for name, t in tensors.items()], group=group)
-    found = dict(tensors) if group.rank() == 0 else {}
+    device, first = _device(group), group.rank() == 0
+    known = exchanged([(name, list(t.shape), str(t.dtype)) for name, t in tensors.items()], group)
+    found = dict(tensors) if first else {}
     seen = {name for name, *_ in known[0]}
     for rank in range(1, group.size()):
         for name, shape, dtype in known[rank]:
@@ -215,11 +222,27 @@ def gathered(tensors: Mapping[str, Tensor], group: ProcessGroup) -> dict[str, Te
                 continue
             seen.add(name)
             if group.rank() == rank:
-                distributed.send(tensors[name].contiguous(), group_dst=0, group=group)
-            elif group.rank() == 0:
-                found[name] = torch.empty(shape, dtype=dtype, device=next(iter(found.values())).device)
-                distributed.recv(found[name], group_src=rank, group=group)
+                distributed.send(tensors[name].to(device).contiguous(), group_dst=0, group=group)
+            elif first:
+                room = torch.empty(shape, dtype=getattr(torch, dtype.removeprefix("torch.")), device=device)
+                distributed.recv(room, group_src=rank, group=group)
+                found[name] = room.cpu()
     return found
+
+
+def exchanged(value: Any, group: ProcessGroup) -> list[Any]:
+    """The values of all processes, made of JSON's types; nothing is pickled."""
+    text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8).to(_device(group))
+    sizes = [torch.zeros(1, dtype=torch.long, device=text.device) for _ in range(group.size())]
+    distributed.all_gather(sizes, torch.tensor([len(text)], device=text.device), group=group)
+    longest = max(int(size) for size in sizes)
+    texts = [text.new_empty(longest) for _ in sizes]
+    distributed.all_gather(texts, nn.functional.pad(text, (0, longest - len(text))), group=group)
+    return [json.loads(bytes(t[: int(n)].tolist())) for t, n in zip(texts, sizes, strict=True)]
+
+
+def _device(group: ProcessGroup) -> torch.device:
+    return torch.device("cuda" if distributed.get_backend(group) == "nccl" else "cpu")
 
 
 def refuse(model: GPT, parallel: Parallel, layout: Layout) -> None:

@@ -73,10 +73,13 @@ def check(model: GPT, n: int) -> None:
         )
     for name, heads in {"model.n_head": config.n_head, "model.n_kv_head": config.key_heads}.items():
         if heads % n:
-            raise SettingError(f"{given} does not divide {name}={heads}; {_nearest(heads, n)}")
+            raise SettingError(
+                f"{given} does not divide {name}={heads}; set {_below(heads, n)} or {name}={-(-heads // n) * n}"
+            )
     if -(-config.vocab_size // n) * (n - 1) >= config.vocab_size:
         raise SettingError(
-            f"{given}: {config.vocab_size} ids are too few for {n} processes; {_nearest(config.vocab_size, n)}"
+            f"{given}: a vocabulary of {config.vocab_size} ids has no part for each process; "
+            f"set {_below(config.vocab_size, n)}"
         )
     for module in model.embed.modules():
         if not isinstance(module, Embedding) and any(True for _ in module.parameters(recurse=False)):
@@ -111,13 +114,13 @@ def _check_cuts(module: nn.Module, instead: str, given: str, n: int) -> None:
         elif cut == "columns" and child.n_out % n and name != "lm_head":  # the vocabulary may end with a smaller part
             raise SettingError(
                 f"{given} does not divide the width {child.n_out} of {name} in {type(module).__name__}; "
-                f"{_nearest(child.n_out, n)}, or set model.mlp.n_hidden={-(-child.n_out // n) * n}"
+                f"set {_below(child.n_out, n)} or model.mlp.n_hidden={-(-child.n_out // n) * n}"
             )
 
 
-def _nearest(size: int, n: int) -> str:
-    below = max(d for d in range(1, n + 1) if size % d == 0)
-    return f"set parallel.tensor={below}" + (f" or {n - size % n} more of them" if size % n else "")
+def _below(size: int, n: int) -> str:
+    """The setting with the largest number of processes, at most n, that divides `size`."""
+    return f"parallel.tensor={max(d for d in range(1, n + 1) if size % d == 0)}"
 
 
 class Division:

@@ -101,8 +101,10 @@ class Checkpoint:
         """The weights of `model` by name, in its dtypes. Raises CheckpointError if they do not fit."""
         path = self.folder / "model.safetensors"
         tensors = {**read_tensors(path), **(averages or {})}
-        check_fit(model, tensors, path)
         wanted = model.state_dict()  # a snapshot is narrower than the model
+        if getattr(model, "partial", False):
+            tensors = {name: value for name, value in tensors.items() if name in wanted}
+        check_fit(model, tensors, path)
         return {name: value.to(wanted[name].dtype) for name, value in tensors.items()}
 
     def freeze(self, model: Module) -> Module:

@@ -90,11 +90,15 @@ class Ranks:
         with contextlib.nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():  # type: ignore
             yield
 
-    def clip(self, parameters: list[nn.Parameter], limit: float, kernels: Kernels) -> Tensor:
-        """Clip the gradients to a global norm; returns the norm before, a scalar."""
+    def clip(
+        self, parameters: list[nn.Parameter], limit: float, kernels: Kernels, elsewhere: Iterable[nn.Parameter] = ()
+    ) -> Tensor:
+        """Clip the gradients to a global norm; returns the norm before, a scalar. Those of `elsewhere` count in another
+        process, which has them too."""
         if self.mesh is None:
             return kernels.clip(parameters, limit)
-        norm = self.norms([p.grad for p in parameters if p.grad is not None])[0]
+        skipped = {id(p) for p in elsewhere}
+        norm = self.norms([p.grad for p in parameters if p.grad is not None and id(p) not in skipped])[0]
         return kernels.clip([shards.with_gradient(p) for p in parameters], limit, norm=norm)
 
     def norms(self, *groups: Iterable[Tensor]) -> Tensor:
@@ -104,7 +108,24 @@ class Ranks:
 
     def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The whole tensors, on the process that writes; on the others, {}."""
-        return dict(tensors) if self.mesh is None else shards.gathered(tensors, self.writes)
+        if self.mesh is None:
+            return dict(tensors)
+        line = self.mesh.group("pipeline")
+        found = shards.gathered(tensors, self.writes or line is not None)
+        if line is None:
+            return found
+        from glassformer.parallel.pipeline import gathered
+
+        return gathered(found, line)
+
+    def trees(self, tree: Any) -> list[Any]:
+        """The trees of JSON values of the stages of a pipeline, one after the other; else this one alone."""
+        line = self.mesh.group("pipeline") if self.mesh else None
+        if line is None:
+            return [tree]
+        from glassformer.parallel.pipeline import exchanged
+
+        return exchanged(tree, line)
 
     def let_go(self, model: nn.Module) -> None:
         """Forget what was gathered of the model in a forward pass without a backward pass."""
@@ -112,6 +133,16 @@ class Ranks:
             for module in model.modules():
                 if hasattr(module, "reshard"):
                     module.reshard()  # type: ignore[operator]
+
+
+def filled(batch: Batch, rows: int) -> Batch:
+    """The batch with so many rows: what it has, and rows of which no token counts."""
+    more = rows - len(batch.ids)
+    if more == 0:
+        return batch
+    empty = vars(without_targets(batch))
+    present = {name: field for name, field in vars(batch).items() if field is not None}
+    return batch.having(**{name: torch.cat([field, *[empty[name]] * more]) for name, field in present.items()})
 
 
 def without_targets(batch: Batch) -> Batch:

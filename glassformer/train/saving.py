@@ -1,13 +1,16 @@
 """What a training leaves on the disk: checkpoints, from which it goes on, and snapshots, which show how it learned."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from glassformer.model.gpt import GPT
+from glassformer.model.parameters import names_of
 from glassformer.runs import checkpoint, snapshots
+from glassformer.runs.optimizer_state import merged
 from glassformer.tokenizers import Tokenizer
 from glassformer.train.average import Average
 from glassformer.train.config import TrainConfig
@@ -31,6 +34,11 @@ class Saving:
         """Write a checkpoint, and delete those that are not kept; returns it. It is the same for any number of ranks."""
         folder = self.run / "checkpoints"
         content = checkpoint.Content.of(self.model, self.optimizer, self.average.tensors, self.ranks.whole)
+        if self.model.partial:
+            trees, frozen = zip(*self.ranks.trees([content.tree, content.frozen]), strict=True)
+            names = names_of(self.model.config)
+            kept = [name for name in names if any(name in some for some in frozen)]
+            content = replace(content, tree=merged(trees, names), frozen=kept)
         if not self.ranks.writes:
             return folder / checkpoint.name_of(state)
         saved = checkpoint.write(folder, content, state, *self.beside)

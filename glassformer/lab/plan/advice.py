@@ -41,7 +41,7 @@ def layout_that_fits(found: Plan) -> str:
         try:
             layout = recipe.parallel.layout(found.ranks)
             local = share(recipe, layout.data)
-            then = divided(recipe, local, found.memory, layout, found.hardware, found.precision, model)
+            then = divided(recipe, local, found.memory, layout, found.hardware, model)
         except SettingError:  # it does not divide the devices, the heads, the blocks or the batch
             continue
         if then.peak <= room:

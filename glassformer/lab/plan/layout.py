@@ -60,8 +60,7 @@ def whole(recipe: Recipe) -> GPT:
 
 
 def divided(
-    recipe: Recipe, local: Recipe, memory: "Memory", layout: Layout, hardware: Hardware, precision: str,
-    model: GPT | None = None,
+    recipe: Recipe, local: Recipe, memory: "Memory", layout: Layout, hardware: Hardware, model: GPT | None = None
 ) -> Divided:  # fmt: skip
     """The busiest device of a layout. `memory` is that of a device with a whole model for the rows of `local`.
 
@@ -75,15 +74,16 @@ def divided(
     shards = layout.shard * layout.context if parallel.shard else 1
     held, most = max((sharded(stored(model, layout, parallel.schedule, at), shards), -at) for at in stages)
     kept, micros = held / total, train.grad_accumulation
-    number = 4 if precision == "fp32" else 2
-    work = Work(micros, train.micro_batch_size, recipe.model.context_length, number)
+    work = Work(micros, train.micro_batch_size, recipe.model.context_length)
     sent = traffic(model, layout, parallel, work, -most)
     share = 1 / (layout.tensor * layout.context * layout.pipeline)
     activations = memory.activations * share * _in_flight(layout, parallel.schedule, micros)
     if layout.tensor > 1 and not parallel.sequence:
         activations *= layout.tensor * (10 + 24 / layout.tensor) / 34
     states = [part * kept for part in (memory.weights, memory.gradients, memory.optimizer)]
-    gathered = memory.weights * share / recipe.model.n_layer * 2 if shards > 1 else 0  # two blocks at a time
+    gathered = 0.0
+    if shards > 1:  # two blocks at a time; a stage of a pipeline keeps all of its own for the whole step
+        gathered = states[0] * shards * (1 if layout.pipeline > 1 else min(1, 2 / recipe.model.n_layer))
     rest = memory.peak - memory.weights - memory.gradients - memory.optimizer - memory.activations
     bubble = 0.0 if layout.pipeline == 1 else _bubble(parallel.schedule, layout.pipeline, micros)
     return Divided(
