@@ -95,7 +95,8 @@ def cases() -> list[Case]:
     four = [Case("DDP x 4", 4, model) for model in ("full", "accumulation", "moe")]
     four += [Case("FSDP x 4", 4, model, shard) for model in ("full", "accumulation", "muon")]
     four += [Case("HSDP 2 x 2", 4, model, hybrid) for model in MODELS]
-    two += [Case("tensor 2", 2, model, {"tensor": 2, "sequence": True}) for model in ("full", "untied", "moe", "muon", "average")]
+    divided = {"tensor": 2, "sequence": True}
+    two += [Case("tensor 2", 2, model, divided) for model in ("full", "untied", "moe", "muon", "average")]
     two += [Case("context 2", 2, model, {"context": 2}) for model in ("full", "sliding", "muon")]
     four += [Case("FSDP 2 x tensor 2", 4, model, {"tensor": 2, **shard}) for model in ("full", "muon")]
     four += [Case("DDP 2 x tensor 2", 4, model, {"tensor": 2}) for model in ("full", "accumulation")]

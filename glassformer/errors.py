@@ -69,6 +69,7 @@ def remedy(error: OSError) -> str:
     remedies = {
         (errno.ENAMETOOLONG,): "choose a shorter name",
         (errno.ENOSPC, errno.EDQUOT): "free space there",
+        (errno.EFBIG,): "raise the limit of the size of a file (ulimit -f)",
         (errno.EACCES, errno.EPERM, errno.EROFS): "change its permissions, or choose another place",
     }
     return next(

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from glassformer.corpora.village import Village
+from glassformer.corpora.village.lexicon import CHILDREN, GIRLS
 from glassformer.data.ngram import NGram
 from glassformer.data.sampler import Sampler
 from glassformer.data.shards import Split
@@ -184,7 +185,7 @@ say(f"The GPT needs {of_gpt:.2f} bits a byte, {by_order[8] / of_gpt:.1f} times l
 # ## Break it
 #
 # What breaks a model that counts is a text that needs a memory: a name is said, some sentences follow, and then the text needs it again. We search the
-# held-out stories for such a place. (For a fair comparison, this 5-gram counts the GPT's own tokens, which are words and parts of words.)
+# held-out stories for such a place, where the name is a child's. (For a fair comparison, this 5-gram counts the GPT's own tokens, which are words and parts of words.)
 
 # %%
 fitted = NGram.fit(np.concatenate([its_tokenizer.encode(text) for text in stories]), order=5, vocab_size=its_tokenizer.vocab_size)
@@ -193,26 +194,33 @@ for text in short:
     cut = its_tokenizer.encode(text)
     for at, (token, nats) in enumerate(zip(cut, surprise(text).tolist())):
         said = [i for i in range(at) if cut[i] == token]
-        name = its_tokenizer.decode([token])
-        if said and at - said[-1] > 20 and name.strip().istitle() and len(name) > 4 and nats < 0.3:
+        if said and at - said[-1] > 20 and its_tokenizer.decode([token]).strip() in CHILDREN and nats < 0.05:
             places.append((fitted.distribution(cut[at - 4 : at])[token], cut[:at], token))
 by_chance, context, asked = min(places, key=lambda place: place[0])
 print(its_tokenizer.decode(context), "...")
 guess = predict("The text goes on with a name. What probability does the 5-gram, which has counted thousands of names, give to the right one, in percent?")
 
 # %%
-by_count = fitted.distribution(context[-4:])
-with torch.no_grad():
-    by_gpt = gpt(torch.tensor([[its_tokenizer.end_of_text, *context]]))[0, -1].softmax(-1)
+def after(ids: list[int]) -> torch.Tensor:
+    """(V,): the GPT's probability of each token after these."""
+    with torch.no_grad():
+        return gpt(torch.tensor([[its_tokenizer.end_of_text, *ids]]))[0, -1].softmax(-1)
+
+
+by_count, by_gpt = fitted.distribution(context[-4:]), after(context)
 figure, axes = canvas(10, 2.4, columns=2)
 for axis, name, p, colour in ((axes[0], "5-gram", torch.tensor(by_count), ACCENT), (axes[1], "GPT", by_gpt, Q)):
     best = p.topk(7)
     bars(axis, [shown(its_tokenizer.token_bytes[i]) for i in best.indices.tolist()], best.values.tolist(), colour=colour, title=f"{name}: which name comes next?")
 picture(figure)
+name, before = its_tokenizer.decode([asked]).strip(), its_tokenizer.decode(context)
+other = next(each for each in ("Nora", "Clara", "Walt", "Emil") if (each in GIRLS) == (name in GIRLS) and each not in before)
+followed = after(its_tokenizer.encode(before.replace(name, other)))[its_tokenizer.token_id(f" {other}".encode())].item()
 
 # %% tags=["prose"]
-guess.was(round(100 * float(by_count[asked]), 4), f"The name is *{its_tokenizer.decode([asked]).strip()}*, and the GPT gives it {by_gpt[asked].item():.0%}. The 5-gram sees four tokens, and the name is not among them, so it lists what often followed these four. "
-          "No larger count would help: the number of possible texts between the two places is without end. The GPT looks back at the place where the name was said. The part that looks back is called **attention**.")
+guess.was(round(100 * float(by_count[asked]), 4), f"The name is *{name}*, and the GPT gives it {by_gpt[asked].item():.0%}. The 5-gram sees four tokens, and the name is not among them, so it lists what often followed these four. "
+          "No larger count would help: the number of possible texts between the two places is without end. The GPT looks back at the place where the name was said: if we write "
+          f"*{other}* for *{name}* in all of the text before, it gives {followed:.0%} to *{other}*. The part that looks back is called **attention**.")
 
 # %% [markdown]
 # ## Build it
@@ -289,10 +297,10 @@ guess.was("about at the bigram", f"It ends at {last['without']:.2f}, and the one
 # ## Three experiments
 #
 # 1. Replace attention by one that reads only the token before: return `torch.roll(v, 1, dims=2)`, which moves every value one place to the right. Train as above: `learn(GPT(shape,
-#    kernels=replace(fused(), attention=yours), seed=0), windows, steps)`. Predict first which n-gram it comes close to. (It has two layers. How far back does it see?)
+#    kernels=replace(fused(), attention=yours), seed=0), windows, steps)`. Predict first between which two n-grams it ends. (It has two layers. How far back does it see?)
 # 2. Count on 100 stories instead of 1,000: `NGram.fit(ids_of(stories[:100]), order=9, vocab_size=tokenizer.vocab_size)`, and then `by_order` as above. Which loses more, the 2-gram or the 9-gram, and why?
-# 3. Take the text before the name, `its_tokenizer.decode(context)`, change every mention of that name into another one (`.replace(old, new)`), and ask the GPT again as `by_gpt` did,
-#    with `its_tokenizer.encode(changed)` in place of `context`. Does it follow?
+# 3. Write a text about a child with a goose called Nora, which runs away and is found: `after(its_tokenizer.encode("... There was"))`, and `.topk(5)` of it. What does the GPT call the goose? Children may have any
+#    name in the village, but every goose there is called Duchess. Which other things does it know by heart, instead of reading them in the text?
 #
 # ## Where the real code is
 #

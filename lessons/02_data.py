@@ -307,12 +307,11 @@ def loss_on(model: GPT, ids: np.ndarray) -> float:
         return model(rows[:, :-1], targets=rows[:, 1:]).mean().item()
 
 
-print({name: f"{loss_on(model, held_out):.2f}" for name, model in models.items()}, "nats per token of held-out text, with the right targets\n")
 # the model says a token, which is added to what it reads, and so on; a temperature below 1 prefers the likelier tokens (lesson 08)
 prompt = [tokenizer.end_of_text, *tokenizer.encode("One morning")]
 for name, model in models.items():
     written = [token.id for token in generate(model, [prompt], SamplingConfig(max_new_tokens=sized(30, 4), temperature=0.7))]
-    print(f"{name:15} One morning{tokenizer.decode(written)!r}")
+    print(f"{name}: {loss_on(model, held_out):.2f} nats per token of held-out text with the right targets; it writes\n    One morning{tokenizer.decode(written)!r}\n")
 
 # %% tags=["prose"]
 say("A model with a beautiful loss that says one thing for ever, one that skips every second token, and one that has begun to "
@@ -327,8 +326,8 @@ say("A model with a beautiful loss that says one thing for ever, one that skips 
 # 2. Train on little text: run `train = train[: len(train) // 10]`, then train new models, `model = GPT(shape, seed=0); learn(model, my_batch, steps)`, with 100, 400 and 1,000
 #    steps, and each time print `loss_on(model, train)` and `loss_on(model, held_out)`. What happens to the two numbers, and what does the model learn in the end?
 # 3. Read the stories in order of their lengths, instead of at random places. `places = dataset.train.documents` says where each begins, `order = np.argsort(np.diff(places))`
-#    sorts them, and `np.concatenate([dataset.train.tokens[places[i] : places[i + 1]] for i in order])` joins them. Let row r of step s begin at 65 * (8 * s + r). What does the loss
-#    curve look like beside that of `my_batch`, and why do all samplers shuffle?
+#    sorts them, and `np.concatenate([dataset.train.tokens[places[i] : places[i + 1]] for i in order])` joins them. Let row r of step s begin at 65 * (8 * s + r). Train a model
+#    on these batches and one on `my_batch`, and compare `loss_on(model, held_out)`. Which stories has the first one never read? What would happen if they were sorted by subject?
 #
 # ## Where the real code is
 #

@@ -123,7 +123,7 @@ print(f"logits {tuple(logits.shape)}: for each of {ids.shape[1]} tokens, a score
 #
 # ## 3. Attention: tokens read from earlier tokens
 #
-# In the embedding `␣Gus` is the same vector wherever it stands. To know *which* animal is hungry, the tokens must exchange
+# In the embedding `␣Gus` is the same vector wherever it stands. To know *who* hung her head, the tokens must exchange
 # what they know. **Attention** does that, and it is the only part that does. Each token asks a question (its **query**), and each
 # earlier token shows what it offers (its **key**). Both are vectors that are computed from the token's own; where their dot product is large, the token reads
 # much of the other one's **value**, a third vector. Every layer does this several times side by side, with different questions; each of these is an attention **head**.
@@ -144,12 +144,12 @@ reads = torch.stack([weights_of(layer) for layer in range(config.n_layer)])  # (
 figure, axes = canvas(9, 4.4, columns=config.n_head, rows=2)
 for column in range(config.n_head):
     for line, layer in enumerate((0, config.n_layer - 1)):
-        grid(axes[line, column], reads[layer, column], title=f"layer {layer}, head {column}")
+        grid(axes[line, column], reads[layer, column].sqrt(), title=f"layer {layer}, head {column}")
 picture(figure)
 
 # %% [markdown]
 # Each square is one head; above are those of the first layer, below those of the last. A row is a token that reads, a column a token that is read (both from the first
-# to the last), and the darker, the more. The upper right
+# to the last), and the darker, the more (colours grow with the square root, so that small shares can be seen). The upper right
 # half is empty: **no token may read a later one**, for then it could simply copy the answer. Some heads read the token just before
 # (a dark diagonal), some the first one, some look for something. Here is the row of the last token (`ked`, the end of *stroked*), of
 # the head that reads most from far away:
@@ -321,11 +321,11 @@ guess.was("attention" if both[0] > both[1] else "the MLPs", f"{both[0]:.2f} nats
 # ## Build it
 #
 # You have met five things. A **token** and a **batch** you have changed in lessons 01 and 02; here they are again in one line each. Change the line and run it: another
-# text, another vocabulary, more rows (all rows of a batch must have equally many tokens).
+# text, more rows (all rows of a batch must have equally many tokens).
 
 # %%
 print([shown(tokenizer.token_bytes[i]) for i in tokenizer.encode("The crocodile stroked Juniper.")])
-pair = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(each)] for each in ("The boy lost his", "The girl lost her")])
+pair = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(each)] for each in ("Once there was a boy called", "Once there was a girl called")])
 print(f"a batch of shape {tuple(pair.shape)} gives logits of shape {tuple(model(pair).shape)}; the likeliest next tokens are",
       [shown(tokenizer.token_bytes[i]) for i in model(pair)[:, -1].argmax(-1).tolist()])
 
@@ -343,7 +343,7 @@ print(f"as it was:  {opening}{before}\n\nexchanged:  {opening}{after}")
 
 # %% [markdown]
 # The last step of this model uses the same table as the embedding (it is *tied*), so the exchanged words are read and written alike:
-# the model thinks *he*, and the tokenizer prints *she*. **Change it**: exchange two other tokens, such as `b" boy"` and `b" girl"`, and predict before you run the cell.
+# the model thinks *he*, and the tokenizer prints *she*. **Change it**: exchange two other tokens, such as `b" sun"` and `b" friend"`, and predict before you run the cell.
 #
 # Then an attention **head**: each block has a matrix `o_proj` that adds what its heads have read to the stream. The first `head_dim` columns of this matrix belong to head 0, the next to
 # head 1, and so on. We set them to 0, one head at a time, and put them back.

@@ -234,11 +234,19 @@ guess.was("almost 0" if end < 0.5 else "a little less" if end < 0.95 * np.mean(c
 # %% [markdown]
 # ## Build it
 #
-# Write attention as the formula says it, with loops, for one head. Nothing here is fast, and everything is plain.
+# Write attention as the formula says it, with loops, for one head. Nothing here is fast, and everything is plain. For each token t: the scores
+# of its query with the keys of all tokens up to t, divided by the square root of D; e to the power of each score; divided by their sum, these are the shares;
+# and the sum of the values, each times its share.
+#
+# Put your lines in place of `return ...`. The folded cell holds a function that works, which takes over where the three dots are still there.
 
 # %%
 def my_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """q, k, v (T, D) -> (T, D): what each token reads of itself and the tokens before it."""
+    return ...
+
+# %% tags=["solution"]
+def one_that_works(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     T, D = q.shape
     y = torch.zeros(T, D)
     for t in range(T):
@@ -250,6 +258,10 @@ def my_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Ten
     return y
 
 
+if my_attention(q[0, HEAD], k[0, HEAD], v[0, HEAD]) is ...:
+    my_attention = one_that_works
+
+# %%
 assert torch.allclose(my_attention(q[0, HEAD], k[0, HEAD], v[0, HEAD]), everything[0, HEAD], atol=1e-5)
 print("your loops give what the package's matrices give")
 

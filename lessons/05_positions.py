@@ -165,17 +165,27 @@ guess.was(best, f"Moving everything changes no distance: {losses[best]:.4f} agai
 # ## Build it
 #
 # Write RoPE yourself. Half the numbers are the x coordinates of the pairs, the other half their y coordinates, and turning a point (x, y) by an angle a gives
-# (x cos a - y sin a, x sin a + y cos a).
+# (x cos a - y sin a, x sin a + y cos a). (`vectors.chunk(2, dim=-1)` gives the two halves, and `torch.cat([x, y], dim=-1)` puts two halves together.)
+#
+# Put your lines in place of `return ...`. The folded cell holds a function that works, which takes over where the three dots are still there.
 
 # %%
 def my_rope(q, k, angle, temperature=1.0):
-    """q and k (B, H, T, D), angle (T, D/2) -> both turned."""
+    """q and k (B, H, T, D), angle (T, D/2) -> both turned, and multiplied by the temperature."""
+    return ...
+
+# %% tags=["solution"]
+def one_that_works(q, k, angle, temperature=1.0):
     def turn(vectors):
         x, y = vectors.chunk(2, dim=-1)
         return torch.cat([x * angle.cos() - y * angle.sin(), x * angle.sin() + y * angle.cos()], dim=-1)
     return temperature * turn(q), temperature * turn(k)
 
 
+if my_rope(torch.ones(1, 1, 1, 2), torch.ones(1, 1, 1, 2), torch.zeros(1, 1)) is ...:
+    my_rope = one_that_works
+
+# %%
 assert torch.allclose(my_rope(one_q, one_k, places[:, None].repeat(2, 1) * theta)[0], rope.plain(one_q, one_k, places[:, None].repeat(2, 1) * theta)[0], atol=1e-5)
 mine = checkpoint.model(kernels=replace(fused(), rope=my_rope)).requires_grad_(False)
 print(f"the model's loss with your RoPE {mine(row[:, :-1], targets=row[:, 1:]).mean():.4f}, with the package's {losses['as trained']:.4f}")

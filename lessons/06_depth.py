@@ -182,14 +182,25 @@ guess.was(begins[-1], "Its scores are far apart, so it is certain of a random to
 # %% [markdown]
 # ## Build it
 #
-# Write RMSNorm: the square root of the mean of the squares, a division, a multiplication.
+# Write RMSNorm: divide x by the square root of the mean of its squares, and multiply by the weight. (`.mean(-1, keepdim=True)` is the mean over the numbers of each token; add `eps`
+# to it, so that nothing is divided by 0.)
+#
+# Put your formula in place of `return ...`. The folded cell holds a function that works, which takes over where the three dots are still there.
 
 # %%
 def my_rms_norm(x, weight, eps=1e-6):
     """x (..., C), weight (C,) -> (..., C)."""
+    return ...
+
+# %% tags=["solution"]
+def one_that_works(x, weight, eps=1e-6):
     return x / (x.square().mean(-1, keepdim=True) + eps).sqrt() * weight
 
 
+if my_rms_norm(torch.ones(2), torch.ones(2)) is ...:
+    my_rms_norm = one_that_works
+
+# %%
 def loss_with(norm) -> float:
     """The loss of village-mini with another RMSNorm."""
     return checkpoint.model(kernels=replace(fused(), rms_norm=norm)).requires_grad_(False)(row[:, :-1], targets=row[:, 1:]).mean().item()

@@ -165,15 +165,26 @@ guess.was(round(speed[at] / speed[0], 1), f"{speed[0]:,.0f} tokens per second al
 # ## Build it
 #
 # **Quantize**: keep each weight in fewer bits. For each row of a matrix, find the largest weight, and divide the range from minus it to plus it into a few steps. Then a weight is a small whole number, and each row keeps one number for the size of its steps.
+# With 8 bits the whole numbers go from -127 to 127, in general from -m to m with m = 2^(bits - 1) - 1. (`w.abs().amax(1, keepdim=True)` is the largest of each row.)
+#
+# Put your lines in place of `return ...`. The folded cell holds a function that works, which takes over where the three dots are still there.
 
 # %%
 def quantized(w: torch.Tensor, bits: int) -> torch.Tensor:
     """w (n_out, n_in), rounded to 2^bits - 1 equal steps in each row."""
+    return ...
+
+# %% tags=["solution"]
+def one_that_works(w: torch.Tensor, bits: int) -> torch.Tensor:
     most = 2 ** (bits - 1) - 1  # 8 bits: -127 to 127
     step = w.abs().amax(1, keepdim=True) / most
     return (w / step).round().clamp(-most, most) * step
 
 
+if quantized(torch.ones(1, 1), 8) is ...:
+    quantized = one_that_works
+
+# %%
 w = model.blocks[0].mlp.up_proj.weight
 for bits in (8, 4, 2):
     print(f"{bits} bits: the weights change by {((quantized(w, bits) - w).norm() / w.norm()):.1%}; a row has at most {len(quantized(w, bits)[0].unique())} different values")

@@ -92,9 +92,6 @@ class GPTConfig(Shapes):
 class GPT(nn.Module):
     """A decoder-only transformer for one device; parallelism, adapters and inspection are applied from outside."""
 
-    partial = False
-    """Whether other processes have the other blocks (parallel/stages.py)."""
-
     def __init__(self, config: GPTConfig, kernels: Kernels | None = None, seed: int = 0):
         super().__init__()
         kernels = kernels or fused()

@@ -13,12 +13,6 @@ def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def names_of(config: GPTConfig) -> list[str]:
-    """The names of all parameters, in the order of `named_parameters()`; no memory is allocated."""
-    with torch.device("meta"):
-        return [name for name, _ in GPT(config).named_parameters()]
-
-
 def parameters_by_part(config: GPTConfig) -> dict[str, int]:
     """The parameters of the embedding, the position scheme, all mixers, all MLPs, all norms and the head.
 

@@ -18,7 +18,6 @@ micro-batches, and nothing is scaled afterwards.
 """
 
 import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +30,7 @@ from glassformer.errors import SettingError
 from glassformer.model.gpt import GPT
 from glassformer.parallel.config import Layout, Parallel
 from glassformer.parallel.copies import sum_gradients
+from glassformer.parallel.mesh import texts_of
 from glassformer.parallel.shards import local
 from glassformer.parallel.stages import SPLIT, TWO, Stage, check, cut, is_tied, keep, stages_of
 
@@ -213,7 +213,7 @@ def gathered(tensors: Mapping[str, Tensor], group: ProcessGroup) -> dict[str, Te
     A tied embedding, which two stages have, is that of the first.
     """
     device, first = _device(group), group.rank() == 0
-    known = exchanged([(name, list(t.shape), str(t.dtype)) for name, t in tensors.items()], group)
+    known = texts_of([(name, list(t.shape), str(t.dtype)) for name, t in tensors.items()], group)
     found = dict(tensors) if first else {}
     seen = {name for name, *_ in known[0]}
     for rank in range(1, group.size()):
@@ -228,17 +228,6 @@ def gathered(tensors: Mapping[str, Tensor], group: ProcessGroup) -> dict[str, Te
                 distributed.recv(room, group_src=rank, group=group)
                 found[name] = room.cpu()
     return found
-
-
-def exchanged(value: Any, group: ProcessGroup) -> list[Any]:
-    """The values of all processes, made of JSON's types; nothing is pickled."""
-    text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8).to(_device(group))
-    sizes = [torch.zeros(1, dtype=torch.long, device=text.device) for _ in range(group.size())]
-    distributed.all_gather(sizes, torch.tensor([len(text)], device=text.device), group=group)
-    longest = max(int(size) for size in sizes)
-    texts = [text.new_empty(longest) for _ in sizes]
-    distributed.all_gather(texts, nn.functional.pad(text, (0, longest - len(text))), group=group)
-    return [json.loads(bytes(t[: int(n)].tolist())) for t, n in zip(texts, sizes, strict=True)]
 
 
 def _device(group: ProcessGroup) -> torch.device:

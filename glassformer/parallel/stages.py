@@ -88,7 +88,6 @@ def is_tied(model: GPT) -> bool:
 
 def keep(model: GPT, layers: list[int], first: bool, last: bool) -> GPT:
     """The same model, with these of its blocks, and of its ends what is on this process."""
-    model.partial = True
     model.blocks = Stretch({str(layer): model.blocks[layer] for layer in layers})  # type: ignore[assignment]
     if not first and not (last and is_tied(model)):
         model.embed = Received()

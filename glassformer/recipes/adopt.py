@@ -16,6 +16,7 @@ from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.report import write_report
 from glassformer.runs.run import Run, check_free
+from glassformer.runs.writing import contents, save
 from glassformer.system.folders import all_or_nothing
 from glassformer.system.lock import locked
 from glassformer.system.machine import git_commit, machine_facts
@@ -44,7 +45,7 @@ def adopt(folder: Path, config: GPTConfig, weights: dict[str, Tensor], tokenizer
         check_free(folder)
         with all_or_nothing(folder) as growing:
             run = Run.create(growing, recipe.to_json(), facts)
-            checkpoint.save(growing / "checkpoints", model, None, state, recipe.to_json(), tokenizer)
+            save(growing / "checkpoints", contents(model, None, state), recipe.to_json(), tokenizer)
             run.log("event", 0, what="import", detail=str(origin))
     write_report(folder)
     return checkpoint.load(folder).folder

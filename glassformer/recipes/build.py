@@ -127,11 +127,6 @@ def check_world(recipe: Recipe, world: World) -> None:
             "train.memory_gb divides the batch of one process; with several, set train.micro_batch_size and "
             "train.grad_accumulation"
         )
-    if recipe.train.sample_every and recipe.parallel.pipeline > 1:
-        raise SettingError(
-            "no process of a pipeline has the whole model, which samples need; set train.sample_every=0, and write texts "
-            "with `generate` from the run's checkpoints"
-        )
     if recipe.train.batch_size < world.mesh.count:
         raise SettingError(
             f"a batch of {recipe.train.batch_size} rows cannot be divided over {world.mesh.count} processes; raise "

@@ -104,7 +104,10 @@ def needed_gb(parts: Parts, rows: int) -> float:
     finally:
         parts.model.zero_grad(set_to_none=True)
     assert peak is not None
-    return peak + (0 if device.type == "cuda" else state / GB)  # on a CPU, zeros take no memory before they are written to
+    if device.type == "cuda":
+        return peak
+    copy = state + sum(p.nbytes for p in parts.model.parameters()) if config.async_checkpoint else 0
+    return peak + (state + copy) / GB  # on a CPU, zeros take no memory before they are written to
 
 
 def _precision(name: str, device: torch.device) -> str:

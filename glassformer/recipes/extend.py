@@ -9,8 +9,6 @@ case the extension is one more decision about the run's pace (data/pace.py), an 
 after it resumes as any other.
 """
 
-import os
-import shutil
 from pathlib import Path
 
 from glassformer.data.pace import Leg, Pace
@@ -20,6 +18,7 @@ from glassformer.recipes import launch
 from glassformer.recipes.build import Say
 from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
+from glassformer.runs.retention import set_aside
 from glassformer.runs.run import Run
 from glassformer.system.lock import locked
 from glassformer.train.budget import FIRST, Budget
@@ -93,10 +92,7 @@ def _legs_from_peak(run: Run, reached: int, steps: int) -> tuple[list[Leg], str]
 def _set_aside(run: Run, step: int) -> bool:
     """Move the checkpoints after `step` to `finished/`; returns whether there were any. A run that is killed within goes on
     from a checkpoint that is left, to the end that it had."""
-    place, later = run.folder / "finished", checkpoint.steps(run.folder / "checkpoints")
-    later = [path for path in later if int(path.name) > step]
+    later = [path for path in checkpoint.steps(run.folder / "checkpoints") if int(path.name) > step]
     for path in reversed(later):
-        place.mkdir(exist_ok=True)
-        shutil.rmtree(place / path.name, ignore_errors=True)
-        os.replace(path, place / path.name)
+        set_aside(path, "finished")
     return bool(later)

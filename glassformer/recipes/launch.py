@@ -10,7 +10,6 @@ A resumed run has the same parts, and reads its choices from the run folder.
 
 import contextlib
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -35,6 +34,7 @@ from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
 from glassformer.parallel.world import ALONE, World, joined, own_device
+from glassformer.recipes import exactness
 from glassformer.recipes.build import Parts, Say, build, device_of
 from glassformer.recipes.division import divided, passes_at, set_allocator
 from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
@@ -44,14 +44,16 @@ from glassformer.recipes.rehearsal import rehearse
 from glassformer.recipes.trained_on import says_when_changed, trained_on
 from glassformer.runs import checkpoint, dashboard, snapshots
 from glassformer.runs.parts import neighbours, trust
+from glassformer.runs.retention import set_aside
 from glassformer.runs.run import Run, check_free
 from glassformer.system import torchrun
 from glassformer.system.command import typed
 from glassformer.system.files import write_atomic
+from glassformer.system.folders import remove
 from glassformer.system.lock import locked
 from glassformer.system.machine import git_commit, machine_facts
 from glassformer.train.budget import Budget
-from glassformer.train.doctor import Diverged
+from glassformer.train.doctor.diverged import Diverged
 from glassformer.train.ranks import Ranks
 from glassformer.train.trainer import Trainer
 
@@ -82,7 +84,8 @@ def train(
     that make this run, where they are not those of this process. `clock` gives seconds.
     """
     dashboard.available(recipe.train.watch)
-    with locked(folder) if world.writes else contextlib.nullcontext():
+    exactness.refuse(recipe, minutes=limit is not None)
+    with locked(folder) if world.writes else contextlib.nullcontext(), exactness.deterministic(recipe):
         if world.writes:
             check_free(folder)
         set_allocator(recipe, say)
@@ -91,6 +94,7 @@ def train(
             rehearse(parts.recipe, parts.model, small_batch(parts))
             _rehearse_sample(parts)
             choices = agreed(replace(measure(parts, limit, say, told, clock), division=division), world)
+            exactness.rehearse(parts, choices.precision)
         run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say) if world.writes else Run(folder)
         try:
             return _train(parts, choices, run, watching, clock=clock)
@@ -137,6 +141,8 @@ def resume(
             say("the run was stopped before its first checkpoint; starting from the beginning")
         else:
             say(f"continuing {run.folder} from step {saved.step} of {pace.steps}")
+        exactness.refuse(recipe, minutes=budget is not None)
+        threads = exactness.says_when_moved(run, recipe, say)
         set_allocator(recipe, say)
         parts, why = build(recipe, data, say, saved, world), run.fact("precision", "why")
         precision = saved.state["precision"] if saved else run.fact("precision", "chosen")
@@ -145,17 +151,21 @@ def resume(
             if settings:
                 text = choices.recipe.to_json()
                 write_atomic(run.folder / "recipe.json", saved.as_recorded(text) if saved else text)
-            _go_back(run, saved)
+            _go_back(run, saved, chosen is not None, say)
             detail = saved.folder.name if saved else "from the beginning"
             run.log("event", saved.step if saved else 0, what="resume", detail=detail)
-        return _train(parts, choices, run, watching, saved, clock)
+            if saved and (passes := recipe.train.grad_accumulation) != saved.recipe["train"]["grad_accumulation"]:
+                run.log("event", saved.step - 1, what="divide", passes=passes, detail=f"resumed with {passes} passes")
+        world.told(lambda: True)  # the others read the log, which the first one has written
+        with exactness.deterministic(recipe, threads):
+            return _train(parts, choices, run, watching, saved, clock)
 
 
 def _rehearse_sample(parts: Parts) -> None:
     """Write one token of a sample, if the run will write samples: a prompt that cannot be continued is refused here, before
     there is a run folder. Raises SettingError."""
     sample = parts.recipe.sample
-    if parts.recipe.train.sample_every:
+    if parts.recipe.train.sample_every and Ranks(parts.world.mesh).can_generate:
         parts.model.eval()
         try:
             complete(
@@ -281,12 +291,17 @@ def _checkpoint(run: Run, chosen: Path | None, mended: Sequence[str]) -> checkpo
     return checkpoint.load(chosen or run.folder, as_now=mended)
 
 
-def _go_back(run: Run, saved: checkpoint.Checkpoint | None) -> None:
-    """Delete the checkpoints and snapshots after the one that a run goes on from."""
+def _go_back(run: Run, saved: checkpoint.Checkpoint | None, named: bool, say: Say) -> None:
+    """Delete the checkpoints and snapshots after the one that a run goes on from. If nobody `named` that one, those after
+    it are damaged; they are moved and not deleted, since another disk or machine may still read them."""
     snapshots.forget_after(run.folder, saved.step if saved else -1)
-    for path in checkpoint.steps(run.folder / "checkpoints"):
-        if saved is not None and int(path.name) > saved.step:
-            shutil.rmtree(path)
+    for path in reversed(checkpoint.steps(run.folder / "checkpoints")):
+        if saved is None or int(path.name) <= saved.step:
+            continue
+        if named:
+            remove(path)
+        else:
+            say(f"the damaged checkpoint is in {set_aside(path, 'damaged')}; delete it when you no longer need it")
 
 
 @contextlib.contextmanager
@@ -338,6 +353,7 @@ def _train(
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)
+            saved.close()
         again = own_parts(run.recipe(), own)
         then = f"mend the file and continue from the last checkpoint with `{typed('resume', run.folder, *again)}`"
         with blaming(recipe, "training stopped", then):

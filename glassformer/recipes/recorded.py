@@ -17,10 +17,12 @@ from glassformer.runs.run import Run
 
 MAY_CHANGE = (
     "sample", "train.eval_every", "train.sample_every", "train.checkpoint_every", "train.keep_checkpoints",
-    "train.log_every", "train.watch", "train.device", "train.checkpoint_activations", "train.allocator", "corpus.path",
+    "train.keep_every", "train.async_checkpoint", "train.log_every", "train.watch", "train.device",
+    "train.checkpoint_activations", "train.allocator", "train.micro_batch_size", "train.grad_accumulation", "corpus.path",
     "parallel",
 )  # fmt: skip
-"""Settings, and groups of settings, that a resume may change: no weight of the run depends on them."""
+"""Settings, and groups of settings, that a resume may change: the run learns the same from the same tokens (a batch may be
+divided in another way, but has to stay the same)."""
 
 
 def parts_as_now(run: Run, settings: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -75,7 +77,15 @@ def recorded(run: Run, saved: Checkpoint | None, settings: Sequence[str] = ()) -
             f"new run (a resume may change {_listed()})"
         )
     mended = [f"{path}={json.dumps(after)}" for path, _, after in changes]
-    return Recipe.parse(saved.recipe).override(*mended, *settings)
+    kept = Recipe.parse(saved.recipe)
+    recipe = kept.override(*mended, *settings)
+    if recipe.train.batch_size != kept.train.batch_size:
+        raise SettingError(
+            f"train.micro_batch_size={recipe.train.micro_batch_size} times train.grad_accumulation="
+            f"{recipe.train.grad_accumulation} is another batch than the {kept.train.batch_size} sequences of the run; "
+            "change both, so that their product stays"
+        )
+    return recipe
 
 
 def _may(path: str) -> bool:

@@ -11,15 +11,15 @@
         parts.json, part-*.py    the source of the user's own files that the recipe names, if there are any (parts.py)
         manifest.json            the SHA-256 of each file above, written last
 
-The folder is filled under another name, forced to the disk and renamed, so a crash or a full disk leaves the earlier
-checkpoints as they were. Nothing is ever pickled. `weights.py` reads and writes the tensors. Of a run's checkpoints the
-`best` is used, that of the lowest held-out loss, and the `newest` is trained on.
+`writing.py` fills the folder under another name, forces it to the disk and renames it, so a crash or a full disk leaves the
+earlier checkpoints as they were. Nothing is ever pickled. `weights.py` reads and writes the tensors. Of a run's checkpoints
+the `best` is used, that of the lowest held-out loss, and the `newest` is trained on. If one of them is damaged, the newest
+that is whole takes its place. `retention.py` says which of them stay.
 """
 
-import contextlib
 import json
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,18 +31,18 @@ from glassformer.config import variant_class
 from glassformer.errors import CheckpointError, GlassError
 from glassformer.kernels import Kernels
 from glassformer.model.gpt import GPT, GPTConfig
-from glassformer.runs import optimizer_state, parts
+from glassformer.runs import manifest, optimizer_state, parts
+from glassformer.runs.manifest import Damaged
 from glassformer.runs.run import Run, no_run
-from glassformer.runs.weights import Module, check_fit, read_tensors, write_tensors
+from glassformer.runs.weights import Module, check_fit, read_tensors
+from glassformer.runs.writing import AVERAGE
 from glassformer.system import cache_folder
 from glassformer.system.command import typed
-from glassformer.system.files import sha256, write_atomic
-from glassformer.system.folders import all_or_nothing
+from glassformer.system.lock import Reading
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe
 from glassformer.tokenizers import load as load_tokenizer
 
-FORMAT = 1
-AVERAGE = "average.safetensors"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,18 @@ class Checkpoint:
     in it are those with the code that the model was made with (parts.py)."""
     renamed: dict[str, str] = field(default_factory=dict)
     """{path of a kept source: what the run calls it}."""
+    reading: Reading | None = field(default=None, repr=False, compare=False)
+    """While it is open, the training that wrote the checkpoint does not delete it."""
 
     @property
     def step(self) -> int:
         """Updates done when it was saved."""
         return int(self.state["step"])
+
+    def close(self) -> None:
+        """Everything that is wanted has been read: the training that wrote the checkpoint may delete it."""
+        if self.reading is not None:
+            self.reading.close()
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer the model was trained with."""
@@ -101,10 +108,8 @@ class Checkpoint:
         """The weights of `model` by name, in its dtypes. Raises CheckpointError if they do not fit."""
         path = self.folder / "model.safetensors"
         tensors = {**read_tensors(path), **(averages or {})}
-        wanted = model.state_dict()  # a snapshot is narrower than the model
-        if getattr(model, "partial", False):
-            tensors = {name: value for name, value in tensors.items() if name in wanted}
         check_fit(model, tensors, path)
+        wanted = model.state_dict()  # a snapshot is narrower than the model
         return {name: value.to(wanted[name].dtype) for name, value in tensors.items()}
 
     def freeze(self, model: Module) -> Module:
@@ -119,13 +124,15 @@ class Checkpoint:
         return self.freeze(model)
 
     def fill_optimizer(
-        self, optimizer: torch.optim.Optimizer, model: nn.Module, placed: optimizer_state.Placed = optimizer_state.alone
-    ) -> None:
+        self, optimizer: torch.optim.Optimizer, model: nn.Module, placed: optimizer_state.Placed = optimizer_state.alone,
+        is_part: bool = False,
+    ) -> None:  # fmt: skip
         """Give `optimizer`, made for `model` as that of the run was, its state; `placed` divides a tensor as its parameter
-        is. Raises CheckpointError if it differs."""
+        is, and a model that `is_part` of the run's takes what belongs to it. Raises CheckpointError if it differs."""
         path = self.folder / "optimizer.json"
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
+            tree = optimizer_state.of_these(tree, dict(model.named_parameters())) if is_part else tree
             optimizer_state.restore(optimizer, model, self.optimizer_tensors(), tree, placed)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             why = f"{type(error).__name__}: {error}"
@@ -134,87 +141,6 @@ class Checkpoint:
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """The tensors of the optimizer's state: `embed.weight/mean`."""
         return read_tensors(self.folder / "optimizer.safetensors")
-
-
-Whole = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
-"""Gives the whole tensors by name, of which several processes may hold parts."""
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a checkpoint keeps of a training: all of its tensors, and the numbers of the optimizer."""
-
-    weights: Mapping[str, Tensor]
-    averages: Mapping[str, Tensor]
-    optimizer: Mapping[str, Tensor]
-    tree: dict[str, Any]
-    frozen: list[str]
-
-    @classmethod
-    def of(
-        cls, model: nn.Module, optimizer: torch.optim.Optimizer | None, averages: Mapping[str, Tensor] | None = None,
-        whole: Whole = dict,
-    ) -> "Content":  # fmt: skip
-        """Of a model and its optimizer, if there is one to go on with (in an import there is none); `averages` are those of
-        the weights."""
-        frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
-        tensors, tree = optimizer_state.packed(optimizer, model) if optimizer else ({}, {})
-        return cls(whole(model.state_dict()), whole(averages or {}), whole(tensors), tree, frozen)
-
-
-def save(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict[str, Any], recipe_json: str,
-    tokenizer: Tokenizer, sources: Mapping[str, bytes] | None = None, averages: Mapping[str, Tensor] | None = None,
-) -> Path:  # fmt: skip
-    """Write `folder/<step>` of a model that this process has whole; see `Content` and `write`."""
-    return write(folder, Content.of(model, optimizer, averages), state, recipe_json, tokenizer, sources)
-
-
-def write(
-    folder: Path, content: Content, state: dict[str, Any], recipe_json: str, tokenizer: Tokenizer,
-    sources: Mapping[str, bytes] | None = None,
-) -> Path:  # fmt: skip
-    """Write `folder/<step>`; returns it. One of the same step is replaced. `sources` are the user's own files that the
-    recipe names. Raises GlassError on a full disk.
-    """
-    final = folder / name_of(state)
-    with written(final, {**state, "frozen": content.frozen}, recipe_json, tokenizer, sources or {}) as growing:
-        write_tensors(growing / "model.safetensors", dict(content.weights))
-        write_tensors(growing / "optimizer.safetensors", dict(content.optimizer))
-        if content.averages:
-            write_tensors(growing / AVERAGE, dict(content.averages))
-        write_atomic(growing / "optimizer.json", json.dumps(content.tree, indent=1) + "\n")
-    return final
-
-
-def name_of(state: Mapping[str, Any]) -> str:
-    """The name of the folder of a checkpoint with this state: its step."""
-    return f"{state['step']:08d}"
-
-
-@contextlib.contextmanager
-def written(
-    final: Path, state: dict[str, Any], recipe_json: str, tokenizer: Tokenizer, sources: Mapping[str, bytes]
-) -> Iterator[Path]:
-    """A folder to put the weights into, which becomes `final` with the rest of a checkpoint if the block ends without an
-    error. Raises GlassError on a full disk."""
-    with all_or_nothing(final) as growing:
-        yield growing
-        write_atomic(growing / "state.json", json.dumps(state, indent=2) + "\n")
-        write_atomic(growing / "recipe.json", recipe_json)
-        tokenizer.save(growing / "tokenizer.json")
-        parts.keep(growing, sources)
-        hashes = {path.name: sha256(path) for path in sorted(growing.iterdir())}
-        write_atomic(growing / "manifest.json", json.dumps({"format": FORMAT, "sha256": hashes}, indent=2) + "\n")
-
-
-def prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints, the best and the one before the decay, and what a crash left
-    half-written."""
-    kept = best(folder.parent), before_decay(folder.parent)
-    for path in [*folder.glob(".*"), *steps(folder)[:-keep]]:
-        if path not in kept:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def steps(folder: Path) -> list[Path]:
@@ -226,7 +152,7 @@ def run_of(folder: Path) -> tuple[Path, Path | None]:
     """(the folder of the run, the checkpoint) that a person means by a run or by one of its checkpoints."""
     folder = Path(folder).expanduser()
     place = folder.absolute().parent.name
-    if (folder / "manifest.json").is_file() and place in ("checkpoints", "finished", "snapshots"):
+    if (folder / manifest.NAME).is_file() and place in ("checkpoints", "finished", "snapshots"):
         return folder.parent.parent if folder.parent.name else folder.absolute().parents[1], folder
     return folder, None
 
@@ -276,7 +202,7 @@ def _remembered(run: Path, step_in: Callable[[Any], int | None]) -> Path | None:
         found = run / "checkpoints" / f"{step:08d}" if step is not None else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return found if found and (found / "manifest.json").is_file() else None
+    return found if found and (found / manifest.NAME).is_file() else None
 
 
 def used(run: Path) -> str:
@@ -295,46 +221,59 @@ def load(
 ) -> Checkpoint:  # fmt: skip
     """Open the checkpoint at `path`, or `which` (`newest` or `best`) of the run folder `path`, verifying every byte first.
 
-    The user's own files `as_now` are run as they are now, and not as they were kept with the checkpoint. Raises
-    CheckpointError when it is missing, truncated or altered.
+    If that one of a run is damaged, the newest that is whole is opened, and a note says so. The user's own files `as_now`
+    are run as they are now, and not as they were kept with the checkpoint. Raises CheckpointError when `path` is missing,
+    and Damaged when it is a checkpoint that is truncated or altered, or a run without a whole one.
     """
     path = Path(path).expanduser()
-    folder = path if (path / "manifest.json").exists() else which(path)
-    if folder is None:
+    if (path / manifest.NAME).exists():
+        try:
+            return _opened(path, as_now)
+        except Damaged as error:
+            run = run_of(path)[0]
+            raise Damaged(f"{error}; name {run} in its place, and its newest whole checkpoint is used") from None
+    chosen = which(path)
+    if chosen is None:
         waits = f"{path} holds no checkpoint yet; `{typed('resume', path)}` trains it"
         raise CheckpointError(waits if (path / "run.json").exists() else no_run(path))
+    damage: Damaged | None = None
+    for folder in dict.fromkeys([chosen, *reversed(steps(path / "checkpoints"))]):
+        try:
+            found = _opened(folder, as_now)
+        except Damaged as error:
+            if not folder.exists():  # a training that goes on has written another, and deleted this one
+                return load(path, which, as_now)
+            damage = damage or error
+        else:
+            if damage is not None:
+                log.warning(f"{damage}; the checkpoint of step {found.step} is used in its place")
+            return found
+    raise Damaged(f"{damage}, and {path} has no whole checkpoint; restore one from a copy, or train a new run")
+
+
+def _opened(folder: Path, as_now: Collection[str]) -> Checkpoint:
+    """The checkpoint in `folder`, every byte of which is as it was written. Raises CheckpointError."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        hashes = dict(manifest["sha256"])
-        if manifest["format"] != FORMAT:
-            raise CheckpointError(
-                f"{folder} has format {manifest['format']}, this version reads {FORMAT}; update glassformer"
-            )
-        for name in ("model.safetensors", "state.json", "recipe.json", "tokenizer.json"):
-            hashes[name]
-        for name, expected in hashes.items():
-            if Path(name).name != name or sha256(folder / name) != expected:
-                raise CheckpointError(
-                    f"{folder / name} is damaged (its SHA-256 is not the one in manifest.json); "
-                    "delete this checkpoint's folder to go back to the one before"
-                )
+        reading = Reading(folder / manifest.NAME)
+    except OSError as error:
+        raise manifest.not_whole(folder, error) from None
+    manifest.verify(folder)
+    try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-        return Checkpoint(folder, {**state, "step": int(state["step"])}, *parts.resolved(dict(recipe), folder, as_now))
+        known, renamed = parts.resolved(dict(recipe), folder, as_now)
+        return Checkpoint(folder, {**state, "step": int(state["step"])}, known, renamed, reading)
     except GlassError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{folder} is not a whole checkpoint ({type(error).__name__}: {error}); "
-            "delete its folder to go back to the one before"
-        ) from None
+        raise manifest.not_whole(folder, error) from None
 
 
 def trust(path: Path | str) -> list[Path]:
     """Allow the code that the checkpoint at `path`, or the newest of a run, brings; returns its files. Raises
     CheckpointError if it brings none, or if it cannot be remembered."""
     path = Path(path).expanduser()
-    if (folder := path if (path / "manifest.json").exists() else newest(path)) is None:
+    if (folder := path if (path / manifest.NAME).exists() else newest(path)) is None:
         raise CheckpointError(no_run(path))
     try:
         files = parts.brought(json.loads((folder / "recipe.json").read_text(encoding="utf-8")), folder)

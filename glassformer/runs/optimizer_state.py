@@ -7,7 +7,7 @@ a tensor and {"tuple": [...]} for a tuple. Nothing is pickled.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -46,8 +46,6 @@ def restore(
     """Give `optimizer`, made as the packed one was, the state that `packed` took. Raises CheckpointError if it differs."""
     names = _names(optimizer, model)
     whole = {key: _unpacked(value, tensors) for key, value in tree.items()}
-    if getattr(model, "partial", False):
-        whole = _of(whole, list(names.values()))
     groups, wanted = iter(names.values()), [group["params"] for group in whole["param_groups"]]
     found = [[next(groups) for _ in group["params"]] for group in optimizer.param_groups]
     if found != wanted:
@@ -72,40 +70,33 @@ def restore(
                 optimizer.state[p][key] = value.to(p.device)
 
 
-def merged(trees: Sequence[dict[str, Any]], order: list[str]) -> dict[str, Any]:
-    """One tree for those of the stages of a pipeline, whose optimizers update other parameters of the same model: what
-    `packed` would give of the whole, whose parameters are named in `order`."""
-    if len(trees) == 1:
-        return trees[0]
-    place = {name: i for i, name in enumerate(order)}
-    alike: dict[str, tuple[dict[str, Any], set[str]]] = {}
-    for group in (group for tree in trees for group in tree["param_groups"]):
-        settings = json.dumps({key: value for key, value in group.items() if key not in NAMED}, sort_keys=True)
-        alike.setdefault(settings, (group, set()))[1].update(group["params"])
-    groups = []
-    for group, names in alike.values():
-        ordered = sorted(names, key=place.__getitem__)
-        groups.append({key: list(ordered) if key in NAMED else value for key, value in group.items()})
-    state = {name: value for tree in reversed(trees) for name, value in tree["state"].items()}
-    return {
-        **trees[0], "state": {name: state[name] for name in sorted(state, key=place.__getitem__)},
-        "param_groups": sorted(groups, key=lambda group: place[group["params"][0]]),
-    }  # fmt: skip
+def merged(trees: Sequence[Any], order: Sequence[str]) -> dict[str, Any]:
+    """The tree of one process, from those of processes that have different parameters; `order` names all of them."""
+    place, groups = {name: i for i, name in enumerate(order)}, {}
+    for tree in trees:
+        for group in tree["param_groups"]:
+            rest = {key: value for key, value in group.items() if key not in ("params", "names")}
+            groups.setdefault(json.dumps(rest, sort_keys=True), (group, set()))[1].update(group["params"])
+    found = [{**group, **_named(sorted(names, key=place.__getitem__), group)} for group, names in groups.values()]
+    state = {name: value for tree in trees for name, value in tree["state"].items()}
+    ordered = {name: state[name] for name in order if name in state}
+    return {**trees[0], "state": ordered, "param_groups": sorted(found, key=lambda group: place[group["params"][0]])}
 
 
-NAMED = ("params", "names")
-"""What names the parameters of a group; the rest are settings."""
+def of_these(tree: Any, names: Collection[str]) -> dict[str, Any]:
+    """What of the tree of one process belongs to a process that has only the parameters `names`."""
+    groups = [
+        {**group, **_named([name for name in group["params"] if name in names], group)} for group in tree["param_groups"]
+    ]
+    state = {name: value for name, value in tree["state"].items() if name in names}
+    place = {name: i for i, name in enumerate(names)}  # its optimizer begins with the group of its first parameter
+    groups = sorted((group for group in groups if group["params"]), key=lambda group: place[group["params"][0]])
+    return {**tree, "state": state, "param_groups": groups}
 
 
-def _of(whole: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """What belongs to the parameters `names` of a part of the model, in the order of its optimizer."""
-    groups = []
-    for group in whole["param_groups"]:
-        ours = [name for name in group["params"] if name in names]
-        groups += [{key: list(ours) if key in NAMED else value for key, value in group.items()}] if ours else []
-    groups.sort(key=lambda group: names.index(group["params"][0]))
-    state = {name: value for name, value in whole["state"].items() if name in names}
-    return {**whole, "state": state, "param_groups": groups}
+def _named(names: list[str], group: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a group, and their names where it keeps them besides."""
+    return {"params": names, "names": names} if "names" in group else {"params": names}
 
 
 def _check_fit(name: str, present: dict[str, Any], saved: dict[str, Any]) -> None:

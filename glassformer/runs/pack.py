@@ -10,6 +10,7 @@ from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.runs.shipped import FOLDER
 from glassformer.runs.weights import write_tensors
+from glassformer.runs.writing import written
 from glassformer.system.files import write_atomic
 
 FACTS = ("command", "started", "glassformer", "torch", "parameters", "precision")
@@ -27,7 +28,7 @@ def pack(folder: Path) -> Path:
     state = {"step": saved.step, "tokens": saved.state["tokens"], "seconds": saved.state["seconds"], "precision": "bf16",
              "lowest": saved.state["lowest"], "decays_from": None}  # fmt: skip
     recipe = json.dumps(saved.recipe, indent=2) + "\n"
-    with checkpoint.written(final / "checkpoints" / f"{saved.step:08d}", state, recipe, saved.tokenizer(), {}) as growing:
+    with written(final / "checkpoints" / f"{saved.step:08d}", state, recipe, saved.tokenizer(), {}) as growing:
         write_tensors(growing / "model.safetensors", weights)
     facts = {name: value for name, value in run.facts().items() if name in FACTS}
     facts["dataset"] = {"fingerprint": run.fact("dataset", "fingerprint"), "folder": "data"}

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glassformer.runs import checkpoint
 from glassformer.runs.weights import write_tensors
+from glassformer.runs.writing import written
 from glassformer.tokenizers import Tokenizer
 
 FOLDER = "snapshots"
@@ -33,10 +33,10 @@ def save(
     run: Path, weights: Mapping[str, Tensor], state: dict[str, Any], recipe_json: str, tokenizer: Tokenizer,
     sources: Mapping[str, bytes],
 ) -> Path:  # fmt: skip
-    """Write the snapshot of the step in `state`, in place of one that is there; returns it. Raises GlassError on a full
+    """Write the snapshot of the step in `state`, in place of one that is there; returns it. Raises DiskError on a full
     disk."""
     final = run / FOLDER / f"step-{state['step']}"
-    with checkpoint.written(final, state, recipe_json, tokenizer, sources) as growing:
+    with written(final, state, recipe_json, tokenizer, sources) as growing:
         narrow = {
             name: tensor.to(torch.bfloat16) if tensor.is_floating_point() else tensor
             for name, tensor in weights.items()

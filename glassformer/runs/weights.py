@@ -2,6 +2,8 @@
 of your own). A file is whole or is not there, and it is compared with the module before anything in it is used.
 """
 
+import os
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,8 +61,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors by name. Raises OSError."""
     try:
         save_file(_storable(tensors), path)
-    except SafetensorError as error:  # it wraps the system's refusal
-        raise OSError(str(error)) from error
+    except SafetensorError as error:  # it wraps the system's refusal: "I/O error: ... (os error 28)"
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error)) from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -57,6 +57,16 @@ def unless_interrupted(target: Path, continues: Callable[[Path], bool]) -> Itera
         raise cannot_write(target, error) from error
 
 
+def remove(folder: Path) -> None:
+    """Delete a folder. It leaves its place in one step, so a kill leaves at most a hidden rest of it. One that the system
+    holds stays."""
+    leaving = folder.with_name(f".{folder.name}.deleting")
+    _remove(leaving)
+    with contextlib.suppress(OSError):
+        os.rename(folder, leaving)
+        _remove(leaving)
+
+
 def _growing(target: Path) -> Path:
     return target.with_name(f".{target.name}.preparing")
 

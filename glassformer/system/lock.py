@@ -75,6 +75,41 @@ def _folders(folder: Path) -> Iterator[None]:
                 path.rmdir()
 
 
+class Reading:
+    """Says that this process reads a file: `is_read` is true until `close`, or until nobody holds this object any more.
+
+    Where files cannot be locked, nothing is said. On Windows an open file cannot be deleted anyway.
+    """
+
+    _descriptor: int | None = None
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY)
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
+
+    __del__ = close
+
+
+def is_read(path: Path) -> bool:
+    """Whether some `Reading` of the file is open, in this process or another."""
+    with contextlib.suppress(ImportError, OSError), open(path, "rb+") as file:
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def holder(target: Path) -> str | None:
     """Who holds the lock of `target` ("process 4711 since 14:02"); None if nobody does."""
     lock = _beside(target)

@@ -73,14 +73,22 @@ class TrainConfig(Config):
     """Steps (or share of the run) between checkpoints; the first step, the last, and each lowest loss always have one."""
     keep_checkpoints: PositiveInt = 2
     """How many of the newest checkpoints to keep; the one with the lowest held-out loss is kept besides."""
+    keep_every: PositiveInt | Share | None = None
+    """Steps (or share of the run) between checkpoints that are never deleted; null deletes all but the above."""
+    async_checkpoint: bool = False
+    """Write checkpoints while the training goes on; it takes main memory for a copy of weights and optimizer."""
     snapshots: bool = False
     """Keep the weights (bf16) of steps 0, 1, 2, 4, 8, ... and the last in snapshots/, to look at how a model learns."""
     log_every: PositiveInt = 10
     """Steps between lines of metrics."""
+    doctor: Literal["watch", "rollback", "off"] = "watch"
+    """watch: say what looks wrong; rollback: also go back to the last checkpoint when the loss spikes; off: neither."""
     watch: tuple[str, ...] = ()
     """Dashboards that show the run as well: tensorboard, wandb, trackio, or several such as tensorboard,wandb."""
     vectors: str | None = None
     """A text file of word vectors (word2vec, GloVe, fastText) from which the embeddings of whole words start."""
+    deterministic: bool = False
+    """The same bits in every run on the same kind of machine: slower algorithms on a GPU, and nothing chosen by timing."""
     seed: Annotated[NonNegativeInt, Field(le=10**12)] = 1337
     """Seed of the initial weights, the batches and the dropout."""
 

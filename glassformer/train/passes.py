@@ -20,7 +20,7 @@ from glassformer.train.gradients import norms_by_block
 from glassformer.train.loss import Loss
 from glassformer.train.memory import out_of_memory
 from glassformer.train.precision import Precision
-from glassformer.train.ranks import Ranks, filled
+from glassformer.train.ranks import Ranks, padded
 
 
 class Passes:
@@ -57,8 +57,8 @@ class Passes:
         """Forward and backward passes of update `step` over all parts of its batch; returns the loss."""
         n = self.ranks.passes(self.config.accumulation(pace, step, self.count))
         total, micros = torch.zeros(()), list(self.ranks.parts(batch, n))
-        if hasattr(self.model, "passes"):  # the stages of a pipeline, which schedule the passes
-            return self._staged(micros, counted)
+        if hasattr(self.model, "stages"):
+            return self._in_stages(micros, counted)
         for i, micro in enumerate(micros):
             with self.ranks.accumulating(self.model, last=i == len(micros) - 1):
                 with self.precision.autocast():
@@ -67,17 +67,15 @@ class Passes:
             total = total + loss.detach()  # in the precision of the loss
         return total.item()
 
-    def _staged(self, micros: list[Batch], counted: int) -> float:
-        """The same in a pipeline, whose micro-batches have the same shape: rows without targets fill the smaller ones."""
-        rows = max(len(micro.ids) for micro in micros)
-        micros = [filled(micro, rows).to(self.inner.device) for micro in micros]
-        scale = self.precision.loss_scale.value
-
-        def cost(nats: torch.Tensor, i: int) -> torch.Tensor:
-            return self.loss.nats(lambda *given, **named: nats, micros[i]).sum() / max(1, counted) * scale  # type: ignore
-
-        given = [(micro.ids, micro.targets, micro.documents) for micro in micros]
-        return self.model.passes(given, cost, self.precision.autocast) / scale  # type: ignore[operator]
+    def _in_stages(self, micros: list[Batch], counted: int) -> float:
+        """The same in a pipeline, whose stages compute different micro-batches at a time; these all have as many rows."""
+        scale, rows = self.precision.loss_scale.value / max(1, counted), len(micros[0].ids)
+        given = [padded(micro, rows).to(self.inner.device) for micro in micros]
+        total = self.model.passes(  # type: ignore[operator]
+            [(micro.ids, micro.targets, micro.documents) for micro in given], lambda nats, i: nats.sum() * scale,
+            self.precision.autocast,
+        )  # fmt: skip
+        return total / self.precision.loss_scale.value
 
     def _halves(self, rows: int) -> bool:
         """Whether a batch of so many rows, for which the memory was not enough, can be read in twice as many passes."""

@@ -5,7 +5,7 @@ to the trainer is arithmetic: which rows this process reads, sums over the token
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from glassformer.kernels import Kernels
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.parallel import shards
 from glassformer.parallel.config import DIMENSIONS
-from glassformer.parallel.mesh import Mesh
+from glassformer.parallel.mesh import Mesh, texts_of
 
 ROWS = ("replicate", "shard")
 """Dimensions along which processes read other rows. Along the others they have the same rows and the same loss."""
@@ -43,6 +43,11 @@ class Ranks:
     def writes(self) -> bool:
         """Whether this process writes the run folder; only one may."""
         return self.mesh is None or self.mesh.writes
+
+    @property
+    def can_generate(self) -> bool:
+        """Whether the model can write: a pipeline, whose processes have other blocks each, only evaluates."""
+        return self.mesh is None or self.mesh.layout.pipeline == 1
 
     @property
     def has_whole_model(self) -> bool:
@@ -91,14 +96,14 @@ class Ranks:
             yield
 
     def clip(
-        self, parameters: list[nn.Parameter], limit: float, kernels: Kernels, elsewhere: Iterable[nn.Parameter] = ()
+        self, parameters: list[nn.Parameter], limit: float, kernels: Kernels, elsewhere: Collection[nn.Parameter] = ()
     ) -> Tensor:
-        """Clip the gradients to a global norm; returns the norm before, a scalar. Those of `elsewhere` count in another
-        process, which has them too."""
+        """Clip the gradients to a global norm; returns the norm before, a scalar. `elsewhere` are parameters that another
+        stage of a pipeline has as well, and counts."""
         if self.mesh is None:
             return kernels.clip(parameters, limit)
-        skipped = {id(p) for p in elsewhere}
-        norm = self.norms([p.grad for p in parameters if p.grad is not None and id(p) not in skipped])[0]
+        twice = {id(p) for p in elsewhere}
+        norm = self.norms([p.grad for p in parameters if p.grad is not None and id(p) not in twice])[0]
         return kernels.clip([shards.with_gradient(p) for p in parameters], limit, norm=norm)
 
     def norms(self, *groups: Iterable[Tensor]) -> Tensor:
@@ -107,25 +112,21 @@ class Ranks:
         return shards.norms(groups, self.mesh)
 
     def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The whole tensors, on the process that writes; on the others, {}."""
+        """The whole tensors, of all stages of a pipeline, on the process that writes; on the others, {}."""
         if self.mesh is None:
             return dict(tensors)
-        line = self.mesh.group("pipeline")
-        found = shards.gathered(tensors, self.writes or line is not None)
-        if line is None:
-            return found
-        from glassformer.parallel.pipeline import gathered
+        stages = self.mesh.group("pipeline")
+        if stages is None:
+            return shards.gathered(tensors, self.writes)
+        from glassformer.parallel import pipeline
 
-        return gathered(found, line)
+        found = pipeline.gathered(shards.gathered(tensors, True), stages)
+        return found if self.writes else {}
 
-    def trees(self, tree: Any) -> list[Any]:
-        """The trees of JSON values of the stages of a pipeline, one after the other; else this one alone."""
-        line = self.mesh.group("pipeline") if self.mesh else None
-        if line is None:
-            return [tree]
-        from glassformer.parallel.pipeline import exchanged
-
-        return exchanged(tree, line)
+    def notes(self, own: Any) -> list[Any]:
+        """What each stage of a pipeline gives, made of JSON's types, first to last; alone, [own]."""
+        stages = self.mesh.group("pipeline") if self.mesh else None
+        return [own] if stages is None else texts_of(own, stages)
 
     def let_go(self, model: nn.Module) -> None:
         """Forget what was gathered of the model in a forward pass without a backward pass."""
@@ -133,16 +134,6 @@ class Ranks:
             for module in model.modules():
                 if hasattr(module, "reshard"):
                     module.reshard()  # type: ignore[operator]
-
-
-def filled(batch: Batch, rows: int) -> Batch:
-    """The batch with so many rows: what it has, and rows of which no token counts."""
-    more = rows - len(batch.ids)
-    if more == 0:
-        return batch
-    empty = vars(without_targets(batch))
-    present = {name: field for name, field in vars(batch).items() if field is not None}
-    return batch.having(**{name: torch.cat([field, *[empty[name]] * more]) for name, field in present.items()})
 
 
 def without_targets(batch: Batch) -> Batch:
@@ -153,6 +144,14 @@ def without_targets(batch: Batch) -> Batch:
         if field is not None
     }
     return batch.having(**{**fields, "targets": torch.full_like(fields["targets"], IGNORED)})
+
+
+def padded(batch: Batch, rows: int) -> Batch:
+    """A batch with rows without targets behind its own, so that it has `rows`."""
+    missing, empty = rows - len(batch.ids), without_targets(batch)
+    fields = {name: field for name, field in vars(batch).items() if field is not None}
+    more = {name: torch.cat([field, getattr(empty, name).repeat_interleave(missing, 0)]) for name, field in fields.items()}
+    return batch if missing == 0 else batch.having(**more)
 
 
 ALONE = Ranks()

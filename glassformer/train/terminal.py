@@ -98,7 +98,7 @@ class Display:
             case "event" if line["what"] == "plan":
                 self.steps = line["steps"]
                 self.progress.update(self.task, total=self.steps)
-            case "event" if line["what"] in ("nan", "interrupted", "memorising"):
+            case "event" if line["what"] in ("nan", "interrupted", "memorising", "refused"):
                 self._say(f"[yellow]step {line['step']}: {line['what']} ({escape(line['detail'])})[/]")
 
     def _train(self, line: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
@@ -25,6 +26,7 @@ from torch import nn
 from glassformer.config.sources import sources as own_sources
 from glassformer.data.batches import Batch
 from glassformer.data.pace import Pace
+from glassformer.errors import DiskError
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
 from glassformer.parallel.shards import divided_as
@@ -34,7 +36,8 @@ from glassformer.tokenizers import Tokenizer
 from glassformer.train.average import Average
 from glassformer.train.budget import Budget
 from glassformer.train.config import TrainConfig
-from glassformer.train.doctor import diverged
+from glassformer.train.doctor import Doctor
+from glassformer.train.doctor.diverged import diverged
 from glassformer.train.evaluate import Lowest, byte_lengths, evaluate, memorising
 from glassformer.train.loss import Loss
 from glassformer.train.memory import peak_memory_gb
@@ -93,19 +96,20 @@ class Trainer:
         sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.average = Average(inner, config.ema)
         beside = recipe_json, tokenizer, sources, self.average, ranks
-        self.saving = Saving(run.folder, inner, self.optimizer, config, *beside)
+        self.saving = Saving(run.folder, inner, self.optimizer, config, *beside, self._saved, self._refused)
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.pace, self.budget, self.follow, self.clock = pace or Pace.even(config.steps), budget, follow, clock
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
+        self.doctor = Doctor(inner, self.optimizer, self.loss, config, run, self._log, alone=ranks.mesh is None)
         self.lowest = Lowest()
         self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Continue from a checkpoint of this run. The model's weights must already be the checkpoint's."""
-        saved.fill_optimizer(self.optimizer, self.inner, divided_as)
+        saved.fill_optimizer(self.optimizer, self.inner, divided_as, is_part=not self.ranks.can_generate)
         self.average.restore(saved.averages())
         self.precision.restore(saved.state)
         self.done, self.tokens, self.seconds = saved.step, saved.state["tokens"], saved.state["seconds"]
@@ -121,27 +125,33 @@ class Trainer:
         SIGTERM, which save first. Raises Diverged.
         """
         self.began = self.clock() - self.seconds
-        with Signals() as signals:
+        with Signals() as signals, self.saving:
             if self.done == 0:
                 self._look()
                 self._save()
             self._plan()
-            mark = self._mark()
+            mark, regular = self._mark(), (self.config.checkpoint_every, self.config.keep_every)
             while self.done < self.pace.steps and not self._stopped(signals) and not self._stops_early():
                 before = self.clock()
                 loss, norm, lr = self.update(self.done)
                 self.done += 1
+                self.saving.poll()
                 self.seconds = self.clock() - self.began
+                self.doctor.spiked(loss)
                 logged = self._is_logged(self.done)
                 if logged:
                     steps, tokens, seconds, waited = (now - then for now, then in zip(self._mark(), mark))
-                    self._log("train", loss=loss, lr=lr, grad_norm=norm, block_norms=self.passes.block_norms,
-                              tokens=self.tokens, tokens_per_s=tokens / max(seconds, 1e-9), data_seconds=waited / steps,
-                              seconds=self.seconds, memory_gb=peak_memory_gb(self.device))  # fmt: skip
+                    line = {
+                        "loss": loss, "lr": lr, "grad_norm": norm, "block_norms": self.passes.block_norms,
+                        "tokens": self.tokens, "tokens_per_s": tokens / max(seconds, 1e-9), "data_seconds": waited / steps,
+                        "seconds": self.seconds, "memory_gb": peak_memory_gb(self.device),
+                    }  # fmt: skip
+                    self._log("train", **line)
+                    self.doctor.reports(self.done, self.pace.steps, line)
                 if self.budget is not None:
                     self.budget.step_took(self.clock() - before, self.config.growth(self.pace).share(self.done - 1))
                 paused = self._look()
-                if self._decay_begins() or self._is_due(self.config.checkpoint_every) or self.lowest.step == self.done:
+                if self._decay_begins() or self._is_due(*regular) or self.lowest.step == self.done:
                     self._save()
                     paused = True
                 if logged or paused:
@@ -150,6 +160,7 @@ class Trainer:
             early = self._stops_early()
             if self.saved < self.done:
                 self._save()
+            self.saving.settle()
             if self.done < self.pace.steps and not early:
                 self._log("event", what="interrupted", detail=signals.received.name if signals.received else "elsewhere")
                 return "interrupted"
@@ -168,7 +179,8 @@ class Trainer:
             self._diverged(step, loss, norm, lr)
         if finite:
             set_learning_rate(self.optimizer, lr)
-            self.optimizer.step()
+            with self.doctor.operating(logged=self._is_logged(step + 1)):
+                self.optimizer.step()
             self.average.update(step + 1)
         scale.update(finite)
         self.model.zero_grad(set_to_none=True)
@@ -180,6 +192,7 @@ class Trainer:
         batch = self.batches(step)
         self.waited += self.clock() - started
         counted = self.passes.counted(batch)
+        self.doctor.reads(step, batch, counted, self.tokens, logged=self._is_logged(step + 1))
         self.tokens += counted
         return self.passes.gradients(batch, step, self.pace, counted)
 
@@ -200,9 +213,10 @@ class Trainer:
         """Whether the step that ends with `done` updates has a line in the log."""
         return done % self.config.log_every == 0 or done == self.pace.steps
 
-    def _is_due(self, every: float) -> bool:
-        """Whether something that comes every `every` steps, and at the end, comes now."""
-        return self.done == self.pace.steps or self.pace.due(self.done, every)
+    def _is_due(self, *every: float | None) -> bool:
+        """Whether something that comes every so many steps (never, if None), and at the end, comes now."""
+        due = (self.done == self.pace.steps or self.pace.due(self.done, n) for n in every if n is not None)
+        return any(due)
 
     def _decay_begins(self) -> bool:
         """Whether the schedule's decay begins with the next step; the checkpoint of this one is kept for `glass extend`."""
@@ -238,7 +252,7 @@ class Trainer:
 
     def _write(self) -> None:
         assert self.sample is not None
-        if self.ranks.has_whole_model and not self.ranks.writes:
+        if not self.ranks.can_generate or (self.ranks.has_whole_model and not self.ranks.writes):
             return
         with self._pause("sample"):
             self.model.eval()
@@ -276,20 +290,28 @@ class Trainer:
         with self._pause("checkpoint"):
             self.seconds = self.clock() - self.began
             state = {"lowest": vars(self.lowest), "decays_from": self.decays_from, **self.precision.state(),
-                     "budget": self.budget and self.budget.state()}  # fmt: skip
-            saved = self.saving.checkpoint(self._state() | state)
-            self._log("event", what="checkpoint", detail=saved.name)
+                     "budget": self.budget and self.budget.state(),
+                     "permanent": self._is_due(self.config.keep_every)}  # fmt: skip
+            self.saving.checkpoint(self._state() | state)
         self.saved = self.done
+
+    def _saved(self, folder: Path) -> None:
+        self._log("event", int(folder.name), what="checkpoint", detail=folder.name)
+
+    def _refused(self, error: DiskError) -> None:
+        self._log("event", what="refused", detail=f"{error.what}; the checkpoint is written again")
 
     def _state(self) -> dict[str, Any]:
         return {"step": self.done, "tokens": self.tokens, "seconds": self.seconds}
 
-    def _log(self, kind: str, **values: Any) -> None:
+    def _log(self, kind: str, step: int | None = None, **values: Any) -> None:
         if self.ranks.writes:
-            self.run_folder.log(kind, self.done, **values)
-            self.watch({"kind": kind, "step": self.done, **values})
+            step = self.done if step is None else step
+            self.run_folder.log(kind, step, **values)
+            self.watch({"kind": kind, "step": step, **values})
 
     def _diverged(self, step: int, loss: float, norm: float, lr: float) -> None:
         self._log("event", what="nan", detail=f"loss {loss}, gradient norm {norm}")
+        self.saving.settle()
         kept, precision = checkpoint.newest(self.run_folder.folder), self.precision.name
         raise diverged(self.config, precision, f"loss {loss} and gradient norm {norm} at step {step}", lr, kept)

@@ -83,7 +83,7 @@ def go_on(folder, world, *settings, watch=silent):
     )
 
 
-ATTEMPTS = {name: number for number, name in enumerate(("two", "differ", "again", "four", "line", "dying", "absent"))}
+ATTEMPTS = {name: number for number, name in enumerate(("two", "differ", "again", "four", "dying", "absent"))}
 
 
 def meet(rank, size, port, name, settings=None, seconds=60.0, **layout):
@@ -117,7 +117,7 @@ def alone_first(rank, ports):
 
 def alone_last(rank, ports):
     """The end of the run that one, two and four processes have trained."""
-    assert go_on("runs/chain", launch.ALONE, "parallel.pipeline=1", "train.sample_every=4") == "done"
+    assert go_on("runs/chain", launch.ALONE, "parallel.shard=false", "parallel.replicate=1") == "done"
     runs = {name: Run.open(Path("runs") / name) for name in ("whole", "chain")}
     lines = {name: run.metrics("train") for name, run in runs.items()}
     evaluations = {name: run.metrics("eval") for name, run in runs.items()}
@@ -212,15 +212,6 @@ def _sharded(world):
     return World(world.launch, world.store, Mesh(Parallel(shard=True).layout(size), "cpu"))
 
 
-def line(rank, ports):
-    """They go on with the run in two stages, one with each block."""
-    with meet(rank, 2, ports["here"], "line", pipeline=2) as world:
-        return go_on(
-            "runs/chain", world, "parallel.pipeline=2", "parallel.shard=false", "parallel.replicate=1",
-            "train.sample_every=0", watch=stopping(7, me=rank == 0),
-        )  # fmt: skip
-
-
 # four processes
 
 
@@ -260,7 +251,7 @@ def main(out, folder):
     here = torch.distributed.TCPStore("127.0.0.1", 0, None, is_master=True, wait_for_workers=False)  # as torchrun has one
     ports = {"here": here.port, "nobody": free_port()}
     found = {}
-    for act, size in ((alone_first, 1), (two, 2), (four, 4), (line, 2), (alone_last, 1), (dying, 2)):
+    for act, size in ((alone_first, 1), (two, 2), (four, 4), (alone_last, 1), (dying, 2)):
         began = time.monotonic()
         given = (act, ports, folder)
         context = multiprocessing.start_processes(process, given, nprocs=size, join=False, start_method="fork")

@@ -19,10 +19,9 @@ def found(tmp_path_factory):
 
 
 def test_one_two_four_and_one_process_train_the_same_run(found):
-    """Alone, with copies, in two groups of shards, in two stages of a pipeline, alone: the same tokens in the same
-    order, to the last digits."""
+    """Alone, with copies, in two groups of shards, alone: the same tokens in the same order, to the last digits."""
     (chain,) = found["alone_last"]
-    assert chain["steps"] == list(range(1, 9)) and chain["resumed"] == ["00000002", "00000004", "00000006", "00000007"]
+    assert chain["steps"] == list(range(1, 9)) and chain["resumed"] == ["00000002", "00000004", "00000006"]
     assert chain["tokens"][0] == chain["tokens"][1] and chain["tokens"][0][-1] > 1000
     assert chain["loss"] < 1e-12 and chain["norm"] < 1e-12 and chain["held_out"] < 1e-12
     assert chain["weights"] < 1e-12  # with the averages and the state of the optimizer
@@ -32,7 +31,7 @@ def test_one_two_four_and_one_process_train_the_same_run(found):
 
 def test_all_stop_when_one_is_asked_to(found):
     assert [one["outcome"] for one in found["two"]] == ["interrupted"] * 2
-    assert found["four"] == ["interrupted"] * 4 and found["line"] == ["interrupted"] * 2
+    assert found["four"] == ["interrupted"] * 4
 
 
 def test_a_model_that_is_divided_before_it_has_weights_gets_those_of_one_process(found):

@@ -19,7 +19,7 @@ from glassformer.recipes import build, launch, measure
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run, new_run
 from glassformer.train.budget import Budget
-from glassformer.train.doctor import Diverged
+from glassformer.train.doctor.diverged import Diverged
 from glassformer.train.loss import Loss
 from glassformer.train.ranks import ALONE
 from glassformer.train.trainer import Trainer

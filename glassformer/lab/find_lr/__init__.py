@@ -26,7 +26,7 @@ from glassformer.recipes.build import Say, build
 from glassformer.recipes.measure import enough_memory, measure
 from glassformer.recipes.presets import Recipe
 from glassformer.runs.run import Run
-from glassformer.train.doctor import Diverged
+from glassformer.train.doctor.diverged import Diverged
 from glassformer.train.schedule import Schedule
 from glassformer.train.trainer import Trainer
 

@@ -56,6 +56,9 @@ class Memory:
     """What the peak holds beyond the four above: temporaries, the gradient of the logits and what the allocator loses,
     minus what does not exist yet at that moment, such as gradients before the first backward pass."""
     process: float
+    copy: float
+    """What `train.async_checkpoint` copies for the thread that writes: weights and optimizer, in main memory, also where
+    the device is a GPU."""
     peak: float
 
 
@@ -250,7 +253,9 @@ def _memory(traces: tuple[Trace, ...], recipe: Recipe, hardware: Hardware) -> Me
     kept = [of(name) for name in ("weights", "gradients", "optimizer", "activations")]
     process = PROCESS[hardware.kind]
     most = (resident if hardware.kind == "cpu" else peak)(traces, recipe)
-    return Memory(*kept, passing=most - sum(kept), process=process, peak=most + process)
+    copy = kept[0] + kept[2] if recipe.train.async_checkpoint else 0.0
+    whole = most + process + (0.0 if hardware.kind == "cuda" else copy)
+    return Memory(*kept, passing=most - sum(kept), process=process, copy=copy, peak=whole)
 
 
 def _seconds(traces: tuple[Trace, ...], recipe: Recipe, hardware: Hardware) -> float:

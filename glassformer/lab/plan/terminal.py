@@ -78,6 +78,9 @@ def _fit(found: Plan) -> Table:
     table.add_row("activations", _bytes(memory.activations), rows if found.ranks == 1 else "of one micro-batch")
     table.add_row("temporary", _bytes(memory.passing), "more at the peak, with what the allocator loses")
     table.add_row("Python and PyTorch", _bytes(memory.process), "")
+    if memory.copy:
+        place = "" if found.hardware.kind == "cpu" else " in main memory"
+        table.add_row("copy", _bytes(memory.copy), f"of weights and optimizer{place}, for train.async_checkpoint")
     table.add_row("[bold]peak[/]", f"[bold]{_bytes(memory.peak)}[/]", f"of {_bytes(found.hardware.memory)} per device")
     if found.ranks > 1:
         table.add_row("peak, sharded", _bytes(found.sharded), f"if {found.ranks} ranks share the first three (FSDP)")

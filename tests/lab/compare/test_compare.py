@@ -22,7 +22,7 @@ from glassformer.recipes.words import recipe_of as words_recipe
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.system.files import write_atomic
-from glassformer.train.doctor import Diverged
+from glassformer.train.doctor.diverged import Diverged
 from glassformer.train.evaluate import byte_lengths, evaluate
 from glassformer.train.precision import Precision
 

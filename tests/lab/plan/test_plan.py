@@ -183,6 +183,13 @@ def test_planning_allocates_nothing():
     assert int(done.stdout) < 60e6  # bytes; one of its weights alone has 600 MB
 
 
+def test_checkpoints_in_the_background_take_a_copy_of_weights_and_optimizer():
+    for hardware, on_device in (("laptop", 1), ("h100", 0)):
+        one, two = (plan(mini().override(f"train.async_checkpoint={on}"), named(hardware)) for on in ("false", "true"))
+        assert (one.memory.copy, two.memory.copy) == (0, two.memory.weights + two.memory.optimizer)
+        assert two.memory.peak - one.memory.peak == on_device * two.memory.copy
+
+
 def test_ranks_share_the_batch():
     recipe = gpt2()
     one, eight = plan(recipe, named("a100-80")), plan(recipe, named("a100-80"), 8)

@@ -244,7 +244,7 @@ def test_bits_per_byte_are_the_model_s_own(tmp_path, context):
     from glassformer.lens.tokens.compare import bits_per_byte
     from glassformer.model.gpt import GPT
     from glassformer.recipes.presets import mini
-    from glassformer.runs import checkpoint
+    from glassformer.runs.writing import contents, save
 
     shape = {"n_layer": 1, "n_embd": 32, "n_head": 2, "context_length": context, "vocab_size": bpe.vocab_size}
     recipe = mini().override(*(f"model.{name}={value}" for name, value in shape.items()))
@@ -252,7 +252,7 @@ def test_bits_per_byte_are_the_model_s_own(tmp_path, context):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(5)  # so that it has opinions
-    saved = checkpoint.save(tmp_path / "c", model, None, {"step": 0}, recipe.to_json(), bpe)
+    saved = save(tmp_path / "c", contents(model, None, {"step": 0}), recipe.to_json(), bpe)
     ids, bits = torch.tensor([bpe.end_of_text, *bpe.encode(TEXT)]), 0.0
     for i in range(len(ids) - 1):  # each token alone, from what its window shows
         logits = model(ids[None, i - i % context : i + 1])[0, -1]

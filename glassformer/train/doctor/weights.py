@@ -1,0 +1,166 @@
+"""What a step does to the weights: gradients that are missing, fade or grow by depth, units that never act, weights that do
+not move, and how far the others move.
+
+    ratio of a matrix   rms(change of W in one step) / rms(W)       the size of an update, beside what it updates
+    dead unit           a unit of an MLP that was 0 for every token of a batch: the gradient of its column of the
+                        projection down, the sum over tokens of activation x gradient, is 0
+    depth               gradient norm of the first block / that of the last
+
+Of a tensor, SAMPLE numbers at equal distances are looked at; only the largest gradient is sought among all.
+"""
+
+import statistics
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from glassformer.model.roles import roles_of
+from glassformer.system.command import typed
+from glassformer.train.doctor.finding import Finding
+
+SAMPLE = 512
+DEAD = 0.5
+"""Share of a block's units, from which on they are told."""
+IN_A_ROW = 3
+"""Looks after which something that persists is told."""
+DEPTH = 100.0
+"""Gradient norms of the first and the last block that differ by more than this factor."""
+CLIPPED = 1000.0
+"""Gradients that are clipped by more than this factor in every look."""
+
+
+@dataclass
+class Look:
+    """One step, as far as the weights are concerned."""
+
+    ratio: float | None = None
+    """The median over the matrices; None before they have a size."""
+    without: list[str] = field(default_factory=list)
+    """Parameters whose gradient is missing or 0."""
+    still: list[str] = field(default_factory=list)
+    """Parameters with a gradient that the step has not changed."""
+    dead: dict[str, float] = field(default_factory=dict)
+    """Share of dead units of each MLP that has any."""
+
+
+class Weights:
+    """Looks at the weights before and after a step of the optimizer."""
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self.roles = roles_of(model)
+        self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        self.forgotten = [name for name, p in self.parameters.items() if id(p) not in held]
+        self.before: dict[str, Tensor] = {}
+        self.look = Look()
+        self.counts: dict[str, int] = {}
+
+    @torch.no_grad()
+    def see_before(self) -> None:
+        """Keep a sample of every weight, and look at the gradients."""
+        self.look = Look()
+        largest, names, units = [], [], {}
+        self.before = {name: _sample(p) for name, p in self.parameters.items()}
+        for name, p in self.parameters.items():
+            if p.grad is None:
+                self.look.without.append(name)
+                continue
+            gradient = _local(p.grad)
+            names.append(name)
+            largest.append(torch.linalg.vector_norm(gradient, torch.inf).float())
+            if self.roles[name] == "write" and ".mlp." in name and gradient.ndim == 2:
+                units[name] = torch.linalg.vector_norm(gradient, torch.inf, dim=0).float()
+        for name, most in zip(names, torch.stack(largest).tolist() if largest else []):
+            if most == 0:
+                self.look.without.append(name)
+        for name, most in units.items():
+            if (share := (most == 0).float().mean().item()) > 0:
+                self.look.dead[name.removesuffix(".down_proj.weight")] = share
+
+    @torch.no_grad()
+    def see_after(self) -> Look:
+        """Compare; to be called when the optimizer has taken its step."""
+        names, numbers = [], []
+        for name, p in self.parameters.items():
+            if p.grad is None:
+                continue
+            before, after, gradient = self.before[name], _sample(p), _sample(p.grad)
+            change = after - before
+            pulled = gradient != 0
+            names.append(name)
+            numbers.append(torch.stack([
+                change.square().mean(), before.square().mean(), pulled.any().float(), (change[pulled] != 0).any().float()
+            ]))  # fmt: skip
+        self.before, ratios = {}, []
+        for name, (change, size, pulled, moved) in zip(names, torch.stack(numbers).tolist() if numbers else []):
+            if pulled and not moved:
+                self.look.still.append(name)
+            if self.roles[name] in ("matrix", "write") and size > 0:
+                ratios.append((change / size) ** 0.5)
+        self.look.ratio = statistics.median(ratios) if ratios else None
+        return self.look
+
+    def findings(self, block_norms: list[float], norm: float, clip: float) -> list[Finding]:
+        """What the look at this step adds up to, with the ones before it. `norm` is that before clipping to `clip`."""
+        look, found = self.look, []
+        if self.forgotten:
+            found.append(Finding(
+                "not in the optimizer", f"{_named(self.forgotten)} has no place in the optimizer, so it is never updated",
+                "give the optimizer all parameters that need a gradient (`grouped(model, ...)` makes its groups)",
+            ))  # fmt: skip
+        if (dead := {name: share for name, share in look.dead.items() if share >= DEAD}) and self._persists("dead", True, 2):
+            worst = max(dead, key=lambda name: dead[name])
+            found.append(Finding(
+                "dead units", f"{dead[worst]:.0%} of the units of {worst} are 0 for every token, in {len(dead)} MLPs over half are",
+                "lower the learning rate, or use an activation without a flat side (model.mlp=swiglu)",
+            ))  # fmt: skip
+        still = [name for name in look.still if name not in self.forgotten]
+        if self._persists("still", bool(still)):
+            found.append(Finding(
+                "weights do not move", f"{_named(still)} has a gradient and does not change in a step",
+                "check the optimizer's step and its learning rates (`lr_scale` of its groups)",
+            ))  # fmt: skip
+        missing = [name for name in look.without if name not in self.forgotten]
+        if self._persists("without", bool(missing)):
+            found.append(Finding(
+                "no gradient", f"{_named(missing)} gets no gradient, so it stays as it is",
+                "check for `.detach()`, `torch.no_grad` and parts whose output is not used; freeze it on purpose with "
+                "requires_grad=False",
+            ))  # fmt: skip
+        if self._persists("clipped", norm > CLIPPED * clip):
+            found.append(Finding(
+                "gradients clipped away", f"the gradient norm is {norm:.2g} and is clipped to {clip:.2g} at every step",
+                "raise train.grad_clip; 1 is usual",
+            ))  # fmt: skip
+        self._persists("dead", bool(dead), 0)
+        return found + self._by_depth(block_norms)
+
+    def _by_depth(self, norms: list[float]) -> list[Finding]:
+        first, last = (norms[0], norms[-1]) if len(norms) > 1 else (1.0, 1.0)
+        grows, fades = first > DEPTH * last > 0, last > DEPTH * first > 0
+        what = f"the gradient norm of the first block is {first:.2g} and of the last {last:.2g}"
+        remedy = f"put a norm before each part (model.norm, model.residual=pre); `{typed('stability')}` compares remedies"
+        if self._persists("grows", grows, 2):
+            return [Finding("gradients grow by depth", what, remedy)]
+        return [Finding("gradients fade by depth", what, remedy)] if self._persists("fades", fades, 2) else []
+
+    def _persists(self, what: str, seen: bool, times: int = IN_A_ROW) -> bool:
+        """Whether something was seen in so many looks in a row, this one included."""
+        self.counts[what] = self.counts.get(what, 0) + 1 if seen else 0
+        return seen and self.counts[what] >= times
+
+
+def _local(t: Tensor) -> Tensor:
+    """The part of a sharded tensor that this process has."""
+    return t.to_local() if hasattr(t, "to_local") else t  # type: ignore[operator]
+
+
+def _sample(t: Tensor) -> Tensor:
+    """Up to SAMPLE numbers of a tensor at equal distances, in float32."""
+    flat = _local(t.detach()).reshape(-1)
+    return flat[:: max(1, len(flat) // SAMPLE)][:SAMPLE].float().clone()
+
+
+def _named(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
