@@ -3,10 +3,13 @@
     config.py       the settings, `parallel.*` of a recipe, and the layout that they give for a number of processes
     world.py        the processes meet, and agree that they train the same
     mesh.py         which process is where in the layout, and the groups that exchange numbers
-    tensor.py       tensor and sequence parallelism: the matrices of a layer are divided
+    tensor.py       tensor and sequence parallelism: the matrices of a layer are divided (parts.py: how they compute)
     pipeline.py     pipeline parallelism: the blocks are divided (stages.py cuts the model)
     context.py      context parallelism: the tokens of a row are divided
     data.py         data parallelism: copies of the model (DDP), shards of it (FSDP2), groups of shards (HSDP)
+    copies.py       copies whose gradients DDP cannot sum
+    cost.py         what each process stores and sends, by formula
+    collectives.py  how processes exchange tensors, and the gradients of that
     shards.py       the part of a tensor that this process stores, and the whole
     weights.py      the first weights of a model that no process has whole
 """
@@ -53,4 +56,4 @@ def check(model: GPT, layout: Layout, config: Parallel) -> None:
     if layout.context > 1:
         context.check(model, layout.context)
     if layout.pipeline > 1:
-        pipeline.refuse(config, layout)
+        pipeline.refuse(model, config, layout)

@@ -24,22 +24,29 @@ def can_be_divided_first(model: nn.Module, drawn: bool) -> bool:
 
 
 def draw(model: GPT, seed: int, device: torch.device) -> None:
-    """Give a model on the meta device its first weights, those of `GPT(config, seed=seed)`."""
+    """Give a model on the meta device its first weights, those of `GPT(config, seed=seed)`.
+
+    The numbers of another stage of a pipeline are drawn as well, and forgotten.
+    """
     model.to_empty(device=device)
+    ours, dtype = dict(model.named_parameters()), next(model.parameters()).dtype
+    with torch.device("meta"):
+        whole = GPT(model.config)
     with seeded(seed):
-        for module in model.modules():
+        for path, module in whole.named_modules():
             parts = {name: p for name, p in module._parameters.items() if p is not None}
             for name, p in parts.items():
-                module._parameters[name] = nn.Parameter(torch.empty(p.shape, dtype=p.dtype), p.requires_grad)
+                module._parameters[name] = nn.Parameter(torch.empty(p.shape, dtype=dtype), p.requires_grad)
             if isinstance(module, Leaf):  # biases: `init` chooses the weights of some leaves, and nothing else of them
                 drawn_so_far = torch.get_rng_state()
                 module.reset_parameters()
                 torch.set_rng_state(drawn_so_far)
             model.config.init.fill_leaf(module, model.config)
             for name, p in parts.items():
-                full = module._parameters[name]
+                full, key = module._parameters[name], f"{path}.{name}"
                 assert full is not None
-                assign(p, full.detach())
+                if key in ours:
+                    assign(ours[key], full.detach())
                 module._parameters[name] = p
 
 

@@ -166,7 +166,7 @@ def gpt3() -> Recipe:
     """GPT-3, 175B parameters (Brown et al., 2020, table 2.1), to plan with; training it takes a cluster."""
     return gpt2().override(
         *_shape(layers=96, heads=96, width=12288, context=2048),
-        "train.learning_rate=6e-5", "train.steps=93750", "train.micro_batch_size=1", "train.grad_accumulation=1600",
+        "train.learning_rate=6e-5", "train.steps=95368", "train.micro_batch_size=1", "train.grad_accumulation=1536",
     )  # fmt: skip
 
 

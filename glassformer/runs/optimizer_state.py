@@ -89,7 +89,9 @@ def of_these(tree: Any, names: Collection[str]) -> dict[str, Any]:
         {**group, **_named([name for name in group["params"] if name in names], group)} for group in tree["param_groups"]
     ]
     state = {name: value for name, value in tree["state"].items() if name in names}
-    return {**tree, "state": state, "param_groups": [group for group in groups if group["params"]]}
+    place = {name: i for i, name in enumerate(names)}  # its optimizer begins with the group of its first parameter
+    groups = sorted((group for group in groups if group["params"]), key=lambda group: place[group["params"][0]])
+    return {**tree, "state": state, "param_groups": groups}
 
 
 def _named(names: list[str], group: dict[str, Any]) -> dict[str, Any]:

@@ -71,10 +71,10 @@ class Passes:
         """The same in a pipeline, whose stages compute different micro-batches at a time; these all have as many rows."""
         scale, rows = self.precision.loss_scale.value / max(1, counted), len(micros[0].ids)
         given = [padded(micro, rows).to(self.inner.device) for micro in micros]
-        with self.precision.autocast():
-            total = self.model.passes(  # type: ignore[operator]
-                [(micro.ids, micro.targets, micro.documents) for micro in given], lambda nats, i: nats.sum() * scale
-            )
+        total = self.model.passes(  # type: ignore[operator]
+            [(micro.ids, micro.targets, micro.documents) for micro in given], lambda nats, i: nats.sum() * scale,
+            self.precision.autocast,
+        )  # fmt: skip
         return total / self.precision.loss_scale.value
 
     def _halves(self, rows: int) -> bool:
