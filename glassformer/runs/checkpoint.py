@@ -19,7 +19,7 @@ that is whole takes its place. `retention.py` says which of them stay.
 
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,24 +120,37 @@ class Checkpoint:
         path = self.folder / AVERAGE
         return read_tensors(path) if path.exists() else {}
 
-    def _fill(self, model: Module, averages: dict[str, Tensor]) -> Module:
+    def weights(self, model: nn.Module, averages: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """The weights of `model` by name, in its dtypes. Raises CheckpointError if they do not fit."""
         path, seed = self.folder / "model.safetensors", self.state.get("drawn_from")
         drawn = GPT(GPTConfig.parse(self.recipe["model"]), seed=seed).state_dict() if isinstance(seed, int) else None
-        tensors = {**(drawn or read_tensors(path)), **averages}
+        tensors = {**(drawn or read_tensors(path)), **(averages or {})}
         check_fit(model, tensors, path)
         wanted = model.state_dict()  # a snapshot is narrower than the model
-        model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in tensors.items()}, assign=True)
+        return {name: value.to(wanted[name].dtype) for name, value in tensors.items()}
+
+    def freeze(self, model: Module) -> Module:
+        """Freeze the parameters that were frozen, and no others."""
         frozen = set(self.state.get("frozen", []))
         for name, p in model.named_parameters():
             p.requires_grad_(name not in frozen)
         return model
 
-    def fill_optimizer(self, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
-        """Give `optimizer`, made for `model` as that of the run was, its state. Raises CheckpointError if it differs."""
+    def _fill(self, model: Module, averages: dict[str, Tensor]) -> Module:
+        model.load_state_dict(self.weights(model, averages), assign=True)
+        return self.freeze(model)
+
+    def fill_optimizer(
+        self, optimizer: torch.optim.Optimizer, model: nn.Module, placed: optimizer_state.Placed = optimizer_state.alone,
+        is_part: bool = False,
+    ) -> None:  # fmt: skip
+        """Give `optimizer`, made for `model` as that of the run was, its state; `placed` divides a tensor as its parameter
+        is, and a model that `is_part` of the run's takes what belongs to it. Raises CheckpointError if it differs."""
         path = self.folder / "optimizer.json"
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
-            optimizer_state.restore(optimizer, model, self.optimizer_tensors(), tree)
+            tree = optimizer_state.of_these(tree, dict(model.named_parameters())) if is_part else tree
+            optimizer_state.restore(optimizer, model, self.optimizer_tensors(), tree, placed)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             why = f"{type(error).__name__}: {error}"
             raise CheckpointError(f"{path} does not hold the state of this optimizer ({why}); train again") from None
