@@ -12,7 +12,7 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 import glassformer
+from glassformer.config.flat import flat
 from glassformer.config.sources import sources
 from glassformer.config.user_files import blaming
 from glassformer.data.batches import sequential
@@ -32,8 +33,9 @@ from glassformer.errors import CheckpointError, DiskError, GlassError, SettingEr
 from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
+from glassformer.parallel.world import ALONE, World, joined, own_device
 from glassformer.recipes import exactness
-from glassformer.recipes.build import Parts, Say, build
+from glassformer.recipes.build import Parts, Say, build, device_of
 from glassformer.recipes.division import divided, passes_at, set_allocator
 from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
@@ -44,6 +46,7 @@ from glassformer.runs import checkpoint, dashboard, snapshots
 from glassformer.runs.parts import neighbours, trust
 from glassformer.runs.retention import set_aside
 from glassformer.runs.run import Run, check_free
+from glassformer.system import torchrun
 from glassformer.system.command import typed
 from glassformer.system.files import write_atomic
 from glassformer.system.folders import remove
@@ -51,6 +54,7 @@ from glassformer.system.lock import locked
 from glassformer.system.machine import git_commit, machine_facts
 from glassformer.train.budget import Budget
 from glassformer.train.doctor.diverged import Diverged
+from glassformer.train.ranks import Ranks
 from glassformer.train.trainer import Trainer
 
 Watching = Callable[[int, int], Any]
@@ -68,9 +72,12 @@ def train(
     told: Collection[str] = (),
     argv: list[str] | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    world: World = ALONE,
 ) -> str:
     """Train a new model in the run folder `folder`; returns "done" or "interrupted". What is refused before the first step
     leaves no folder.
+
+    Every process of a `world` calls this; one of them writes the folder.
 
     With a `limit`, the number of steps is adapted to the speed of the machine, before training and all through it, so that
     the run ends on time. `told` are the paths of the settings that the user has given. `argv` are the words after `glass`
@@ -78,41 +85,51 @@ def train(
     """
     dashboard.available(recipe.train.watch)
     exactness.refuse(recipe, minutes=limit is not None)
-    with locked(folder), exactness.deterministic(recipe):
-        check_free(folder)
+    with locked(folder) if world.writes else contextlib.nullcontext(), exactness.deterministic(recipe):
+        if world.writes:
+            check_free(folder)
         set_allocator(recipe, say)
         with blaming(recipe), enough_memory():
-            parts, division = divided(build(recipe, data, say), say)
-            rehearse(parts.recipe, parts.model, small_batch(parts))
-            _rehearse_sample(parts)
-            choices = replace(measure(parts, limit, say, told, clock), division=division)
+            parts, division = divided(build(recipe, data, say, world=world), say)
+            if Ranks(world.mesh).can_generate:
+                rehearse(parts.recipe, parts.model, small_batch(parts))
+                _rehearse_sample(parts)
+            elif recipe.train.sample_every:
+                say("no samples are written while the model is divided into the stages of a pipeline")
+            choices = agreed(replace(measure(parts, limit, say, told, clock), division=division), world)
             exactness.rehearse(parts, choices.precision)
-        run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say)
+        run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say) if world.writes else Run(folder)
         try:
             return _train(parts, choices, run, watching, clock=clock)
         except Exception:
-            if checkpoint.newest(folder) is None:
+            if world.writes and checkpoint.newest(folder) is None:
                 run.delete()
             raise
 
 
 def resume(
     folder: Path, *, say: Say, progress: Progress, watching: Watching, settings: Sequence[str] = (),
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = time.perf_counter, world: World | None = None,
 ) -> str:  # fmt: skip
     """Continue a run from its newest checkpoint, exactly as if it had never stopped; returns "done" or "interrupted".
 
     `folder` is the run, or one of its checkpoints to go back to: those after it are deleted, since their steps are trained
     again. `settings` are changed from here on (`recorded.MAY_CHANGE`), and parts that they name again run as their files
-    are now (`recorded.parts_as_now`). The run goes on with the dataset it began with. `clock` gives seconds.
+    are now (`recorded.parts_as_now`). The run goes on with the dataset it began with. `clock` gives seconds. `world` is the
+    one of a training that was started again; without it the processes of this launch, if there are several, meet here.
     """
     run, chosen = run_to_resume(folder)
-    with locked(run.folder):
+    launched, first = torchrun.launch(), world.writes if world else torchrun.is_first()
+    with contextlib.ExitStack() as stack:
+        if first:
+            stack.enter_context(locked(run.folder))
         mended, settings = parts_as_now(run, settings)
         saved = _checkpoint(run, chosen, mended)
         recipe = recorded(run, saved, settings)
         dashboard.available(recipe.train.watch)
-        data = trained_on(run, recipe, progress)
+        world = world or stack.enter_context(meet(recipe, launched))
+        world.agree("checkpoint", {"the checkpoint": saved and saved.folder.name, "the run": run.name})
+        data = world.first(lambda: trained_on(run, recipe, progress))
         if saved and saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():
             raise CheckpointError(
                 f"{saved.folder} and {data.folder} have different tokenizers; delete the dataset's folder and resume again"
@@ -130,17 +147,19 @@ def resume(
         exactness.refuse(recipe, minutes=budget is not None)
         threads = exactness.says_when_moved(run, recipe, say)
         set_allocator(recipe, say)
-        parts, why = build(recipe, data, say, saved), run.fact("precision", "why")
+        parts, why = build(recipe, data, say, saved, world), run.fact("precision", "why")
         precision = saved.state["precision"] if saved else run.fact("precision", "chosen")
         choices = Choices(parts.recipe, precision, why, pace, budget)
-        if settings:
-            text = choices.recipe.to_json()
-            write_atomic(run.folder / "recipe.json", saved.as_recorded(text) if saved else text)
-        _go_back(run, saved, chosen is not None, say)
-        detail = saved.folder.name if saved else "from the beginning"
-        run.log("event", saved.step if saved else 0, what="resume", detail=detail)
-        if saved and (passes := recipe.train.grad_accumulation) != saved.recipe["train"]["grad_accumulation"]:
-            run.log("event", saved.step - 1, what="divide", passes=passes, detail=f"resumed with {passes} passes")
+        if world.writes:
+            if settings:
+                text = choices.recipe.to_json()
+                write_atomic(run.folder / "recipe.json", saved.as_recorded(text) if saved else text)
+            _go_back(run, saved, chosen is not None, say)
+            detail = saved.folder.name if saved else "from the beginning"
+            run.log("event", saved.step if saved else 0, what="resume", detail=detail)
+            if saved and (passes := recipe.train.grad_accumulation) != saved.recipe["train"]["grad_accumulation"]:
+                run.log("event", saved.step - 1, what="divide", passes=passes, detail=f"resumed with {passes} passes")
+        world.told(lambda: True)  # the others read the log, which the first one has written
         with exactness.deterministic(recipe, threads):
             return _train(parts, choices, run, watching, saved, clock)
 
@@ -159,6 +178,32 @@ def _rehearse_sample(parts: Parts) -> None:
             raise SettingError(f"sample.prompt cannot be continued: {error}") from error
         finally:
             parts.model.train()
+
+
+def meet(recipe: Recipe, launched: torchrun.Launch | None) -> contextlib.AbstractContextManager[World]:
+    """The processes of this launch, which all train this recipe. Raises SettingError or LostProcess (`joined`)."""
+    device = own_device(device_of(recipe.train.device), launched)
+    return joined(launched, recipe.parallel, device, flat(recipe.model_dump()))
+
+
+def agreed(choices: Choices, world: World) -> Choices:
+    """What the first process has measured, in all processes."""
+    own = [choices.recipe.to_json(), choices.precision, choices.why]
+    text, precision, why = world.told(lambda: own)
+    recipe = Recipe.from_json(text)
+    return replace(choices, recipe=recipe, precision=precision, why=why, pace=Pace.even(recipe.train.steps))
+
+
+def begun(launched: torchrun.Launch | None, folders: Iterable[Path]) -> Path | None:
+    """The run among `folders` that an earlier attempt of this launch has begun with the same words, if it has not ended."""
+    if launched is None:
+        return None
+    for folder in folders:
+        with contextlib.suppress(GlassError):
+            facts = Run.open(folder).facts()
+            if (facts.get("launch"), facts.get("argv")) == (launched.id, sys.argv[1:]) and not ended(folder):
+                return folder
+    return None
 
 
 def done_at(events: list[dict[str, Any]]) -> int | None:
@@ -195,7 +240,8 @@ def ended(folder: Path) -> bool:
 
 def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Say) -> Run:
     """A new run folder that says how the run was made, by which versions and on which machine."""
-    n = parameters(parts.model)
+    with torch.device("meta"):  # this process may have some of the blocks alone
+        n = parameters(parts.model if Ranks(parts.world.mesh).can_generate else GPT(parts.recipe.model))
     say(f"a model of {n:,} parameters on {parts.model.device}, in {choices.precision} ({choices.why})")
     facts = {
         "command": shlex.join(["glass", *argv]), "argv": argv,
@@ -204,6 +250,8 @@ def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Sa
         "machine": machine_facts(),
         "parameters": n, "precision": {"chosen": choices.precision, "why": choices.why},
         "division": choices.division and vars(choices.division), "dataset": parts.data.summary(),
+        "processes": parts.world.launch.size if parts.world.launch else 1,
+        "launch": parts.world.launch and parts.world.launch.id,
     }  # fmt: skip
     own = sources(choices.recipe)
     trust(own.values())
@@ -286,9 +334,10 @@ def _train(
     def sample(model: GPT) -> tuple[str, str]:
         return recipe.sample.prompt, complete(model, tokenizer, [recipe.sample.prompt], recipe.sample)[0]
 
+    writes = parts.world.writes
     with (
         Loader(parts.batches, steps, pinned=parts.model.device.type == "cuda") as batches,
-        dashboard.Watch(run, config.watch) as dashboards,
+        dashboard.Watch(run, config.watch if writes else ()) as dashboards,
         watching(steps, saved.step if saved else 0) as display,
         enough_memory(),
         _kept(run),
@@ -299,12 +348,12 @@ def _train(
             dashboards()
 
         trainer = Trainer(
-            parts.model, tokenizer, batches,
+            parts.called, tokenizer, batches,
             held_out=lambda: sequential(parts.data.validation, T, config.micro_batch_size, config.eval_tokens),
             config=config, run=run, recipe_json=text, precision=choices.precision, sample=sample, watch=watch,
             sources=own, pace=choices.pace, budget=choices.budget, clock=clock,
             follow=lambda pace: batches.follow(parts.at(pace).batches, pace.steps),
-            passes=passes_at(run, 0 if saved is None else saved.step),
+            passes=passes_at(run, 0 if saved is None else saved.step), ranks=Ranks(parts.world.mesh),
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)

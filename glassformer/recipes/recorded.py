@@ -19,6 +19,7 @@ MAY_CHANGE = (
     "sample", "train.eval_every", "train.sample_every", "train.checkpoint_every", "train.keep_checkpoints",
     "train.keep_every", "train.async_checkpoint", "train.log_every", "train.watch", "train.device",
     "train.checkpoint_activations", "train.allocator", "train.micro_batch_size", "train.grad_accumulation", "corpus.path",
+    "parallel",
 )  # fmt: skip
 """Settings, and groups of settings, that a resume may change: the run learns the same from the same tokens (a batch may be
 divided in another way, but has to stay the same)."""
@@ -92,7 +93,7 @@ def _may(path: str) -> bool:
 
 
 def _listed() -> str:
-    return ", ".join("sample.*" if name == "sample" else name for name in MAY_CHANGE)
+    return ", ".join(f"{name}.*" if name in ("sample", "parallel") else name for name in MAY_CHANGE)
 
 
 def _differences(was: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -15,9 +15,11 @@ from glassformer.errors import SettingError
 from glassformer.lab.plan import clock, scaling
 from glassformer.lab.plan.depths import linear, shallow_depths
 from glassformer.lab.plan.hardware import Hardware
+from glassformer.lab.plan.layout import Divided, divided
 from glassformer.lab.plan.text import Data, data_of, prepared, vocabulary_of
 from glassformer.lab.plan.trace import UPDATE, Trace, cache_bytes, grown, peak, resident, traced
 from glassformer.model.parameters import parameters_by_part
+from glassformer.parallel.config import Layout
 from glassformer.recipes.presets import Recipe
 
 PROCESS = {"cpu": 0.305e9, "cuda": 0.5e9, "mps": 0.5e9}
@@ -69,6 +71,8 @@ class Plan:
     flops_per_token: float
     seconds_per_step: float
     loss: scaling.Band | None
+    divided: Divided
+    """What one of the devices stores and sends, with the layout of `parallel.*`."""
 
     @property
     def n_parameters(self) -> int:
@@ -114,8 +118,8 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether a device has enough memory if each rank holds a whole model."""
-        return self.memory.peak <= USABLE * self.hardware.memory
+        """Whether a device has enough memory with the layout of `parallel.*`; without one, if each holds a whole model."""
+        return self.divided.peak <= USABLE * self.hardware.memory
 
     @property
     def fits_sharded(self) -> bool:
@@ -148,27 +152,30 @@ class Plan:
 
 
 def plan(recipe: Recipe, hardware: Hardware, ranks: int = 1) -> Plan:
-    """The plan of a recipe on `ranks` devices. Raises SettingError if the batch cannot be divided among them."""
+    """The plan of a recipe on `ranks` devices. Raises SettingError if the model or the batch cannot be divided among
+    them."""
+    layout = recipe.parallel.layout(ranks) if ranks > 1 else Layout()
     index = prepared(recipe)
     vocabulary = index.vocab_size if index else vocabulary_of(recipe.tokenizer)
     recipe = recipe.override(f"model.vocab_size={vocabulary}")
-    local = share(recipe, ranks)
+    local = share(recipe, layout.data)
     precision = hardware.precision if recipe.train.precision == "auto" else recipe.train.precision
     traces = traced(local, as_traced(hardware, precision))
     parts = parameters_by_part(recipe.model)
     count = sum(parts.values())
     memory = _memory(traces, local, hardware)
     states = memory.weights + memory.gradients + memory.optimizer
+    parted = divided(recipe, local, memory, layout, hardware)
     data = data_of(recipe, index)
     web = isinstance(recipe.corpus, Files)  # the law knows only web text: for other corpora, say what that would give
     text = scaling.effective_tokens(data.tokens_seen, data.tokens if web else None)
     return Plan(
         recipe=recipe, hardware=hardware, ranks=ranks, precision=precision, parameters=parts, memory=memory,
-        sharded=memory.peak - states * (1 - 1 / ranks), cache=_cache(recipe),
+        sharded=memory.peak - states * (1 - 1 / layout.data), cache=_cache(recipe),
         checkpoint=memory.weights + memory.optimizer, data=data,
         flops_per_token=_flops(traces, local, as_traced(hardware, precision)),
-        seconds_per_step=_seconds(traces, local, hardware) + _exchange(memory.gradients, hardware, ranks),
-        loss=scaling.band(count, text),
+        seconds_per_step=_seconds(traces, local, hardware) * parted.share * (1 + parted.bubble) + parted.seconds,
+        loss=scaling.band(count, text), divided=parted,
     )  # fmt: skip
 
 
@@ -225,11 +232,6 @@ def _flops(traces: tuple[Trace, ...], recipe: Recipe, precision: str) -> float:
         recipe = recipe.override("train.checkpoint_activations=0")
         traces = traced(recipe, precision)
     return grown(traces, recipe, lambda t: t.flops / t.tokens)
-
-
-def _exchange(gradients: float, hardware: Hardware, ranks: int) -> float:
-    """Seconds to sum the gradients of all ranks (a ring all-reduce), with no computation at the same time."""
-    return 2 * (ranks - 1) / ranks * gradients / hardware.link
 
 
 def _cache(recipe: Recipe) -> float:
