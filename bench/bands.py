@@ -20,6 +20,7 @@ from pathlib import Path
 
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import named
+from glassformer.recipes.recorded import ended
 from glassformer.runs.run import Run
 
 SETTINGS = {
@@ -39,7 +40,7 @@ def train(folder: Path, recipes: list[str], seeds: int) -> None:
         data = build.dataset(recipe, lambda *told: None)
         for seed in range(1, seeds + 1):
             run, start = Path("runs") / f"{name}-{seed}", time.perf_counter()
-            if not launch.ended(run):
+            if not ended(run):
                 launch.train_or_resume(
                     recipe.override(f"train.seed={seed}"), data, run, say=print, progress=lambda *told: None,
                     watching=lambda steps, done: contextlib.nullcontext(lambda line: None), argv=["bench/bands.py"],

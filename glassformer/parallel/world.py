@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -111,6 +112,8 @@ def joined(launch: Launch | None, config: Parallel, device: torch.device, settin
     if launch is None or launch.size == 1:
         yield World(launch)
         return
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module")  # of a view, which nothing here changes in place
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")  # torch's, of its own functions
     wait = timedelta(minutes=config.timeout_minutes)
     store = _store(launch, wait)
     with _said_once(store), _lost(config.timeout_minutes):

@@ -33,6 +33,7 @@ from glassformer.runs.checkpoint import Checkpoint
 from glassformer.tokenizers import Tokenizer, TokenizerRecipe
 from glassformer.train.activations import checkpoint_activations
 from glassformer.train.loss import Loss
+from glassformer.train.loss.next_token import NextToken
 from glassformer.train.vectors import start_from_vectors
 
 Say = Callable[[str], None]
@@ -103,7 +104,7 @@ def divided_first(
     """The model of a recipe, divided before it has its weights, so that no process holds it whole, and what training calls.
     None for a model that each process must build whole first."""
     assert world.mesh is not None
-    if not recipe.parallel.shard or world.mesh.layout.tensor > 1:
+    if not recipe.parallel.shard or world.mesh.layout.tensor > 1 or world.mesh.layout.pipeline > 1:
         return None
     with torch.device("meta"):
         model = GPT(recipe.model, maths)
@@ -126,6 +127,11 @@ def check_world(recipe: Recipe, world: World) -> None:
         raise SettingError(
             "train.memory_gb divides the batch of one process; with several, set train.micro_batch_size and "
             "train.grad_accumulation"
+        )
+    if world.mesh.layout.pipeline > 1 and type(recipe.train.loss) is not NextToken:
+        raise SettingError(
+            f"parallel.pipeline={world.mesh.layout.pipeline} computes the loss in its last stage, and knows "
+            f"train.loss=next_token alone; set that, or parallel.pipeline=1 (this recipe has {recipe.train.loss.name})"
         )
     if recipe.train.batch_size < world.mesh.count:
         raise SettingError(

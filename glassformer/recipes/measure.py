@@ -84,13 +84,17 @@ def measure(
 
 def trial_of(parts: Parts) -> Trial:
     """One forward and backward pass of a micro-batch of the last step, whose rows are the longest; no gradient is left."""
-    batch = small_batch(parts)
+    batch, config, ranks = small_batch(parts), parts.recipe.train, Ranks(parts.world.mesh)
 
     def trial(precision: Precision) -> None:
         micro = batch.to(precision.device)
-        with precision.autocast():
-            loss = parts.loss.nats(parts.called, micro).mean()
-        loss.backward()
+        if ranks.can_generate:
+            with precision.autocast():
+                loss = parts.loss.nats(parts.called, micro).mean()
+            loss.backward()
+        else:  # the stages of a pipeline compute different micro-batches at a time
+            given = [(micro.ids, micro.targets, micro.documents)] * ranks.passes(config.grad_accumulation)
+            parts.called.passes(given, lambda nats, i: nats.mean(), precision.autocast)  # type: ignore[operator]
         parts.model.zero_grad(set_to_none=True)
 
     return trial

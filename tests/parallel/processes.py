@@ -83,7 +83,7 @@ def go_on(folder, world, *settings, watch=silent):
     )
 
 
-ATTEMPTS = {name: number for number, name in enumerate(("two", "differ", "again", "four", "dying", "absent"))}
+ATTEMPTS = {name: number for number, name in enumerate(("two", "differ", "again", "four", "line", "dying", "absent"))}
 
 
 def meet(rank, size, port, name, settings=None, seconds=60.0, **layout):
@@ -117,7 +117,7 @@ def alone_first(rank, ports):
 
 def alone_last(rank, ports):
     """The end of the run that one, two and four processes have trained."""
-    assert go_on("runs/chain", launch.ALONE, "parallel.shard=false", "parallel.replicate=1") == "done"
+    assert go_on("runs/chain", launch.ALONE, "parallel.pipeline=1") == "done"
     runs = {name: Run.open(Path("runs") / name) for name in ("whole", "chain")}
     lines = {name: run.metrics("train") for name, run in runs.items()}
     evaluations = {name: run.metrics("eval") for name, run in runs.items()}
@@ -222,6 +222,13 @@ def four(rank, ports):
         return go_on("runs/chain", world, "parallel.shard=true", "parallel.replicate=2", watch=watch)
 
 
+def line(rank, ports):
+    """Two stages of a pipeline go on with it."""
+    with meet(rank, 2, ports["here"], "line", pipeline=2) as world:
+        settings = ("parallel.shard=false", "parallel.replicate=1", "parallel.pipeline=2")
+        return go_on("runs/chain", world, *settings, watch=stopping(7, me=rank == 0))
+
+
 def process(rank, act, ports, folder):
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
@@ -251,7 +258,7 @@ def main(out, folder):
     here = torch.distributed.TCPStore("127.0.0.1", 0, None, is_master=True, wait_for_workers=False)  # as torchrun has one
     ports = {"here": here.port, "nobody": free_port()}
     found = {}
-    for act, size in ((alone_first, 1), (two, 2), (four, 4), (alone_last, 1), (dying, 2)):
+    for act, size in ((alone_first, 1), (two, 2), (four, 4), (line, 2), (alone_last, 1), (dying, 2)):
         began = time.monotonic()
         given = (act, ports, folder)
         context = multiprocessing.start_processes(process, given, nprocs=size, join=False, start_method="fork")
