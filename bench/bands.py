@@ -23,6 +23,7 @@ from pathlib import Path
 
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import named
+from glassformer.recipes.recorded import ended
 from glassformer.runs import bands
 from glassformer.runs.bands import essence
 from glassformer.runs.run import Run
@@ -48,7 +49,7 @@ def train(folder: Path, recipes: list[str], seeds: int) -> None:
         data = build.dataset(recipe, lambda *told: None)
         for seed in range(1, seeds + 1):
             run, start = Path("runs") / f"{name}-{seed}", time.perf_counter()
-            if not launch.ended(run):
+            if not ended(run):
                 launch.train_or_resume(
                     recipe.override(f"train.seed={seed}"), data, run, say=print, progress=lambda *told: None,
                     watching=lambda steps, done: contextlib.nullcontext(lambda line: None), argv=["bench/bands.py"],
@@ -89,7 +90,7 @@ def inside(curves: list[dict[int, float]]) -> float:
 def write(folder: Path, recipes: list[str]) -> None:
     """Write the bands of the recipes of which at least five seeds have come to their end."""
     for name in recipes:
-        runs = [run for run in sorted((folder / "runs").glob(f"{name}-[0-9]*")) if launch.ended(run)]
+        runs = [run for run in sorted((folder / "runs").glob(f"{name}-[0-9]*")) if ended(run)]
         if len(runs) < 5:
             print(f"{name}: {len(runs)} runs have ended, and five are needed")
             continue

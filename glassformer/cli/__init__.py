@@ -159,6 +159,8 @@ def _check_processes(words: list[str]) -> None:
     from glassformer.system.command import typed
 
     launch = torchrun.launch()
+    if launch:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # read when torch is imported; errors of its sockets are ours
     if launch and launch.size > 1 and words[:1] not in (["train"], ["resume"]):
         verb = " ".join(words[:1]) or "this"
         alone = typed(*words[:1])

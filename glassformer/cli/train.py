@@ -35,7 +35,7 @@ def train(
     Try: [cyan]./glass train my_book.txt --minutes 10[/]
     """
     from glassformer.data.terminal import describe
-    from glassformer.recipes import build, launch, sizes
+    from glassformer.recipes import build, launch, sizes, together
     from glassformer.recipes.measure import Limit
     from glassformer.recipes.words import recipe_of, split
     from glassformer.runs import dashboard
@@ -51,9 +51,9 @@ def train(
     build.device_of(chosen.train.device)
     dashboard.available(chosen.train.watch)
     launched = torchrun.launch()
-    with launch.meet(chosen, launched) as world, contextlib.ExitStack() as stack:
+    with together.meet(chosen, launched) as world, contextlib.ExitStack() as stack:
         places = [named_folder(name)] if name else sorted(Path("runs").glob("*"))
-        if again := world.told(lambda: str(launch.begun(launched, places) or "")):
+        if again := world.told(lambda: str(together.begun(launched, places) or "")):
             folder = Path(again)
             with progress_bars() as progress:
                 outcome = launch.resume(folder, say=say, progress=progress, watching=watching, world=world)

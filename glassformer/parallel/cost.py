@@ -51,14 +51,14 @@ class Work:
 class Traffic:
     """Messages and bytes that a process sends in a step, by the dimension of the grid."""
 
-    messages: Counter[str] = field(default_factory=Counter)
-    bytes: Counter[str] = field(default_factory=Counter)
+    messages: dict[str, int] = field(default_factory=dict)
+    bytes: dict[str, float] = field(default_factory=dict)
 
     def add(self, dimension: str, size: float, times: int = 1) -> None:
         """`times` messages of so many bytes."""
         if size and times:
-            self.messages[dimension] += times
-            self.bytes[dimension] += size * times  # type: ignore[assignment]
+            self.messages[dimension] = self.messages.get(dimension, 0) + times
+            self.bytes[dimension] = self.bytes.get(dimension, 0) + size * times
 
     @property
     def total(self) -> float:

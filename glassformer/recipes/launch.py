@@ -12,7 +12,7 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,6 @@ from typing import Any
 import torch
 
 import glassformer
-from glassformer.config.flat import flat
 from glassformer.config.sources import sources
 from glassformer.config.user_files import blaming
 from glassformer.data.batches import sequential
@@ -29,18 +28,19 @@ from glassformer.data.loader import Loader
 from glassformer.data.pace import Pace
 from glassformer.data.prepare import Progress
 from glassformer.data.shards import Dataset
-from glassformer.errors import CheckpointError, DiskError, GlassError, SettingError
+from glassformer.errors import CheckpointError, DiskError, GlassError
 from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
-from glassformer.parallel.world import ALONE, World, joined, own_device
+from glassformer.parallel.world import ALONE, World
 from glassformer.recipes import exactness
-from glassformer.recipes.build import Parts, Say, build, device_of
+from glassformer.recipes.build import Parts, Say, build
 from glassformer.recipes.division import divided, passes_at, set_allocator
 from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
-from glassformer.recipes.recorded import own_parts, parts_as_now, recorded
-from glassformer.recipes.rehearsal import rehearse
+from glassformer.recipes.recorded import done_at, ended, own_parts, parts_as_now, recorded
+from glassformer.recipes.rehearsal import rehearse, rehearse_sample
+from glassformer.recipes.together import agreed, meet
 from glassformer.recipes.trained_on import says_when_changed, trained_on
 from glassformer.runs import checkpoint, dashboard, snapshots
 from glassformer.runs.parts import neighbours, trust
@@ -91,13 +91,15 @@ def train(
         set_allocator(recipe, say)
         with blaming(recipe), enough_memory():
             parts, division = divided(build(recipe, data, say, world=world), say)
-            if Ranks(world.mesh).can_generate:
+            whole = Ranks(world.mesh).can_generate
+            if whole:
                 rehearse(parts.recipe, parts.model, small_batch(parts))
-                _rehearse_sample(parts)
+                rehearse_sample(parts.recipe, parts.model, parts.data.tokenizer)
             elif recipe.train.sample_every:
                 say("no samples are written while the model is divided into the stages of a pipeline")
             choices = agreed(replace(measure(parts, limit, say, told, clock), division=division), world)
-            exactness.rehearse(parts, choices.precision)
+            if whole:
+                exactness.rehearse(parts, choices.precision)
         run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say) if world.writes else Run(folder)
         try:
             return _train(parts, choices, run, watching, clock=clock)
@@ -164,54 +166,6 @@ def resume(
             return _train(parts, choices, run, watching, saved, clock)
 
 
-def _rehearse_sample(parts: Parts) -> None:
-    """Write one token of a sample, if the run will write samples: a prompt that cannot be continued is refused here, before
-    there is a run folder. Raises SettingError."""
-    sample = parts.recipe.sample
-    if parts.recipe.train.sample_every:
-        parts.model.eval()
-        try:
-            complete(
-                parts.model, parts.data.tokenizer, [sample.prompt], sample.model_copy(update={"max_new_tokens": 1})
-            )
-        except GlassError as error:
-            raise SettingError(f"sample.prompt cannot be continued: {error}") from error
-        finally:
-            parts.model.train()
-
-
-def meet(recipe: Recipe, launched: torchrun.Launch | None) -> contextlib.AbstractContextManager[World]:
-    """The processes of this launch, which all train this recipe. Raises SettingError or LostProcess (`joined`)."""
-    device = own_device(device_of(recipe.train.device), launched)
-    return joined(launched, recipe.parallel, device, flat(recipe.model_dump()))
-
-
-def agreed(choices: Choices, world: World) -> Choices:
-    """What the first process has measured, in all processes."""
-    own = [choices.recipe.to_json(), choices.precision, choices.why]
-    text, precision, why = world.told(lambda: own)
-    recipe = Recipe.from_json(text)
-    return replace(choices, recipe=recipe, precision=precision, why=why, pace=Pace.even(recipe.train.steps))
-
-
-def begun(launched: torchrun.Launch | None, folders: Iterable[Path]) -> Path | None:
-    """The run among `folders` that an earlier attempt of this launch has begun with the same words, if it has not ended."""
-    if launched is None:
-        return None
-    for folder in folders:
-        with contextlib.suppress(GlassError):
-            facts = Run.open(folder).facts()
-            if (facts.get("launch"), facts.get("argv")) == (launched.id, sys.argv[1:]) and not ended(folder):
-                return folder
-    return None
-
-
-def done_at(events: list[dict[str, Any]]) -> int | None:
-    """The step at which a run with these events came to its end; None if it has not, or if it was extended after that."""
-    turns = [event for event in events if event["what"] in ("start", "plan", "resume", "interrupted", "nan", "done")]
-    return turns[-1]["step"] if turns and turns[-1]["what"] == "done" else None
-
-
 def train_or_resume(
     recipe: Recipe, data: Dataset, folder: Path, *, say: Say, progress: Progress, watching: Watching, argv: list[str]
 ) -> str:
@@ -228,14 +182,6 @@ def train_or_resume(
     except Diverged as error:
         say(f"{folder.name}: {error}")
         return "diverged"
-
-
-def ended(folder: Path) -> bool:
-    """Whether the run in `folder` is complete or has diverged, so that nothing is left to train."""
-    if not (folder / "run.json").exists():
-        return False
-    events = Run.open(folder).metrics("event")
-    return done_at(events) is not None or any(event["what"] == "nan" for event in events)
 
 
 def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Say) -> Run:

@@ -88,14 +88,13 @@ def trial_of(parts: Parts) -> Trial:
 
     def trial(precision: Precision) -> None:
         micro = batch.to(precision.device)
-        with precision.autocast():
-            if ranks.can_generate:
-                loss = parts.loss.nats(parts.called, micro).mean()
-            else:  # the stages of a pipeline compute different micro-batches at a time
-                given = [(micro.ids, micro.targets, micro.documents)] * ranks.passes(config.grad_accumulation)
-                parts.called.passes(given, lambda nats, i: nats.mean())  # type: ignore[operator]
         if ranks.can_generate:
+            with precision.autocast():
+                loss = parts.loss.nats(parts.called, micro).mean()
             loss.backward()
+        else:  # the stages of a pipeline compute different micro-batches at a time
+            given = [(micro.ids, micro.targets, micro.documents)] * ranks.passes(config.grad_accumulation)
+            parts.called.passes(given, lambda nats, i: nats.mean(), precision.autocast)  # type: ignore[operator]
         parts.model.zero_grad(set_to_none=True)
 
     return trial

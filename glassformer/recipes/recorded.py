@@ -88,6 +88,20 @@ def recorded(run: Run, saved: Checkpoint | None, settings: Sequence[str] = ()) -
     return recipe
 
 
+def done_at(events: list[dict[str, Any]]) -> int | None:
+    """The step at which a run with these events came to its end; None if it has not, or if it was extended after that."""
+    turns = [event for event in events if event["what"] in ("start", "plan", "resume", "interrupted", "nan", "done")]
+    return turns[-1]["step"] if turns and turns[-1]["what"] == "done" else None
+
+
+def ended(folder: Path) -> bool:
+    """Whether the run in `folder` is complete or has diverged, so that nothing is left to train."""
+    if not (folder / "run.json").exists():
+        return False
+    events = Run.open(folder).metrics("event")
+    return done_at(events) is not None or any(event["what"] == "nan" for event in events)
+
+
 def _may(path: str) -> bool:
     return any(path == allowed or path.startswith(allowed + ".") for allowed in MAY_CHANGE)
 

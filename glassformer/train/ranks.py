@@ -130,8 +130,8 @@ class Ranks:
 
     def let_go(self, model: nn.Module) -> None:
         """Forget what was gathered of the model in a forward pass without a backward pass."""
-        if hasattr(model, "reshard"):
-            for module in model.modules():
+        for whole in (model, *getattr(model, "stages", ())):
+            for module in whole.modules():
                 if hasattr(module, "reshard"):
                     module.reshard()  # type: ignore[operator]
 

@@ -27,6 +27,7 @@ from glassformer.parallel import Mesh, Parallel, parallelize
 from glassformer.parallel.cost import Sent, Work, traffic
 from glassformer.parallel.pipeline import SCHEDULES, Pipeline, gathered
 from glassformer.parallel.shards import local
+from glassformer.parallel.stages import TWO
 from glassformer.train.activations import checkpoint_activations
 from glassformer.train.optimizer.adamw import Config as AdamW
 from glassformer.train.ranks import Ranks
@@ -175,7 +176,7 @@ def layouts() -> dict[int, list[tuple[str, dict, dict]]]:
     return {
         2: [
             *((name, {"tensor": 2}, {}) for name in MODELS if "deep" not in name),
-            *((name, {"tensor": 2, "sequence": True}, {}) for name in MODELS if "deep" not in name),
+            *((name, {"tensor": 2, "sequence": True}, {}) for name in ("full", "gpt2", "sliding", "linear", "pointer")),
             *((name, {"context": 2}, {}) for name in ("linear", "mamba", "multi", "full")),
             *((name, {"context": 2}, {"packed": True}) for name in ("gpt2", "sliding", "sparse", "moe", "pointer")),
             ("moe", {"tensor": 2, "sequence": True}, {"every": 1}),
@@ -199,8 +200,8 @@ def layouts() -> dict[int, list[tuple[str, dict, dict]]]:
             ("full", {**line, "context": 2}, {}),
             *(("full", {**line, "tensor": 2, "sequence": s}, {"rows": 2, "every": int(s)}) for s in (False, True)),
             ("moe", {**line, "data": 2}, {"rows": 2}),
-            *(("deep", {**line, "data": 2, "schedule": s}, {"rows": 1}) for s in SCHEDULES),
-            *(("deep", {**line, "data": 2, "shard": True, "schedule": s}, {"rows": 1}) for s in SCHEDULES),
+            *(("deep", {**line, "data": 2, "schedule": s}, {"rows": 1}) for s in ("interleaved1f1b", "zbvzerobubble")),
+            *(("deep", {**line, "data": 2, "shard": True, "schedule": s}, {"rows": 1}) for s in ("gpipe", "1f1b", *TWO)),
             ("full", {"tensor": 4}, {}),
         ],
     }
