@@ -1,5 +1,5 @@
-"""Every layout computes what one process computes: tests/parallel/divided.py measures, once for all of them, and here is what
-must hold."""
+"""Every layout computes what one process computes: tests/parallel/divided.py measures, once for all of them, and here
+is what must hold."""
 
 import json
 import os
@@ -19,6 +19,7 @@ REFUSED = {  # part of the layout -> what the sentence must name
     "deep, 2 processes: pipeline=2 schedule=dualpipev": ["4 micro-batches", "train.grad_accumulation=4"],
     "full, 4 processes: tensor=4": ["model.n_kv_head=2", "parallel.tensor=2"],
     "full, 4 processes: pipeline=2 context=2": ["parallel.context=1", "parallel.sequence=true"],
+    "deep_moe, 2 processes: pipeline=2 schedule=zbvzerobubble": ["model.mlp=moe", "parallel.schedule=interleaved1f1b"],
     "shard=True schedule=interleavedzerobubble": ["parallel.schedule=interleaved1f1b", "parallel.shard=false"],
     "shard=True schedule=zbvzerobubble": ["parallel.schedule=interleaved1f1b"],
     "shard=True schedule=dualpipev": ["parallel.schedule=interleaved1f1b"],
@@ -31,7 +32,7 @@ def test_layouts_agree_with_one_process(tmp_path):
     ran = subprocess.run([sys.executable, SCRIPT, tmp_path / "found.json"], env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found = json.loads((tmp_path / "found.json").read_text())
-    assert len(found) > 60
+    assert len(found) > 55
     for layout, result in found.items():
         _check(layout, result)
 
