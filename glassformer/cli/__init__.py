@@ -19,6 +19,7 @@ from glassformer.cli import (
     data,
     demo,
     docs,
+    doctor,
     extend,
     find_lr,
     generate,
@@ -27,6 +28,7 @@ from glassformer.cli import (
     look,
     plan,
     prepare,
+    quantize,
     report,
     resume,
     runs,
@@ -69,8 +71,10 @@ app.command(rich_help_panel=MAKE)(prepare.prepare)
 app.command("import", rich_help_panel=MAKE)(import_.import_weights)
 app.command(rich_help_panel=USE)(runs.runs)
 app.command(rich_help_panel=USE)(generate.generate)
+app.command(rich_help_panel=USE)(quantize.quantize)
 app.command(rich_help_panel=USE)(trust.trust)
 app.command("eval", rich_help_panel=MEASURE)(evaluate.evaluate)
+app.command(rich_help_panel=MEASURE)(doctor.doctor)
 app.command(rich_help_panel=MEASURE)(watch.watch)
 app.command(rich_help_panel=MEASURE)(report.report)
 app.command(rich_help_panel=MEASURE)(look.look)

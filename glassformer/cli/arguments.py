@@ -33,6 +33,17 @@ def minutes_from(least: float) -> Any:
     return minutes
 
 
+def bits_among(*choices: int) -> Any:
+    """A reader of bits, for `parser=`: one of these numbers."""
+
+    def bits(text: str) -> int:
+        if text not in map(str, choices):
+            raise typer.BadParameter(f"{text} is none of {', '.join(map(str, choices))}")
+        return int(text)
+
+    return bits
+
+
 Source = Annotated[
     str | None,
     argument(

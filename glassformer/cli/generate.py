@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.arguments import RunOrShipped, argument, option
+from glassformer.cli.arguments import RunOrShipped, argument, bits_among, option
 from glassformer.cli.terminal import suggest, typed
 from glassformer.runs.shipped import called, favourite
 
@@ -21,9 +21,18 @@ Knobs = Annotated[
     ),
 ]  # fmt: skip
 Count = Annotated[int, typer.Option("--count", "-n", metavar="N", help="Continuations of each prompt.", min=1)]
+Bits = Annotated[
+    int | None,
+    option(
+        "--bits", parser=bits_among(32, 16, 8, 4), metavar="32|16|8|4",
+        help="Bits of a weight: fewer are faster on a CPU and less exact. Without it, the weights are used as they are.",
+    ),
+]  # fmt: skip
 
 
-def generate(folder: RunOrShipped = None, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1) -> None:
+def generate(
+    folder: RunOrShipped = None, prompt: Prompts = None, knobs: Knobs = None, count: Count = 1, bits: Bits = None
+) -> None:
     """Let a trained model write.
 
     Without RUN, a model that comes with the package writes.
@@ -35,7 +44,7 @@ def generate(folder: RunOrShipped = None, prompt: Prompts = None, knobs: Knobs =
     from glassformer.recipes.terminal import write_texts
 
     folder = folder or favourite()
-    write_texts(folder, prompt or [""], knobs or [], count)
+    write_texts(folder, prompt or [""], knobs or [], count, bits)
     if sys.stdout.isatty():
         told = [f"--set={knob}" for knob in knobs or []]
         suggest((typed("generate", called(folder), *(prompt or []), "-n", 3, *told), "write three texts"))

@@ -55,7 +55,7 @@ def plan(
 
 def meant(what: str, settings: list[str] | None, recipe: str) -> tuple[Any, bool]:
     """(the recipe that the words name, whether it is a run's); for a text it is made to fit, as `glass train` does."""
-    from glassformer.lab.plan import as_trained
+    from glassformer.lab.plan.text import as_trained
     from glassformer.recipes import sizes
     from glassformer.recipes.presets import presets
     from glassformer.recipes.words import recipe_or_run, split

@@ -35,7 +35,7 @@ def generate(
     if not prompts:
         return
     longest = max(map(len, prompts)) + config.max_new_tokens
-    engine = Engine(model, len(prompts), min(longest, model.config.context_length))
+    engine = Engine(model, len(prompts), min(longest, model.config.context_length), config.max_new_tokens)
     for row, prompt in enumerate(prompts):
         own = config.model_copy(update={"seed": config.seed + row})
         engine.add(prompt, own, end_ids, None if stopped is None else partial(stopped, row))

@@ -33,6 +33,7 @@ from torch import Tensor
 
 from glassformer.errors import GlassError
 from glassformer.generate.sampling import SamplingConfig, choose, pipeline
+from glassformer.generate.step import step_for
 from glassformer.model.gpt import GPT, GPTConfig
 
 
@@ -85,12 +86,15 @@ class Request:
 class Engine:
     """A model, the slots of its cache, and the requests. The request in slot i is `running[i]`."""
 
-    def __init__(self, model: GPT, slots: int = 8, length: int | None = None):
-        """`slots` texts are written at once, each with a window of `length` tokens (None: the model's context)."""
+    def __init__(self, model: GPT, slots: int = 8, length: int | None = None, n_new: int = 0):
+        """`slots` texts are written at once, each with a window of `length` tokens (None: the model's context). About
+        `n_new` tokens will be written, as far as is known: a single text of many tokens is worth the compiled step."""
         self.model, self.slots, self.device = model, slots, model.device
         self.length = length or model.config.context_length
         assert self.length <= model.config.context_length, "a window cannot be wider than the model's context"
         self.cache = model.make_cache(slots, self.length)
+        self.compiled = step_for(model, self.cache, n_new) if slots == 1 else None
+        """What reads single tokens (generate/step); None: the modules of the model do."""
         self.waiting: deque[Request] = deque()
         self.running: list[Request] = []
         self.n_added = 0
@@ -199,6 +203,8 @@ class Engine:
 
     def _scores(self, slots: list[int], texts: list[list[int]]) -> Tensor:
         """Read one text per slot -> logits (B, V) of what follows its last token."""
+        if self.compiled is not None and len(texts[0]) == 1:
+            return self.compiled.read(texts[0][0])
         counts = [len(text) for text in texts]
         T = max(counts)
         ids = torch.tensor([text + [0] * (T - len(text)) for text in texts], device=self.device)  # (B, T)

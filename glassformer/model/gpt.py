@@ -206,8 +206,11 @@ class GPT(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """x (..., C) -> (..., V): the scores that depend on the stream alone; -inf for an id that no token has. A head that
         looks back mixes them with what it copies."""
-        cap, absent = self.config.logit_softcap, self._absent(x.device)
-        z = self.head(self._scaled(x), self.embedding)
+        return self.limited(self.head(self._scaled(x), self.embedding))
+
+    def limited(self, z: Tensor) -> Tensor:
+        """What the head says (..., V) -> the logits: squashed by the softcap, and -inf for an id that no token has."""
+        cap, absent = self.config.logit_softcap, self._absent(z.device)
         z = z if cap is None else self.kernels.softcap(z, cap)
         return z if absent is None else z.masked_fill(absent, -torch.inf)
 

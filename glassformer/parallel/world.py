@@ -34,6 +34,10 @@ LOST = re.compile(
 """What the libraries that send tensors say when another process does not answer."""
 
 
+PATIENCE = timedelta(days=2)
+"""How long the others wait while the first process prepares a text; torchrun ends them if it dies."""
+
+
 class LostProcess(GlassError):
     """Another process of the training has ended, or does not answer."""
 
@@ -49,8 +53,9 @@ class World:
         """Whether this process writes files and speaks for all."""
         return self.launch is None or self.launch.rank == 0
 
-    def told(self, value: Callable[[], Any]) -> Any:
-        """What the process that writes gets from `value()`, made of JSON's types. Every process must call it."""
+    def told(self, value: Callable[[], Any], wait: timedelta | None = None) -> Any:
+        """What the process that writes gets from `value()`, made of JSON's types. Every process must call it. The others
+        wait for it so long, or as long as they wait for each other."""
         if self.mesh is None:
             return value()
         self._told += 1
@@ -59,6 +64,8 @@ class World:
             found = value()
             self.store.set(key, json.dumps(found))
             return found
+        if wait is not None:
+            self.store.wait([key], wait)
         return json.loads(self.store.get(key))
 
     def first(self, work: Callable[[], R]) -> R:
@@ -66,7 +73,7 @@ class World:
         if self.mesh is None:
             return work()
         found = work() if self.writes else None
-        self.told(lambda: True)
+        self.told(lambda: True, wait=PATIENCE)
         return found if self.writes else work()  # type: ignore[return-value]
 
     def device(self, device: torch.device) -> torch.device:

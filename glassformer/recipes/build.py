@@ -230,9 +230,10 @@ def reading(recipe: Recipe, data: Dataset, pace: Pace, world: World = ALONE) -> 
 
 def kernels_of(recipe: Recipe, device: torch.device, say: Say) -> kernels.Kernels:
     """The kernels a recipe trains with, the same in a run and its resume; says so where FlexAttention cannot be used."""
+    chosen = recipe.train.plain_kernels
     if recipe.train.kernels == "fused":
-        return kernels.fused()
+        return kernels.with_plain(kernels.fused(), chosen)
     why = flex.missing(device) or ("FlexAttention has no dropout" if recipe.model.dropout else None)
     if why:
         say(f"train.kernels=flexible changes nothing here: {why}")
-    return kernels.flexible()
+    return kernels.with_plain(kernels.flexible(), chosen)

@@ -24,13 +24,15 @@ def list_settings(recipe: Recipe, console: Console) -> None:
         console.print(Padding(escape(setting.meaning) + f"[dim]{choices}[/]", (0, 0, 0, 4)))
 
 
-def write_texts(folder: Path, prompts: list[str], settings: list[str], count: int) -> None:
+def write_texts(folder: Path, prompts: list[str], settings: list[str], count: int, bits: int | None = None) -> None:
     """Continue each prompt `count` times. A single text is printed while it is written; several are written together, at
     most AT_ONCE, and printed when they are whole, with a line of three dashes between them.
 
-    A pipe or a file gets exactly the characters of prompt and continuation, as UTF-8.
+    A pipe or a file gets exactly the characters of prompt and continuation, as UTF-8. With `bits`, the model writes with
+    weights of so many.
     """
     from glassformer.generate.text import complete, stream
+    from glassformer.model.quantized import in_bits
     from glassformer.recipes.build import device_of
     from glassformer.runs import checkpoint
 
@@ -39,6 +41,7 @@ def write_texts(folder: Path, prompts: list[str], settings: list[str], count: in
         Console(stderr=True).print(note, style="dim", markup=False, soft_wrap=True)
     config = Recipe.parse(saved.recipe).sample.override(*settings)
     model, tokenizer = saved.model(device=device_of("auto")), saved.tokenizer()
+    model = model if bits is None else in_bits(model, bits)
     if len(prompts) * count == 1:
         for piece in chain([prompts[0]], stream(model, tokenizer, prompts[0], config)):
             write(piece)

@@ -14,7 +14,6 @@ from glassformer.parallel.world import World, joined, own_device
 from glassformer.recipes.build import device_of
 from glassformer.recipes.measure import Choices
 from glassformer.recipes.presets import Recipe
-from glassformer.recipes.recorded import ended
 from glassformer.runs.run import Run
 from glassformer.system import torchrun
 
@@ -34,12 +33,12 @@ def agreed(choices: Choices, world: World) -> Choices:
 
 
 def begun(launched: torchrun.Launch | None, folders: Iterable[Path]) -> Path | None:
-    """The run among `folders` that an earlier attempt of this launch has begun with the same words, if it has not ended."""
+    """The run among `folders` that an earlier attempt of this launch has begun with the same words; it may have ended."""
     if launched is None:
         return None
     for folder in folders:
         with contextlib.suppress(GlassError):
             facts = Run.open(folder).facts()
-            if (facts.get("launch"), facts.get("argv")) == (launched.id, sys.argv[1:]) and not ended(folder):
+            if (facts.get("launch"), facts.get("argv")) == (launched.id, sys.argv[1:]):
                 return folder
     return None

@@ -1,7 +1,7 @@
 """Checkpoints: a folder that is whole or is not there, and that is checked before anything in it is used.
 
     checkpoints/00000500/
-        model.safetensors        the weights, by parameter name
+        model.safetensors        the weights, by parameter name; step 0 may do without (snapshots.py)
         average.safetensors      the averages of the trained weights, with `train.ema` (train/average.py)
         optimizer.safetensors    the tensors of the optimizer's state, by parameter name
         optimizer.json           its numbers: learning rates, step counts (optimizer_state.py)
@@ -29,8 +29,9 @@ from torch import Tensor, nn
 
 from glassformer.config import variant_class
 from glassformer.errors import CheckpointError, GlassError
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused, with_plain
 from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.model.quantized import BITS, quantized
 from glassformer.runs import manifest, optimizer_state, parts
 from glassformer.runs.manifest import Damaged
 from glassformer.runs.run import Run, no_run
@@ -65,6 +66,14 @@ class Checkpoint:
         """Updates done when it was saved."""
         return int(self.state["step"])
 
+    @property
+    def bits(self) -> int | None:
+        """The bits of the weights, where they are whole numbers (model/quantized.py); else None."""
+        bits = self.state.get("bits")
+        if bits not in (None, *BITS):
+            raise CheckpointError(f"{self.folder} says that its weights have {bits!r} bits; this version reads 8 and 4")
+        return bits
+
     def close(self) -> None:
         """Everything that is wanted has been read: the training that wrote the checkpoint may delete it."""
         if self.reading is not None:
@@ -80,8 +89,11 @@ class Checkpoint:
     def model(self, kernels: Kernels | None = None, device: str | torch.device = "cpu") -> GPT:
         """The model to use, in evaluation mode: with its averaged weights if it has them. Raises CheckpointError if they do
         not fit the recipe."""
+        kernels = kernels or with_plain(fused(), self.recipe.get("train", {}).get("plain_kernels", ()))
         with torch.device("meta"):
             model = GPT(GPTConfig.parse(self.recipe["model"]), kernels)
+        if self.bits:
+            model = quantized(model, self.bits)
         return self._fill(model, self.averages()).to(device).eval()
 
     def as_recorded(self, recipe_json: str) -> str:
@@ -97,6 +109,10 @@ class Checkpoint:
 
         Raises CheckpointError if they do not fit.
         """
+        if self.bits:
+            raise CheckpointError(
+                f"{self.folder} holds weights of {self.bits} bits, which cannot be trained; train the run it was made from"
+            )
         return self._fill(model, {})
 
     def averages(self) -> dict[str, Tensor]:
@@ -106,8 +122,9 @@ class Checkpoint:
 
     def weights(self, model: nn.Module, averages: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """The weights of `model` by name, in its dtypes. Raises CheckpointError if they do not fit."""
-        path = self.folder / "model.safetensors"
-        tensors = {**read_tensors(path), **(averages or {})}
+        path, seed = self.folder / "model.safetensors", self.state.get("drawn_from")
+        drawn = GPT(GPTConfig.parse(self.recipe["model"]), seed=seed).state_dict() if isinstance(seed, int) else None
+        tensors = {**(drawn or read_tensors(path)), **(averages or {})}
         check_fit(model, tensors, path)
         wanted = model.state_dict()  # a snapshot is narrower than the model
         return {name: value.to(wanted[name].dtype) for name, value in tensors.items()}
@@ -230,8 +247,9 @@ def load(
         try:
             return _opened(path, as_now)
         except Damaged as error:
-            run = run_of(path)[0]
-            raise Damaged(f"{error}; name {run} in its place, and its newest whole checkpoint is used") from None
+            run, of_run = run_of(path)
+            other = f"name {run} in its place, and its newest whole checkpoint is used"
+            raise Damaged(f"{error}; {other if of_run else 'restore it from a copy'}") from None
     chosen = which(path)
     if chosen is None:
         waits = f"{path} holds no checkpoint yet; `{typed('resume', path)}` trains it"
@@ -257,10 +275,12 @@ def _opened(folder: Path, as_now: Collection[str]) -> Checkpoint:
         reading = Reading(folder / manifest.NAME)
     except OSError as error:
         raise manifest.not_whole(folder, error) from None
-    manifest.verify(folder)
+    sealed = manifest.verify(folder)
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        if not isinstance(state.get("drawn_from"), int):
+            sealed["model.safetensors"]
         known, renamed = parts.resolved(dict(recipe), folder, as_now)
         return Checkpoint(folder, {**state, "step": int(state["step"])}, known, renamed, reading)
     except GlassError:

@@ -26,6 +26,10 @@ def folder() -> Path:
     return base / "glassformer"
 
 
+SHARED = (Path(__file__).parents[1] / "kernels" / "_numbers_cpu.py",)
+"""Files whose parts are copied into kernels of several folders."""
+
+
 @functools.cache
 def kernels(sources: Path) -> Path:
     """Where the compiled kernels of the Python files in the folder `sources` are kept.
@@ -34,7 +38,7 @@ def kernels(sources: Path) -> Path:
     place, time and content. Numba by itself would not notice a change in a kernel that another file's kernel calls.
     """
     key = hashlib.sha256(f"{sys.version} {version('numba')} {sources}".encode())
-    for path in sorted(sources.glob("*.py")):
+    for path in [*sorted(sources.glob("*.py")), *SHARED]:
         key.update(f"{path.name} {path.stat().st_mtime_ns}".encode() + path.read_bytes())
     base = os.environ.get("NUMBA_CACHE_DIR")
     return (Path(base) if base else folder() / "kernels") / key.hexdigest()[:16]

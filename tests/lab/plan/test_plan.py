@@ -20,7 +20,8 @@ from glassformer.lab.plan import USABLE, Plan, plan, share
 from glassformer.lab.plan.advice import layout_that_fits, machines_that_fit, settings_that_fit
 from glassformer.lab.plan.clock import total
 from glassformer.lab.plan.hardware import TABLE, named
-from glassformer.lab.plan.trace import LOST, Recorder, cache_bytes, grown, peak, resident, trace, traced
+from glassformer.lab.plan.recorder import Recorder
+from glassformer.lab.plan.trace import LOST, cache_bytes, grown, peak, resident, trace, traced
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.parameters import parameters, parameters_by_part
 from glassformer.recipes.presets import Recipe, gpt2, gpt3, mini, presets
