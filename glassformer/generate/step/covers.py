@@ -44,7 +44,7 @@ def uncovered(model: GPT) -> str:
     config = model.config
     if model.device.type != "cpu":
         return f"weights on {model.device.type}"
-    if (dtype := next(model.parameters()).dtype) not in (torch.float32, torch.bfloat16):
+    if (dtype := next(model.parameters(), model.embedding).dtype) not in (torch.float32, torch.bfloat16):
         return f"weights of type {dtype}"
     if model.kernels not in (fused(), flexible(), plain()):
         return "formulas that were replaced"

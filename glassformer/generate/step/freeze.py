@@ -53,7 +53,8 @@ class Step:
         instruction for products of whole numbers (None: where the CPU has it)."""
         assert not uncovered(model), f"the decode step cannot serve {uncovered(model)}"
         self.model, self.cache, self.slot = model, cache.at([slot]), slot
-        self.looks_back = isinstance(model.head, LooksBack)
+        self.looks_back, self.sees_before = isinstance(model.head, LooksBack), isinstance(model.embed, SeesBefore)
+        self.adds = type(model.position).add is not Scheme.add
         self.kept: list[Any] = []  # nothing else holds on to what only addresses point at
         self.arrived = np.zeros(1, np.int64)
         self.layers = np.zeros(len(model.blocks), LAYER)
@@ -65,6 +66,7 @@ class Step:
         self.work = np.zeros(self.n_threads, WORK)
         for record in self.work:
             self._fill_work(record)
+        self.addresses = [array.ctypes.data for array in (self.record, self.layers, self.work)]
         self.others = ThreadPoolExecutor(self.n_threads - 1) if self.n_threads > 1 else None
 
     @property
@@ -76,9 +78,17 @@ class Step:
     @torch.inference_mode()
     def read(self, id: int) -> Tensor:
         """Read one more token -> logits (1, V) of what follows, valid until the next call."""
-        model, ids = self.model, torch.tensor([[id]])
+        if self.adds or self.sees_before or self.looks_back:
+            return self._read_with_positions(torch.tensor([[id]]))
+        self.x.copy_(self.model.embed(torch.tensor([id]))[0])
+        self._run(self.cache.take(1)[0])
+        return self.model.limited(self.logits)
+
+    def _read_with_positions(self, ids: Tensor) -> Tensor:
+        """`read` for a model with parts that must know where the token stands; PyTorch computes those. ids (1, 1)."""
+        model: Any = self.model
         positions = self.cache.advance(1, None, Scheme(), ids.device)
-        if isinstance(model.embed, SeesBefore):
+        if self.sees_before:
             x = model.embed(ids, model.embed.before(ids, positions, self.cache.layers[len(model.blocks)]))
         else:
             x = model.embed(ids)
@@ -92,13 +102,12 @@ class Step:
 
     def _run(self, position: int) -> None:
         """The compiled step, on all threads."""
-        addresses = [array.ctypes.data for array in (self.record, self.layers, self.work)]
         self.arrived[0] = 0
         rest = [
-            self.others.submit(compiled, thread, self.n_threads, position, *addresses)
+            self.others.submit(compiled, thread, self.n_threads, position, *self.addresses)
             for thread in range(1, self.n_threads) if self.others
         ]  # fmt: skip
-        compiled(0, self.n_threads, position, *addresses)
+        compiled(0, self.n_threads, position, *self.addresses)
         for each in rest:
             each.result()
 

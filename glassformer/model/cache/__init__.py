@@ -80,15 +80,20 @@ class Cache:
 
     def advance(self, T: int, counts: list[int] | None, scheme: Scheme, device: torch.device) -> Positions:
         """Take T more tokens per row, of which `counts` are real (None: all). Returns where they stand."""
+        before = self.take(T, counts)
+        real = None if counts is None else torch.tensor(counts, device=device)
+        start = before[0] if min(before) == max(before) else before
+        return Positions.of(T, start, scheme, device, counts=real, rows=_rows(self._slots, device))
+
+    def take(self, T: int, counts: list[int] | None = None) -> list[int]:
+        """Count T more tokens per row, of which `counts` are real (None: all). Returns how many each row held before."""
         before = [self.lengths[slot] for slot in self._slots]
         end = max(before) + T
         assert end <= self.length, f"a cache for {self.length} tokens was asked to hold {end}"
         for slot, n, count in zip(self._slots, before, counts or [T] * len(before), strict=True):
             self.lengths[slot] = n + count
             self._written[slot] = max(self._written[slot], n + T)
-        real = None if counts is None else torch.tensor(counts, device=device)
-        start = before[0] if min(before) == max(before) else before
-        return Positions.of(T, start, scheme, device, counts=real, rows=_rows(self._slots, device))
+        return before
 
     @torch.inference_mode()  # in which tensors may be written to wherever they were made
     def clear(self, slot: int) -> None:

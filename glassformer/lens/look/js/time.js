@@ -17,7 +17,7 @@ export function time() {
   svg.innerHTML = `<polyline points="${moments.map((_, i) => at(i).join()).join(" ")}"/><line x1="0" x2="0" y1="0" y2="42" stroke="var(--mark)" vector-effect="non-scaling-stroke"/>`;
   const last = moments.length - 1, every = Math.ceil(moments.length / MOST_LABELS);
   const labels = moments.map((each, i) => i === last || i % every === 0 && i <= last - every ? make("span", { style: `--at:${i / last}` }, each.step.toLocaleString("en")) : "");
-  box.append(make("label", { for: "step" }, "After training for "), shown, svg, slider, make("div", { class: "steps", "aria-hidden": "true" }, ...labels));
+  box.append(make("label", { for: "step" }, "After training for "), shown, svg, slider, make("div", { class: "labels", "aria-hidden": "true" }, ...labels));
   watch(() => {
     slider.value = focus.moment;
     const { step, loss } = moments[focus.moment];
