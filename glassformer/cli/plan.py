@@ -28,7 +28,8 @@ def plan(
         ),
     ] = "this",
     ranks: Annotated[
-        int, option("--ranks", metavar="N", help="Number of GPUs that share each batch. Without it, 1.", min=1)
+        int,
+        option("--ranks", metavar="N", help="Number of GPUs, divided as parallel.* says. Without it, 1.", min=1),
     ] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:  # fmt: skip

@@ -219,13 +219,18 @@ def _context(
     if ends[0] and isinstance(model.embed, SeesBefore):
         found.add("context", ring * 2 * ids, work.micros)
     if ends[1] and isinstance(model.head, LooksBack):
-        found.add("context", ring * work.rows * work.length * model.head.k_proj.n_out * work.number, 2 * work.micros)
+        found.add("context", ring * work.rows * work.length * _width(model.head) * work.number, 2 * work.micros)
         found.add("context", ring * ids, work.micros)
     for layer in layers:
         if model.blocks[layer].routed:
             router = work.rows * work.length * len(model.blocks[layer].mlp.experts)  # type: ignore[union-attr,arg-type]
             found.add("context", ring * router * work.number, 2 * work.micros)
             found.add("context", ring * work.rows * work.length, work.micros)  # which of them are real
+
+
+def _width(head: Any) -> int:
+    """The width of the keys of a head that looks back."""
+    return head.k_proj.n_out
 
 
 def _ring(n: int) -> float:

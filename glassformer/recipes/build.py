@@ -104,16 +104,17 @@ def divided_first(
     """The model of a recipe, divided before it has its weights, so that no process holds it whole, and what training calls.
     None for a model that each process must build whole first."""
     assert world.mesh is not None
-    if not recipe.parallel.shard or world.mesh.layout.tensor > 1 or world.mesh.layout.pipeline > 1:
+    if not recipe.parallel.shard and world.mesh.layout.tensor == world.mesh.layout.pipeline == 1:
         return None
     with torch.device("meta"):
         model = GPT(recipe.model, maths)
     if recipe.train.vectors is not None or not weights.can_be_divided_first(model, drawn=saved is None):
         return None
     checkpoint_activations(saved.freeze(model) if saved else model, recipe.train.checkpoint_activations)
+    tensors = saved.weights(model) if saved else None
     called = parallelize(model, world.mesh, recipe.parallel)
-    if saved:
-        weights.read(model, saved.weights(model), device)
+    if tensors is not None:
+        weights.read(model, tensors, device)
     else:
         weights.draw(model, recipe.train.seed, device)
     return model, called

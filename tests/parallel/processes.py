@@ -190,26 +190,29 @@ def drawn(world):
     """The models whose first weights, drawn in parts, are not those of one process."""
     wrong = []
     torch.set_default_dtype(torch.float32)
-    for name, settings in MODELS.items():
-        recipe = recipe_of(*settings, "parallel.shard=true")
+    ways = [(name, {"shard": True}) for name in MODELS]
+    ways += [("gpt2", {"tensor": 2}), ("relative", {"tensor": 2}), ("moe", {"pipeline": 2})]
+    for name, layout in ways:
+        recipe = recipe_of(*MODELS[name], *(f"parallel.{key}={json.dumps(value)}" for key, value in layout.items()))
         config = build.sized(recipe, data_of()).model
         made = build.divided_first(recipe.model_copy(update={"model": config}), build.kernels.fused(), torch.device("cpu"),
-                                   _sharded(world), None)  # fmt: skip
+                                   _divided(world, layout), None)  # fmt: skip
         assert made is not None, name
         expected = GPT(config, seed=recipe.train.seed).state_dict()
         found = {key: whole(value) for key, value in made[0].state_dict().items()}
-        wrong += [f"{name}: {key}" for key in expected if not torch.equal(found[key], expected[key])]
+        wrong += [f"{name} {layout}: {key}" for key in found if not torch.equal(found[key], expected[key])]
+        assert len(found) == len(expected) or "pipeline" in layout
     torch.set_default_dtype(torch.float64)
     return wrong
 
 
-def _sharded(world):
+def _divided(world, layout):
     """The same processes in a layout that divides the model."""
     from glassformer.parallel.mesh import Mesh
     from glassformer.parallel.world import World
 
     size = world.launch.size
-    return World(world.launch, world.store, Mesh(Parallel(shard=True).layout(size), "cpu"))
+    return World(world.launch, world.store, Mesh(Parallel(**layout).layout(size), "cpu"))
 
 
 # four processes

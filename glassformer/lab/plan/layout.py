@@ -80,14 +80,15 @@ def divided(
     activations = memory.activations * share * _in_flight(layout, parallel.schedule, micros)
     if layout.tensor > 1 and not parallel.sequence:
         activations *= layout.tensor * (10 + 24 / layout.tensor) / 34
-    states = [part * kept for part in (memory.weights, memory.gradients, memory.optimizer)]
+    weights, gradients, optimizer = (part * kept for part in (memory.weights, memory.gradients, memory.optimizer))
     gathered = 0.0
     if shards > 1:  # two blocks at a time; a stage of a pipeline keeps all of its own for the whole step
-        gathered = states[0] * shards * (1 if layout.pipeline > 1 else min(1, 2 / recipe.model.n_layer))
+        gathered = weights * shards * (1 if layout.pipeline > 1 else min(1, 2 / recipe.model.n_layer))
     rest = memory.peak - memory.weights - memory.gradients - memory.optimizer - memory.activations
     bubble = 0.0 if layout.pipeline == 1 else _bubble(parallel.schedule, layout.pipeline, micros)
     return Divided(
-        layout, *states, activations, peak=sum(states) + activations + gathered + rest, share=share, bubble=bubble,
+        layout, weights, gradients, optimizer, activations,
+        peak=weights + gradients + optimizer + activations + gathered + rest, share=share, bubble=bubble,
         traffic=sent, seconds=sum(sent.bytes[name] / bandwidth(name, layout, hardware) for name in sent.bytes),
     )  # fmt: skip
 

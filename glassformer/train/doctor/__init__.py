@@ -5,8 +5,8 @@ its loss do with a few rows, `weights` at gradients and updates, `curve` at the 
 (`finding`) is told once in a run: as an event "doctor" in the log, which the terminal and the report show. `diverged` says
 why a training has no finite loss any more. docs/doctor.md has the formulas, what is normal, and what is missed.
 
-It changes nothing about a run, except with `train.doctor=rollback`. Its looks take less than SHARE of the processor's time:
-after the first FREE seconds it leaves out what would take more. If it fails, it says so, and the training goes on without it.
+It changes nothing about a run, except with `train.doctor=rollback`. Its looks take less than SHARE of the processor's
+time: after the first FREE seconds it leaves out what would take more. If it fails, it says so, and the training goes on.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from glassformer.train.doctor import probe
 from glassformer.train.doctor.curve import Curve
 from glassformer.train.doctor.finding import FOLLOWS, Finding
 from glassformer.train.doctor.reading import Reading
+from glassformer.train.doctor.rollback import Rollback
 from glassformer.train.doctor.speed import Speed
 from glassformer.train.doctor.weights import Look, Weights
 from glassformer.train.loss import Loss
@@ -48,6 +49,7 @@ class Doctor:
         self.told = {str(event.get("name")) for event in run.metrics("event") if event.get("what") == "doctor"}
         self.reading = Reading(probe.vocabulary(model), _tokens(run))
         self.weights, self.curve, self.speed = Weights(model, optimizer), Curve(config), Speed()
+        self.rollback = Rollback(config, run, alone)
         self.look: Look | None = None
         self.looks, self.spikes = 0, 0
         self.active = config.doctor != "off"
@@ -89,6 +91,16 @@ class Doctor:
             self.tell("event", what="doctor", name=finding.name, detail=finding.sentence)
         return True
 
+    def state(self) -> list[float]:
+        """For a checkpoint: the losses by which a spike is known."""
+        return [*([self.curve.first] if self.curve.first is not None else []), *self.curve.losses]
+
+    def restore(self, losses: list[float]) -> None:
+        """Continue from what `state` gave."""
+        self.curve.first = losses[0] if losses else None
+        self.curve.losses.clear()
+        self.curve.losses.extend(losses[1:])
+
     def reports(self, step: int, steps: int, line: dict[str, Any]) -> None:
         """Take in a logged `line` of the kind "train", in a run of `steps`."""
         if not self.active:
@@ -118,9 +130,16 @@ class Doctor:
         started = time.process_time()
         try:
             yield
-        except Exception as error:  # whatever a part of the user's own does here: the training must not end because of us
+        except (
+            Exception
+        ) as error:  # whatever a part of the user's own does here: the training must not end because of us
             self.active = False
-            self.tell("event", what="doctor", name="stopped", detail=f"the doctor has stopped watching: {type(error).__name__}: {error}")
+            self.tell(
+                "event",
+                what="doctor",
+                name="stopped",
+                detail=f"the doctor has stopped watching: {type(error).__name__}: {error}",
+            )
         finally:
             self.spent += time.process_time() - started
 

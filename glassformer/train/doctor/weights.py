@@ -108,10 +108,11 @@ class Weights:
                 "not in the optimizer", f"{_named(self.forgotten)} has no place in the optimizer, so it is never updated",
                 "give the optimizer all parameters that need a gradient (`grouped(model, ...)` makes its groups)",
             ))  # fmt: skip
-        if (dead := {name: share for name, share in look.dead.items() if share >= DEAD}) and self._persists("dead", True, 2):
+        dead = {name: share for name, share in look.dead.items() if share >= DEAD}
+        if self._persists("dead", bool(dead), 2):
             worst = max(dead, key=lambda name: dead[name])
             found.append(Finding(
-                "dead units", f"{dead[worst]:.0%} of the units of {worst} are 0 for every token, in {len(dead)} MLPs over half are",
+                "dead units", f"{dead[worst]:.0%} of the units of {worst} are 0 for every token",
                 "lower the learning rate, or use an activation without a flat side (model.mlp=swiglu)",
             ))  # fmt: skip
         still = [name for name in look.still if name not in self.forgotten]
@@ -132,14 +133,15 @@ class Weights:
                 "gradients clipped away", f"the gradient norm is {norm:.2g} and is clipped to {clip:.2g} at every step",
                 "raise train.grad_clip; 1 is usual",
             ))  # fmt: skip
-        self._persists("dead", bool(dead), 0)
         return found + self._by_depth(block_norms)
 
     def _by_depth(self, norms: list[float]) -> list[Finding]:
         first, last = (norms[0], norms[-1]) if len(norms) > 1 else (1.0, 1.0)
         grows, fades = first > DEPTH * last > 0, last > DEPTH * first > 0
         what = f"the gradient norm of the first block is {first:.2g} and of the last {last:.2g}"
-        remedy = f"put a norm before each part (model.norm, model.residual=pre); `{typed('stability')}` compares remedies"
+        remedy = (
+            f"put a norm before each part (model.norm, model.residual=pre); `{typed('stability')}` compares remedies"
+        )
         if self._persists("grows", grows, 2):
             return [Finding("gradients grow by depth", what, remedy)]
         return [Finding("gradients fade by depth", what, remedy)] if self._persists("fades", fades, 2) else []

@@ -203,7 +203,9 @@ def test_ranks_share_the_batch():
 
 
 def test_a_layout_divides_what_a_device_stores():
-    recipe = gpt2().override("model.n_layer=4", "parallel.tensor=2", "parallel.pipeline=2", "parallel.shard=true")
+    recipe = gpt2().override(
+        "model.n_layer=4", "tokenizer.vocab_size=3000", "parallel.tensor=2", "parallel.pipeline=2", "parallel.shard=true"
+    )  # fmt: skip
     found = plan(recipe, named("a100-80"), 8)
     each, whole = found.divided, found.memory
     assert each.layout.sizes == {"pipeline": 2, "shard": 2, "tensor": 2}
