@@ -73,7 +73,7 @@ class Doctor:
     def operating(self, logged: bool) -> Iterator[None]:
         """Around the optimizer's step, of an update that will be logged or not."""
         self.look = None
-        if not logged or self._is_busy():
+        if not logged or not self.alone or self._is_busy():
             yield
             return
         with self._looking():
