@@ -10,6 +10,9 @@ import errno
 class GlassError(Exception):
     """Base of every error whose cause is input: a setting, a file, a folder, a machine."""
 
+    said_for_all = False
+    """Whether this process, of the several that `torchrun` has started, is the one that says it."""
+
 
 class DiskError(GlassError):
     """A write that the system refused: the disk is full, the folder is read only.

@@ -75,7 +75,7 @@ t = tokenizer.token_id(b"t")
 common = follows[t].most_common(8)
 figure, axes = canvas(7, 2.4)
 bars(axes, [shown(tokenizer.token_bytes[i]) for i, _ in common], [n / follows[t].total() for _, n in common],
-     title="What follows a t, and how often (probability)")
+     title="What follows a t, and how often (probability; ␣ is a space)")
 picture(figure)
 print(f"{len(train):,} characters, {tokenizer.vocab_size} different ones, {sum(map(len, follows.values())):,} different pairs")
 
@@ -299,8 +299,8 @@ guess.was("about at the bigram", f"It ends at {last['without']:.2f}, and the one
 # 1. Replace attention by one that reads only the token before: return `torch.roll(v, 1, dims=2)`, which moves every value one place to the right. Train as above: `learn(GPT(shape,
 #    kernels=replace(fused(), attention=yours), seed=0), windows, steps)`. Predict first between which two n-grams it ends. (It has two layers. How far back does it see?)
 # 2. Count on 100 stories instead of 1,000: `NGram.fit(ids_of(stories[:100]), order=9, vocab_size=tokenizer.vocab_size)`, and then `by_order` as above. Which loses more, the 2-gram or the 9-gram, and why?
-# 3. Write a text about a child with a goose called Nora, which runs away and is found: `after(its_tokenizer.encode("... There was"))`, and `.topk(5)` of it. What does the GPT call the goose? Children may have any
-#    name in the village, but every goose there is called Duchess. Which other things does it know by heart, instead of reading them in the text?
+# 3. Ask what comes after "A boy named Gus had a goose called Nora. Nora would not eat. Gus stroked": `after(its_tokenizer.encode("..."))`, and `.topk(3)` of that. Which name does the GPT think of? (In the village a child
+#    may have any name, but every goose is called Duchess.) Which other things may it know by heart, instead of reading them in the text?
 #
 # ## Where the real code is
 #

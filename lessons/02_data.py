@@ -323,7 +323,7 @@ say("A model with a beautiful loss that says one thing for ever, one that skips 
 #
 # 1. Prepare the village with `vocab_size=2048` instead of 512 and look at the size of the file again. By what factor does it
 #    change, and by what factor the number of exercises in a row of 64 tokens?
-# 2. Train on little text: run `train = train[: len(train) // 10]`, then train new models, `model = GPT(shape, seed=0); learn(model, my_batch, steps)`, with 100, 400 and 1,000
+# 2. Train on little text: run `train = train[: len(train) // 50]`, then train new models, `model = GPT(shape, seed=0); learn(model, my_batch, steps)`, with 100, 400 and 1,000
 #    steps, and each time print `loss_on(model, train)` and `loss_on(model, held_out)`. What happens to the two numbers, and what does the model learn in the end?
 # 3. Read the stories in order of their lengths, instead of at random places. `places = dataset.train.documents` says where each begins, `order = np.argsort(np.diff(places))`
 #    sorts them, and `np.concatenate([dataset.train.tokens[places[i] : places[i + 1]] for i in order])` joins them. Let row r of step s begin at 65 * (8 * s + r). Train a model

@@ -17,13 +17,14 @@ from glassformer.lens import heads
 from glassformer.lens.attribution import attribute
 from glassformer.lens.heads import Event, Reading, measure
 from glassformer.lens.interventions import ablate, patch, scale
+from glassformer.lens.learning import over_training
 from glassformer.lens.logit_lens import logit_lens
 from glassformer.lens.look.command import look_at
 from glassformer.lens.trace import next_tokens, trace
 from glassformer.lessons import picture, predict, say, sized
-from glassformer.lessons.pictures import Q, bars, canvas, grid, shown, text
+from glassformer.lessons.pictures import K, Q, bars, canvas, grid, shown, text
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite
+from glassformer.runs.shipped import favourite, run_or_shipped
 
 torch.set_grad_enabled(False)
 checkpoint = load(favourite())
@@ -210,6 +211,45 @@ axes.set(xlabel="strength of the name head", ylabel="probability of Nora", ylim=
 picture(figure)
 
 # %% [markdown]
+# ## When did it learn that?
+#
+# `village-mini` comes with its weights at earlier steps of its training, so we can ask the same question of each. Step 0 is the model before it has read anything.
+
+# %%
+small = run_or_shipped("village-mini")
+words = load(small).tokenizer()
+asked = heads.names(stories[: sized(2, 1)], words, sized(512, 80))
+before = heads.previous_token([reading.ids for reading in asked])
+grown = measure(load(small).model(), "name", asked).best
+guess = predict("How does the name head of village-mini come about?", ["little by little, as the loss falls", "nearly all of it in one stretch, after the loss has fallen"])
+
+# %%
+curves = over_training(small, {
+    "name head": lambda model: measure(model, "name", asked).of(grown.layer, grown.head),
+    "best head for the previous token": lambda model: measure(model, "previous token", before).best.score,
+    "any token": lambda model: heads.cost(model, before),
+    "a name that was said before": lambda model: heads.cost(model, asked),
+})
+figure, axes = canvas(11, 2.6, columns=2)
+for axis, names, title in ((axes[0], list(curves.values)[:2], "Share of the attention on the right tokens"), (axes[1], list(curves.values)[2:], "Loss in nats")):
+    for name, colour in zip(names, (Q, K)):
+        axis.plot(curves.steps, curves.values[name], "o-", color=colour, label=name)
+    axis.set_xscale("symlog", linthresh=100)
+    axis.set(xlabel="steps of training", xticks=curves.steps, xticklabels=[str(step) for step in curves.steps], ylim=(0, None), title=title)
+    axis.legend()
+picture(figure)
+
+# %% tags=["prose"]
+of_head, of_loss = curves.values["name head"], curves.values["any token"]
+rises = [after - earlier for earlier, after in zip(of_head, of_head[1:])]
+jump = rises.index(max(rises))
+share = max(rises) / (of_head[-1] - of_head[0])
+named_cost = curves.values["a name that was said before"]
+guess.was("nearly all of it in one stretch, after the loss has fallen" if share > 0.5 else "little by little, as the loss falls",
+          f"Between step {curves.steps[jump]:,} and step {curves.steps[jump + 1]:,} the head goes from {of_head[jump]:.0%} to {of_head[jump + 1]:.0%}, and a name that was said before from {named_cost[jump]:.2f} nats to {named_cost[jump + 1]:.2f}. "
+          f"In the loss of all tokens this looks like nothing much: it had fallen from {of_loss[0]:.2f} to {of_loss[jump]:.2f} before, and falls to {of_loss[jump + 1]:.2f} meanwhile. **What a model learns suddenly can hide in a smooth loss.**")
+
+# %% [markdown]
 # ## All of it at once: `./glass look`
 #
 # What you have asked here one question at a time, one command asks together, for any of your models and any text. In a terminal,
@@ -217,17 +257,19 @@ picture(figure)
 # ```sh
 # ./glass look village-mini "Once there was a girl called Nora. Walt called"                     # losses, heads, logit lens, next token
 # ./glass look village-mini "Once there was a girl called Nora. Walt called" --html look.html    # a page with every head and every number
-# ./glass look runs/mine "Once there was a girl called Nora." --html look.html --over-time       # a model of yours, at every step that was kept
+# ./glass look village-mini "Once there was a girl called Nora." --html look.html --over-time    # with a slider over the steps above
 # ```
 #
-# The next cell calls the command's own function, first for the terminal and then for the page.
+# The next cell calls the command's own function, first for the terminal and then for the page. Its second table measures heads as you did, but in this one text: at few places (the last
+# column), luck decides more, and the best head of a question may be another one than in many stories.
 
 # %%
-look_at(Console(width=110), [str(favourite()), story], html=None, place=None, knobs=[], over_time=False)
+terminal = Console(width=100, force_jupyter=False)  # plain text here, colours in a real terminal
+used = look_at(terminal, [str(favourite()), story], html=None, place=None, knobs=[], over_time=False)
 
 # %%
 page = Path(mkdtemp()) / "look.html"
-look_at(Console(width=110), [str(favourite()), sized(story, "Nora ran off.")], html=page, place=None, knobs=[], over_time=False)
+used = look_at(terminal, [str(favourite()), sized(story, "Nora ran off.")], html=page, place=None, knobs=[], over_time=False)
 
 # %% tags=["prose"]
 at = f"#place={ids.shape[1] - 1}&head={best.layer}.{best.head}"
@@ -244,7 +286,7 @@ say(f"The page is one file of {page.stat().st_size / 1e6:.1f} MB: `{page}`. Open
 # ## Where the real code is
 #
 # - [lens/trace.py](../glassformer/lens/trace.py): how every value of a forward pass is recorded without a line in the model.
-# - [lens/heads/](../glassformer/lens/heads/__init__.py): the questions, with their chance; [lens/interventions.py](../glassformer/lens/interventions.py): ablate, patch, scale.
+# - [lens/heads/](../glassformer/lens/heads/__init__.py): the questions, with their chance; [lens/interventions.py](../glassformer/lens/interventions.py): ablate, patch, scale; [lens/learning.py](../glassformer/lens/learning.py): questions over a training.
 # - [lens/attribution.py](../glassformer/lens/attribution.py), [lens/logit_lens.py](../glassformer/lens/logit_lens.py), [lens/why/](../glassformer/lens/why/__init__.py); [lens/look/](../glassformer/lens/look/__init__.py): the command and the page.
 #
 # Next: `./glass lessons open 10`, scale.

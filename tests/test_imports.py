@@ -46,8 +46,11 @@ BELOW = {
 LOOSE = {"__init__.py", "__main__.py", "errors.py"}  # the only files beside the folders
 TORCH_FREE = ["errors", "config", "system", "pages", "corpora", "tokenizers"]
 WITH_TORCH = {"data": ["batches"]}  # in these parts only these modules import it
-FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", "pickle", "dill", "joblib"]
-FORBIDDEN_NAMES = ["torch.save", "nn.MultiheadAttention", "nn.Transformer"]
+PICKLES = ["pickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"]
+FORBIDDEN = ["transformers", "peft", "trl", "accelerate", "lightning", "pytorch_lightning", *PICKLES]
+FORBIDDEN_NAMES = [
+    "torch.save", "torch.jit.load", "torch.package", "read_pickle", "to_pickle", "nn.MultiheadAttention", "nn.Transformer"
+]
 COMES_WITH = {
     "llvmlite": "numba",
     "pydantic_core": "pydantic", "markdown_it": "rich", "pygments": "rich", "markupsafe": "jinja2", "IPython": "jupyterlab",
@@ -202,6 +205,12 @@ def test_a_foreign_pickle_is_read_as_tensors_only():
     ]
     for path, node in calls:
         assert path.is_relative_to(PACKAGE / "export") and "weights_only=True" in ast.unparse(node), ast.unparse(node)
+
+
+def test_no_array_is_read_through_a_pickle():
+    calls = [node for path in FILES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    given = [ast.unparse(call) for call in calls for word in call.keywords if word.arg == "allow_pickle"]
+    assert all("allow_pickle=False" in call for call in given), given
 
 
 def test_no_forward_pass_reads_the_environment():

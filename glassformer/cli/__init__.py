@@ -19,6 +19,7 @@ from glassformer.cli import (
     data,
     demo,
     docs,
+    doctor,
     extend,
     find_lr,
     generate,
@@ -73,6 +74,7 @@ app.command(rich_help_panel=USE)(generate.generate)
 app.command(rich_help_panel=USE)(quantize.quantize)
 app.command(rich_help_panel=USE)(trust.trust)
 app.command("eval", rich_help_panel=MEASURE)(evaluate.evaluate)
+app.command(rich_help_panel=MEASURE)(doctor.doctor)
 app.command(rich_help_panel=MEASURE)(watch.watch)
 app.command(rich_help_panel=MEASURE)(report.report)
 app.command(rich_help_panel=MEASURE)(look.look)
@@ -112,19 +114,23 @@ def main() -> None:
     as any program in a pipe does.
     """
     from glassformer.errors import GlassError, MissingPackage, remedy
-    from glassformer.system import terminal, threads
+    from glassformer.system import terminal, threads, torchrun
 
     threads.share_the_cores()
     terminal.say_what_they_can()
-    terminal.say_notes()
+    if torchrun.is_first():
+        terminal.say_notes()
+    else:
+        terminal.let_go()  # one process speaks for all
     sys.excepthook = terminal.show_traceback
     try:
+        _check_processes(sys.argv[1:])
         code = _run(sys.argv[1:])
         sys.stdout.flush()
     except MissingPackage as error:
         code = _install_and_restart(str(error), error.extra)
     except GlassError as error:
-        code = _fail(str(error))
+        code = _fail(str(error)) if torchrun.speaks(error.said_for_all) else 2
     except KeyboardInterrupt as stop:
         code = _fail(str(stop) or "stopped", 130)
     except BrokenPipeError:
@@ -144,6 +150,21 @@ def main() -> None:
     if code == 141 or not _can_flush():
         terminal.let_go()
     sys.exit(code)
+
+
+def _check_processes(words: list[str]) -> None:
+    """Raises GlassError for a command that several processes would each do by themselves."""
+    from glassformer.errors import GlassError
+    from glassformer.system import torchrun
+    from glassformer.system.command import typed
+
+    launch = torchrun.launch()
+    if launch:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # read when torch is imported; errors of its sockets are ours
+    if launch and launch.size > 1 and words[:1] not in (["train"], ["resume"]):
+        verb = " ".join(words[:1]) or "this"
+        alone = typed(*words[:1])
+        raise GlassError(f"{verb} takes one process, and torchrun has started {launch.size}; type `{alone}` by itself")
 
 
 def _run(words: list[str]) -> int:

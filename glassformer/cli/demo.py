@@ -74,7 +74,7 @@ def _run(folder: Path, recipe: Any, minutes: float) -> None:
     limit = Limit(minutes * (1 - MARGIN), STARTED, free=SCORING, least=60 * minutes * LEAST)
     outcome = launch.train(recipe, data, folder, say=say, watching=watching, limit=limit)
     if outcome == "interrupted":
-        return finished(folder, outcome, write_report(folder))
+        return finished(folder, outcome)
 
     _heading(
         screen, "4  score", "how well it predicts, and what the village's checker says of its stories",

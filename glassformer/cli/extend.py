@@ -25,8 +25,7 @@ def extend(folder: RunFolder, steps: Steps = None, minutes: More = None) -> None
     Try: [cyan]./glass extend runs/my_book --minutes 5[/]
     """
     from glassformer.recipes import extend
-    from glassformer.runs.report import write_report
 
     with progress_bars() as progress:
         outcome = extend.extend(folder, steps, minutes, say=say, progress=progress, watching=watching)
-    finished(folder, outcome, write_report(folder))
+    finished(folder, outcome)

@@ -28,7 +28,8 @@ def plan(
         ),
     ] = "this",
     ranks: Annotated[
-        int, option("--ranks", metavar="N", help="Number of GPUs that share each batch. Without it, 1.", min=1)
+        int,
+        option("--ranks", metavar="N", help="Number of GPUs, divided as parallel.* says. Without it, 1.", min=1),
     ] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:  # fmt: skip
@@ -54,7 +55,7 @@ def plan(
 
 def meant(what: str, settings: list[str] | None, recipe: str) -> tuple[Any, bool]:
     """(the recipe that the words name, whether it is a run's); for a text it is made to fit, as `glass train` does."""
-    from glassformer.lab.plan import as_trained
+    from glassformer.lab.plan.text import as_trained
     from glassformer.recipes import sizes
     from glassformer.recipes.presets import presets
     from glassformer.recipes.words import recipe_or_run, split

@@ -16,9 +16,7 @@ def resume(folder: RunOrCheckpoint, settings: Settings = None) -> None:
     """
     from glassformer.recipes import launch
     from glassformer.runs.checkpoint import run_of
-    from glassformer.runs.report import write_report
 
     with progress_bars() as progress:
         outcome = launch.resume(folder, say=say, progress=progress, watching=watching, settings=settings or [])
-    run, _ = run_of(folder)
-    finished(run, outcome, write_report(run))
+    finished(run_of(folder)[0], outcome)

@@ -89,7 +89,11 @@ class Batch:
         """The rows in n parts of nearly equal size; fewer parts when there are fewer rows."""
         size = max(1, -(-len(self.ids) // n))
         for first in range(0, max(1, len(self.ids)), size):
-            yield self._each(lambda name, field, first=first: field[first : first + size])
+            yield self.rows(slice(first, first + size))
+
+    def rows(self, which: slice) -> Self:
+        """Some of the rows."""
+        return self._each(lambda name, field: field[which])
 
     def cut(self, length: int) -> Self:
         """Every row longer than `length` cut into rows of that length, in order. Pieces without a target are dropped.

@@ -22,7 +22,7 @@ Since all maths of a model passes through this seam, tracing is a wrapper around
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache, partial
@@ -32,7 +32,7 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["Kernels", "flexible", "fused", "plain", "replace"]
+__all__ = ["Kernels", "flexible", "fused", "inner", "plain", "replace", "with_plain"]
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,17 @@ def replace(kernels: Kernels, **formulas: Callable[..., Any]) -> Kernels:
     def of(name: str) -> Callable[..., Any]:
         if name not in new:
             new[name] = old = getattr(kernels, name)
-            inner = {part: of(part) for part in _inner(name)}
-            if _is_ours(old) and any(formula is not getattr(kernels, part) for part, formula in inner.items()):
-                new[name] = Composed(_file(name).plain, **inner)
+            parts = {part: of(part) for part in inner(name)}
+            if _is_ours(old) and any(formula is not getattr(kernels, part) for part, formula in parts.items()):
+                new[name] = Composed(_file(name).plain, **parts)
         return new[name]
 
     return Kernels(**{name: of(name) for name in _names()})
+
+
+def with_plain(kernels: Kernels, names: Iterable[str]) -> Kernels:
+    """The same namespace with the plain twins of these formulas; those that are composed of them stay as they are."""
+    return dataclasses.replace(kernels, **{name: _file(name).plain for name in names})
 
 
 class Composed(partial):
@@ -132,7 +137,7 @@ def _file(name: str) -> Any:
 
 
 @cache
-def _inner(name: str) -> list[str]:
+def inner(name: str) -> list[str]:
     """The formulas that this one is composed of: the keyword-only parameters of its `plain` that are named as formulas."""
     parameters = signature(_file(name).plain).parameters.values()
     return [p.name for p in parameters if p.kind == Parameter.KEYWORD_ONLY and p.name in _names()]

@@ -5,7 +5,7 @@
 Where gradients shrink on their way down, the early layers learn nothing; where they grow, training may diverge. By a rule
 of thumb (Karpathy's lectures, 2022) a step moves weights by about a thousandth of their length: much more is too fast.
 
-`over_training` asks any question of every snapshot of a run (`train.snapshots=true` keeps them).
+`over_training` asks any question of every snapshot of a run (`train.snapshots=true` keeps them; village-mini has some).
 """
 
 import math
@@ -94,7 +94,8 @@ def updates(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[s
 
 
 def over_training(run: Path | str, questions: Mapping[str, Callable[[GPT], float]]) -> Curves:
-    """The answer of every snapshot of a run to each question. Raises LensError if the run kept none.
+    """The answer of every snapshot of a run, and of its checkpoint to use, to each question. Raises LensError if the run
+    kept no snapshot.
 
     >>> text = torch.tensor([tokenizer.encode(story)])
     >>> over_training("runs/mine", {"loss": lambda model: float(model(text, next_tokens(text)).sum() / text.shape[1])})
@@ -102,9 +103,12 @@ def over_training(run: Path | str, questions: Mapping[str, Callable[[GPT], float
     found = snapshots.steps(Path(run))
     if not found:
         raise LensError(
-            f"{run} has no snapshots, so nothing can be asked over its training; train one that keeps them: "
-            f"`{typed('train', 'train.snapshots=true')}`"
+            f"{run} has no snapshots, so nothing can be asked over its training; train one that keeps them "
+            f"(`{typed('train', 'train.snapshots=true')}`), or ask village-mini, which has some"
         )
+    if (last := checkpoint.best(Path(run))) is not None:
+        found.setdefault(int(last.name), last)
+    found = dict(sorted(found.items()))
     values: dict[str, list[float]] = {question: [] for question in questions}
     for path in found.values():
         model = checkpoint.load(path).model()

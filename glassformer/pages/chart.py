@@ -29,6 +29,14 @@ class Line(NamedTuple):
     dots: bool = False
 
 
+class Area(NamedTuple):
+    """What lies between two values at each step, drawn behind the lines. `style` is its CSS class."""
+
+    style: str
+    low: list[Point]
+    high: list[Point]
+
+
 class Axis(NamedTuple):
     low: float
     high: float
@@ -68,13 +76,14 @@ def chart(
     log: bool = False,
     x: Axis | None = None,
     x_name: str = "step",
+    areas: Iterable[Area] = (),
 ) -> dict[str, Any] | None:
     """Everything that `chart.html` needs to draw one chart; None if no line has a finite point.
 
     `references` are dashed horizontal lines with names. Each of the `resumed` steps gets a thin vertical line. With
     `zero` the vertical axis begins at 0; with `log` it is logarithmic (it also is if a line has a far outlier and no
     value is 0 or less). `x` and `x_name` are for a horizontal axis of something else than steps; charts with the same
-    `x_name` share one pointer.
+    `x_name` share one pointer. `areas` lie behind the lines, and are cut off where the lines do not reach.
     """
     lines = [line._replace(points=thin(line.points)) for line in lines if line.points]
     values = [point.value for line in lines for point in line.points if drawable(point.value)]
@@ -99,6 +108,7 @@ def chart(
             }
             for line in lines
         ],
+        "areas": [{"style": area.style, "path": _outline(area, steps, axis)} for area in areas],
         "x_ticks": steps.ticks(),
         "y_ticks": axis.ticks(),
         "references": _labels(references, axis),
@@ -140,6 +150,7 @@ def histogram(
             }
             for name in totals
         ],
+        "areas": [],
         "x_ticks": x.ticks(),
         "y_ticks": [(at, f"{label} %") for at, label in axis.ticks()],
         "references": [],
@@ -160,6 +171,12 @@ def intervals(found: list[tuple[str, float, float, float]]) -> list[dict[str, An
     return [
         {"label": label, "low": at(low), "middle": at(middle), "high": at(high)} for label, low, middle, high in found
     ]
+
+
+def _outline(area: Area, steps: Axis, axis: Axis) -> str:
+    """The SVG path around an area: along its upper edge and back along the lower one."""
+    corners = [(steps.at(step), min(1.0, max(0.0, axis.at(value)))) for step, value in [*area.high, *reversed(area.low)]]
+    return "M" + "L".join(f"{1000 * x:.1f} {1000 - 1000 * y:.1f}" for x, y in corners) + "Z"
 
 
 def _bars(edges: list[float], heights: list[float], x: Axis, axis: Axis) -> str:

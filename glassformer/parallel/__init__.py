@@ -1,19 +1,23 @@
 """Many processes train one model: the layouts are applied to a built model, which knows nothing of them.
 
     config.py       the settings, `parallel.*` of a recipe, and the layout that they give for a number of processes
+    world.py        the processes meet, and agree that they train the same
     mesh.py         which process is where in the layout, and the groups that exchange numbers
-    tensor.py       tensor and sequence parallelism: the matrices of a layer are divided
+    tensor.py       tensor and sequence parallelism: the matrices of a layer are divided (parts.py: how they compute)
     pipeline.py     pipeline parallelism: the blocks are divided (stages.py cuts the model)
     context.py      context parallelism: the tokens of a row are divided
     data.py         data parallelism: copies of the model (DDP), shards of it (FSDP2), groups of shards (HSDP)
+    copies.py       copies whose gradients DDP cannot sum
+    cost.py         what each process stores and sends, by formula
+    collectives.py  how processes exchange tensors, and the gradients of that
+    shards.py       the part of a tensor that this process stores, and the whole
+    weights.py      the first weights of a model that no process has whole
 """
 
 from torch import nn
 
 from glassformer.model.gpt import GPT
-from glassformer.parallel import context, pipeline, tensor
 from glassformer.parallel.config import Layout, Parallel
-from glassformer.parallel.data import copied, sharded
 from glassformer.parallel.mesh import Mesh
 
 __all__ = ["Mesh", "Parallel", "parallelize"]
@@ -25,6 +29,9 @@ def parallelize(model: GPT, mesh: Mesh, config: Parallel) -> nn.Module:
     The gradients of the module that is returned are sums over the processes (not means), because the loss that each of
     them computes is divided by the number of tokens of all.
     """
+    from glassformer.parallel import context, pipeline, tensor  # torch takes seconds to import what these need
+    from glassformer.parallel.data import copied, sharded
+
     check(model, mesh.layout, config)
     group = mesh.group("pipeline")
     line = None if group is None else pipeline.Pipeline(model, group, config.schedule)
@@ -42,9 +49,11 @@ def parallelize(model: GPT, mesh: Mesh, config: Parallel) -> nn.Module:
 
 def check(model: GPT, layout: Layout, config: Parallel) -> None:
     """Raises SettingError, with the nearest setting that works, for what a layout cannot do with this model."""
+    from glassformer.parallel import context, pipeline, tensor
+
     if layout.tensor > 1:
         tensor.check(model, layout.tensor)
     if layout.context > 1:
         context.check(model, layout.context)
     if layout.pipeline > 1:
-        pipeline.refuse(config, layout)
+        pipeline.refuse(model, config, layout)

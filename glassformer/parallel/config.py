@@ -11,11 +11,11 @@ The processes form a grid with up to five dimensions. Two processes that differ 
 The product of the sizes is the number of processes that `torchrun` has started.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from glassformer.config import Config
 from glassformer.errors import SettingError
@@ -25,9 +25,13 @@ Schedule = Literal[
 ]  # fmt: skip
 
 
+DIMENSIONS = ("pipeline", "replicate", "shard", "context", "tensor")
+"""Those of the grid. Processes that differ in the last one alone have numbers side by side."""
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The size of every dimension of the grid of processes, in the order in which processes are numbered."""
+    """The size of every dimension of the grid of processes."""
 
     pipeline: int = 1
     replicate: int = 1
@@ -38,8 +42,7 @@ class Layout:
     @property
     def sizes(self) -> dict[str, int]:
         """The dimensions that have more than one process."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: size for name, size in found.items() if size > 1}
+        return {name: getattr(self, name) for name in DIMENSIONS if getattr(self, name) > 1}
 
     @property
     def world(self) -> int:
@@ -71,6 +74,8 @@ class Parallel(Config):
     """Processes that divide the blocks, one after the other."""
     schedule: Schedule = "1f1b"
     """The order in which the stages of a pipeline compute the micro-batches."""
+    timeout_minutes: PositiveFloat = 5.0
+    """How long a process waits for one that does not answer; longer than the longest checkpoint or evaluation takes."""
 
     def layout(self, world: int) -> Layout:
         """The layout for so many processes. Raises SettingError if they do not fit."""

@@ -129,6 +129,9 @@ class Chunk:
 class Elsewhere:
     """The keys and values that other processes compute, in the place of those of earlier calls."""
 
+    stateless = True
+    """Nothing stays from call to call, so a checkpointed block may be computed twice (train/activations.py)."""
+
     def __init__(self, group: distributed.ProcessGroup):
         self.group = group
 

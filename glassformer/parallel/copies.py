@@ -16,7 +16,7 @@ from torch import Tensor, distributed, nn
 from torch.autograd import Variable
 from torch.distributed import ProcessGroup
 
-from glassformer.parallel.clip import local
+from glassformer.parallel.shards import local
 
 BUCKET = 25 << 20
 """Bytes that are sent at once."""

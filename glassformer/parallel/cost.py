@@ -2,7 +2,7 @@
 
 Nothing is built: the shapes come from a model on the meta device. The tests compare the stored bytes with a model that
 is really divided over 256 (simulated) processes, and the sent bytes with those that a hook counts (`Sent`).
-docs/parallel.md has the formulas in words.
+docs/communication.md has the formulas in words.
 
 A message is counted as what the ring algorithm sends, per process of n, for b bytes: all-reduce 2 (n - 1)/n b,
 all-gather and reduce-scatter (n - 1)/n b where b are those of the whole tensor, send b. The few numbers that the
@@ -19,9 +19,10 @@ import torch
 from torch.distributed import ProcessGroup
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from glassformer.model.embed import SeesBefore
 from glassformer.model.embedding import Embedding
 from glassformer.model.gpt import GPT
-from glassformer.model.head import IsLinear
+from glassformer.model.head import IsLinear, LooksBack
 from glassformer.model.mixer.full import Attention
 from glassformer.parallel.config import Layout, Parallel
 from glassformer.parallel.stages import TWO, cut, is_tied, stages_of
@@ -38,7 +39,8 @@ class Work:
     length: int
     """Tokens of a row."""
     number: int = 4
-    """Bytes of a number in the stream between blocks, and in keys and values: 2 with autocast, 4, or 8."""
+    """Bytes of a number of the stream, and of keys and values. Autocast sends some of them in 2 bytes, which is not
+    counted."""
     weight: int = 4
     """Bytes of a number of a weight and of a gradient."""
     wide: int = 4
@@ -49,14 +51,14 @@ class Work:
 class Traffic:
     """Messages and bytes that a process sends in a step, by the dimension of the grid."""
 
-    messages: Counter[str] = field(default_factory=Counter)
-    bytes: Counter[str] = field(default_factory=Counter)
+    messages: dict[str, int] = field(default_factory=dict)
+    bytes: dict[str, float] = field(default_factory=dict)
 
     def add(self, dimension: str, size: float, times: int = 1) -> None:
         """`times` messages of so many bytes."""
         if size and times:
-            self.messages[dimension] += times
-            self.bytes[dimension] += size * times  # type: ignore[assignment]
+            self.messages[dimension] = self.messages.get(dimension, 0) + times
+            self.bytes[dimension] = self.bytes.get(dimension, 0) + size * times
 
     @property
     def total(self) -> float:
@@ -126,7 +128,7 @@ def traffic(
     if layout.tensor > 1:
         _tensor(found, model, layers, ends, layout, parallel, work, stream)
     if layout.context > 1:
-        _context(found, model, layers, layout, work)
+        _context(found, model, layers, ends, layout, work)
     if layout.pipeline > 1:
         between = stream // (layout.tensor if parallel.sequence else 1) + work.wide * model.routed
         owner = {i: r for r in range(layout.pipeline) for i in stages_of(r, layout.pipeline, parallel.schedule)}
@@ -153,9 +155,11 @@ def _data(
     for name, shape in shapes.items():
         words = name.split(".")
         blocks[words[1] if words[0] == "blocks" else ""] += -(-shape[0] // n) * n * prod(shape[1:]) * work.weight
+    times = work.micros if layout.pipeline == 1 else 1  # a stage gathers once for all micro-batches of a step
     for name, size in blocks.items():
-        found.add("data", _ring(n) * size, work.micros * (2 if name else 1))  # for the forward and the backward pass
-        found.add("data", _ring(n) * size, work.micros)  # its gradient
+        both = 2 if name and layout.pipeline == 1 else 1  # a block is gathered for the forward and the backward pass
+        found.add("data", _ring(n) * size, times * both)
+        found.add("data", _ring(n) * size, times)  # its gradient
         found.add("data", _ring(layout.replicate) * 2 * size / n)
 
 
@@ -202,18 +206,31 @@ def _tensor(
             found.add("tensor", ring * seen * (ids + 2 * model.config.n_embd), work.micros)
 
 
-def _context(found: Traffic, model: GPT, layers: list[int], layout: Layout, work: Work) -> None:
+def _context(
+    found: Traffic, model: GPT, layers: list[int], ends: tuple[bool, bool], layout: Layout, work: Work
+) -> None:
     """Keys and values of other processes, and what they send back; the nats of all tokens."""
     ring, shapes = _ring(layout.context), model.config
     keys = 2 * work.rows * work.length * shapes.key_heads // layout.tensor * shapes.head_width * work.number
     attention = sum(1 for layer in layers if isinstance(model.blocks[layer].mixer, Attention))
     found.add("context", ring * keys, 2 * attention * work.micros)
     found.add("context", ring * work.rows * work.length * work.wide, work.micros)
+    ids = work.rows * work.length * 8
+    if ends[0] and isinstance(model.embed, SeesBefore):
+        found.add("context", ring * 2 * ids, work.micros)
+    if ends[1] and isinstance(model.head, LooksBack):
+        found.add("context", ring * work.rows * work.length * _width(model.head) * work.number, 2 * work.micros)
+        found.add("context", ring * ids, work.micros)
     for layer in layers:
         if model.blocks[layer].routed:
             router = work.rows * work.length * len(model.blocks[layer].mlp.experts)  # type: ignore[union-attr,arg-type]
             found.add("context", ring * router * work.number, 2 * work.micros)
             found.add("context", ring * work.rows * work.length, work.micros)  # which of them are real
+
+
+def _width(head: Any) -> int:
+    """The width of the keys of a head that looks back."""
+    return head.k_proj.n_out
 
 
 def _ring(n: int) -> float:

@@ -20,9 +20,10 @@ from torch.nn.parallel import DistributedDataParallel
 from glassformer.model.gpt import GPT
 from glassformer.parallel.copies import Copies
 from glassformer.parallel.mesh import Mesh
+from glassformer.parallel.stages import Stage
 
 
-def copied(model: GPT, mesh: Mesh) -> nn.Module:
+def copied(model: GPT | Stage, mesh: Mesh) -> nn.Module:
     """The model with its gradients summed over the processes that read other rows or tokens."""
     group = mesh.group("replicate", "context")
     if group is None:
@@ -41,7 +42,7 @@ def _sum(group: distributed.ProcessGroup, bucket: distributed.GradBucket) -> tor
     return work.get_future().then(lambda done: done.value()[0])
 
 
-def sharded(model: GPT, mesh: Mesh) -> nn.Module:
+def sharded(model: GPT | Stage, mesh: Mesh) -> nn.Module:
     """The same model, whose parameters are now DTensors: the blocks are gathered one by one, the rest with the model."""
     shards, groups = mesh.joined("shard", "context"), mesh.joined("replicate")
     if shards is None:
@@ -50,7 +51,9 @@ def sharded(model: GPT, mesh: Mesh) -> nn.Module:
     for block in model.blocks:
         _shard(block, grid)
     _shard(model, grid)
-    if isinstance(model, GPT):
+    if isinstance(model, Stage):  # it reads many micro-batches in a step, and gathers for all of them at once
+        model.set_reshard_after_forward(False)  # type: ignore[operator]
+    else:
         register_fsdp_forward_method(model, "last")
         register_fsdp_forward_method(model, "hidden")
     return model

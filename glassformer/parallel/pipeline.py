@@ -17,6 +17,7 @@ be several times p. All schedules give the gradients of one process: the loss is
 micro-batches, and nothing is scaled afterwards.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,9 +28,10 @@ from torch.distributed.pipelining import PipelineStage
 
 from glassformer.errors import SettingError
 from glassformer.model.gpt import GPT
-from glassformer.parallel.clip import local
 from glassformer.parallel.config import Layout, Parallel
 from glassformer.parallel.copies import sum_gradients
+from glassformer.parallel.mesh import texts_of
+from glassformer.parallel.shards import local
 from glassformer.parallel.stages import SPLIT, TWO, Stage, check, cut, is_tied, keep, stages_of
 
 SCHEDULES = {
@@ -83,12 +85,17 @@ class Pipeline(nn.Module):
         """The parameters that the first stage has as well: a norm over all processes counts them there."""
         return [self.module.embed.weight] if self.tied and 0 not in self.mine else []
 
-    def passes(self, micros: Sequence[Micro], cost: Callable[[Tensor, int], Tensor]) -> float:
+    def passes(
+        self, micros: Sequence[Micro], cost: Callable[[Tensor, int], Tensor],
+        within: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+    ) -> float:  # fmt: skip
         """Forward and backward passes of the micro-batches, which all have the same shape; every process gives the same.
 
-        `cost(nats, i)` makes the loss of micro-batch i, a scalar, from its nats (B, T). Returns the sum of the losses, on
-        every process. Gradients are added to `.grad`.
+        `cost(nats, i)` makes the loss of micro-batch i, a scalar, from its nats (B, T); `within` is the context of a
+        forward pass. Returns the sum of the losses, on every process. Gradients are added to `.grad`.
         """
+        for stage in self.stages:
+            stage.within = within  # type: ignore[assignment]
         rows, T = micros[0][0].shape
         schedule = self._schedule(len(micros), rows, T)
         ids, targets = torch.cat([m[0] for m in micros]), torch.cat([m[1] for m in micros])
@@ -205,9 +212,9 @@ def gathered(tensors: Mapping[str, Tensor], group: ProcessGroup) -> dict[str, Te
 
     A tied embedding, which two stages have, is that of the first.
     """
-    known: list[Any] = [None] * group.size()
-    distributed.all_gather_object(known, [(name, tuple(t.shape), t.dtype) for name, t in tensors.items()], group=group)
-    found = dict(tensors) if group.rank() == 0 else {}
+    device, first = _device(group), group.rank() == 0
+    known = texts_of([(name, list(t.shape), str(t.dtype)) for name, t in tensors.items()], group)
+    found = dict(tensors) if first else {}
     seen = {name for name, *_ in known[0]}
     for rank in range(1, group.size()):
         for name, shape, dtype in known[rank]:
@@ -215,22 +222,35 @@ def gathered(tensors: Mapping[str, Tensor], group: ProcessGroup) -> dict[str, Te
                 continue
             seen.add(name)
             if group.rank() == rank:
-                distributed.send(tensors[name].contiguous(), group_dst=0, group=group)
-            elif group.rank() == 0:
-                found[name] = torch.empty(shape, dtype=dtype, device=next(iter(found.values())).device)
-                distributed.recv(found[name], group_src=rank, group=group)
+                distributed.send(tensors[name].to(device).contiguous(), group_dst=0, group=group)
+            elif first:
+                room = torch.empty(shape, dtype=getattr(torch, dtype.removeprefix("torch.")), device=device)
+                distributed.recv(room, group_src=rank, group=group)
+                found[name] = room.cpu()
     return found
 
 
-def refuse(parallel: Parallel, layout: Layout) -> None:
+def _device(group: ProcessGroup) -> torch.device:
+    return torch.device("cuda" if distributed.get_backend(group) == "nccl" else "cpu")
+
+
+def refuse(model: GPT, parallel: Parallel, layout: Layout) -> None:
     """Raises SettingError for what a pipeline cannot be combined with."""
     if layout.context > 1:
         raise SettingError(
             f"parallel.pipeline={layout.pipeline} cannot be combined with parallel.context={layout.context}; set "
             f"parallel.context=1 and parallel.tensor={layout.context} with parallel.sequence=true"
         )
-    if parallel.shard and parallel.schedule in SPLIT:
+    if parallel.schedule not in SPLIT:
+        return
+    given = f"parallel.schedule={parallel.schedule} computes the gradients of weights later than those of activations"
+    if parallel.shard:
         raise SettingError(
-            f"parallel.schedule={parallel.schedule} computes the gradients of weights later than those of activations, and "
-            "parallel.shard=true would sum them too early; set parallel.schedule=interleaved1f1b, or parallel.shard=false"
+            f"{given}, and parallel.shard=true would sum them too early; set parallel.schedule=interleaved1f1b, or "
+            "parallel.shard=false"
+        )
+    if model.routed:
+        raise SettingError(
+            f"{given}, and cannot do that for the auxiliary loss of model.mlp={model.config.mlp.name}; set "
+            "parallel.schedule=interleaved1f1b, or model.mlp=swiglu"
         )

@@ -5,7 +5,8 @@ have in the whole model, so the state dicts of all stages together are that of t
 ends, and its two gradients are added (parallel/pipeline.py).
 """
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -102,6 +103,8 @@ class Stage(nn.Module):
 
     def __init__(self, model: GPT, layers: range, first: bool, last: bool):
         super().__init__()
+        self.within: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+        """The context of a forward pass: autocast."""
         self.inner, self.first, self.last = [model], first, last  # in a list: its modules are not all of this stage
         self.blocks = Stretch({str(layer): model.blocks[str(layer)] for layer in layers})  # type: ignore[index]
         if first:
@@ -116,6 +119,10 @@ class Stage(nn.Module):
     ) -> Any:
         """x: ids (B, T) for the first stage, the stream (B, T, C) for the others -> what the next stage receives; the last
         one returns the nats (B, T). With a mixture of experts, the sum of the auxiliary losses (1,) comes along."""
+        with self.within():
+            return self._forward(x, auxiliary, targets, documents)
+
+    def _forward(self, x: Tensor, auxiliary: Tensor | None, targets: Tensor, documents: Tensor | None) -> Any:
         model = self.inner[0]
         positions = model.positions(targets, targets, None, None, documents)
         if self.first:

@@ -14,7 +14,7 @@ With `sequence` the processes also divide the tokens between the mixers and MLPs
 kept for the backward pass. It acts where gradients are computed.
 
 All parameters become DTensors: full tensors by name for checkpoints, and the optimizer updates the local parts. While a
-module computes, it sees its local parts as plain tensors (`Part`), so our kernels run as they are.
+module computes, it sees its local parts as plain tensors (parallel/parts.py), so our kernels run as they are.
 """
 
 import dataclasses
@@ -33,7 +33,8 @@ from glassformer.model.block import Block
 from glassformer.model.embedding import Embedding
 from glassformer.model.gpt import GPT
 from glassformer.model.mixer.full import AllHeads
-from glassformer.parallel.collectives import entered, gathered, own, scattered, summed, whole
+from glassformer.parallel.collectives import entered, gathered, own, summed, whole
+from glassformer.parallel.parts import Logits, OwnHeads, Part, Row
 
 
 def divided(model: GPT, mesh: DeviceMesh, sequence: bool = False) -> GPT:
@@ -73,10 +74,13 @@ def check(model: GPT, n: int) -> None:
         )
     for name, heads in {"model.n_head": config.n_head, "model.n_kv_head": config.key_heads}.items():
         if heads % n:
-            raise SettingError(f"{given} does not divide {name}={heads}; {_nearest(heads, n)}")
+            raise SettingError(
+                f"{given} does not divide {name}={heads}; set {_below(heads, n)} or {name}={-(-heads // n) * n}"
+            )
     if -(-config.vocab_size // n) * (n - 1) >= config.vocab_size:
         raise SettingError(
-            f"{given}: {config.vocab_size} ids are too few for {n} processes; {_nearest(config.vocab_size, n)}"
+            f"{given}: a vocabulary of {config.vocab_size} ids has no part for each process; "
+            f"set {_below(config.vocab_size, n)}"
         )
     for module in model.embed.modules():
         if not isinstance(module, Embedding) and any(True for _ in module.parameters(recurse=False)):
@@ -111,13 +115,13 @@ def _check_cuts(module: nn.Module, instead: str, given: str, n: int) -> None:
         elif cut == "columns" and child.n_out % n and name != "lm_head":  # the vocabulary may end with a smaller part
             raise SettingError(
                 f"{given} does not divide the width {child.n_out} of {name} in {type(module).__name__}; "
-                f"{_nearest(child.n_out, n)}, or set model.mlp.n_hidden={-(-child.n_out // n) * n}"
+                f"set {_below(child.n_out, n)} or model.mlp.n_hidden={-(-child.n_out // n) * n}"
             )
 
 
-def _nearest(size: int, n: int) -> str:
-    below = max(d for d in range(1, n + 1) if size % d == 0)
-    return f"set parallel.tensor={below}" + (f" or {n - size % n} more of them" if size % n else "")
+def _below(size: int, n: int) -> str:
+    """The setting with the largest number of processes, at most n, that divides `size`."""
+    return f"parallel.tensor={max(d for d in range(1, n + 1) if size % d == 0)}"
 
 
 class Division:
@@ -215,75 +219,6 @@ class Division:
             )
         x = own(x, 1, self.group)
         return (x, *rest) if isinstance(out, tuple) else x
-
-
-class Part:
-    """The forward pass of a leaf that sees the local part of each of its parameters, as a plain tensor."""
-
-    def __init__(self, leaf: nn.Module, group: distributed.ProcessGroup, sums: bool = False):
-        self.leaf, self.group, self.sums = leaf, group, sums
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.run(self.local(), *args, **kwargs)
-
-    def local(self) -> dict[str, Tensor | None]:
-        """The local parts; `sums`: their gradients are summed over the group."""
-        parts = {name: p.to_local() if isinstance(p, DTensor) else p for name, p in self.leaf._parameters.items()}
-        if self.sums:
-            parts = {name: p if p is None else entered(p, self.group) for name, p in parts.items()}
-        return parts
-
-    def run(self, parts: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """The leaf's own forward pass with these in place of its parameters."""
-        held = self.leaf._parameters
-        self.leaf._parameters = parts
-        try:
-            return type(self.leaf).forward(self.leaf, *args, **kwargs)
-        finally:
-            self.leaf._parameters = held
-
-
-class Row(Part):
-    """A projection of which each process has some inputs: the outputs are summed, and the bias is added once."""
-
-    def __init__(self, leaf: nn.Module, group: distributed.ProcessGroup, splits: Callable[[], bool]):
-        super().__init__(leaf, group)
-        self.splits = splits
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """x (..., n_in / n) -> (..., n_out); with divided tokens (B, T, n_in / n) -> (B, T / n, n_out)."""
-        parts, splits = self.local(), self.splits()
-        y = self.run({**parts, "bias": None}, x)
-        y = scattered(y, 1, self.group) if splits else summed(y, self.group)
-        bias = parts.get("bias")
-        if bias is None:
-            return y
-        return y + (entered(bias, self.group) if splits else bias).to(y.dtype)
-
-
-class Logits:
-    """The forward pass of a head: each process computes the scores of some ids, and all of them get the scores of all."""
-
-    def __init__(self, head: nn.Module, vocabulary: Across, n_ids: int, group: distributed.ProcessGroup):
-        self.head, self.vocabulary, self.n_ids, self.group = head, vocabulary, n_ids, group
-
-    def __call__(self, x: Tensor, embedding: DTensor) -> Tensor:
-        """x (..., C), embedding (V, C) -> (..., V)."""
-        z = type(self.head).forward(self.head, entered(x, self.group), embedding.to_local())
-        z = nn.functional.pad(z, (0, self.vocabulary.widest - z.shape[-1]))
-        return whole(z, -1, self.group)[..., : self.n_ids]
-
-
-class OwnHeads:
-    """The bias of a position scheme for the heads of this process."""
-
-    def __init__(self, scheme: Any, n_head: int, mesh: DeviceMesh):
-        self.scheme, self.each, self.first = scheme, n_head // mesh.size(), mesh.get_local_rank() * n_head // mesh.size()
-
-    def __call__(self, q_index: Tensor, k_index: Tensor) -> Tensor | None:
-        """See Scheme.bias."""
-        bias = type(self.scheme).bias(self.scheme, q_index, k_index)
-        return None if bias is None else bias.narrow(-3, self.first, self.each)
 
 
 def _look_up(inner: Callable[..., Tensor], rows: Across, ids: Tensor, weight: Tensor) -> Tensor:

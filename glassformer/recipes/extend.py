@@ -17,6 +17,7 @@ from glassformer.errors import GlassError, SettingError
 from glassformer.recipes import launch
 from glassformer.recipes.build import Say
 from glassformer.recipes.presets import Recipe
+from glassformer.recipes.recorded import done_at
 from glassformer.runs import checkpoint
 from glassformer.runs.retention import set_aside
 from glassformer.runs.run import Run
@@ -67,7 +68,7 @@ def _legs(run: Run, reached: int, steps: int) -> tuple[list[Leg], str]:
     """The pace from step `reached` to the new end, and what the learning rate does, in words."""
     recipe, events = Recipe.parse(run.recipe()), run.metrics("event")
     pace, schedule = Pace.logged(recipe.train.steps, events), recipe.train.schedule
-    if launch.done_at(events) is None and reached < pace.steps:
+    if done_at(events) is None and reached < pace.steps:
         return pace.ending(reached, steps), "the learning rate goes on from where it is to its end"
     top = min(reached + max(1, schedule.warmup(steps)), steps - 1)
     if top <= reached:

@@ -28,22 +28,25 @@ from glassformer.data.loader import Loader
 from glassformer.data.pace import Pace
 from glassformer.data.prepare import Progress
 from glassformer.data.shards import Dataset
-from glassformer.errors import CheckpointError, DiskError, GlassError, SettingError
+from glassformer.errors import CheckpointError, DiskError, GlassError
 from glassformer.generate.text import complete
 from glassformer.model.gpt import GPT
 from glassformer.model.parameters import parameters
+from glassformer.parallel.world import ALONE, World
 from glassformer.recipes import exactness
 from glassformer.recipes.build import Parts, Say, build
 from glassformer.recipes.division import divided, passes_at, set_allocator
 from glassformer.recipes.measure import Choices, Limit, enough_memory, measure, small_batch
 from glassformer.recipes.presets import Recipe
-from glassformer.recipes.recorded import own_parts, parts_as_now, recorded
-from glassformer.recipes.rehearsal import rehearse
+from glassformer.recipes.recorded import done_at, ended, own_parts, parts_as_now, recorded
+from glassformer.recipes.rehearsal import rehearse, rehearse_sample
+from glassformer.recipes.together import agreed, meet
 from glassformer.recipes.trained_on import says_when_changed, trained_on
 from glassformer.runs import checkpoint, dashboard, snapshots
 from glassformer.runs.parts import neighbours, trust
 from glassformer.runs.retention import set_aside
 from glassformer.runs.run import Run, check_free
+from glassformer.system import torchrun
 from glassformer.system.command import typed
 from glassformer.system.files import write_atomic
 from glassformer.system.folders import remove
@@ -51,6 +54,7 @@ from glassformer.system.lock import locked
 from glassformer.system.machine import git_commit, machine_facts
 from glassformer.train.budget import Budget
 from glassformer.train.doctor.diverged import Diverged
+from glassformer.train.ranks import Ranks
 from glassformer.train.trainer import Trainer
 
 Watching = Callable[[int, int], Any]
@@ -68,9 +72,12 @@ def train(
     told: Collection[str] = (),
     argv: list[str] | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    world: World = ALONE,
 ) -> str:
     """Train a new model in the run folder `folder`; returns "done" or "interrupted". What is refused before the first step
     leaves no folder.
+
+    Every process of a `world` calls this; one of them writes the folder.
 
     With a `limit`, the number of steps is adapted to the speed of the machine, before training and all through it, so that
     the run ends on time. `told` are the paths of the settings that the user has given. `argv` are the words after `glass`
@@ -78,41 +85,54 @@ def train(
     """
     dashboard.available(recipe.train.watch)
     exactness.refuse(recipe, minutes=limit is not None)
-    with locked(folder), exactness.deterministic(recipe):
-        check_free(folder)
+    with locked(folder) if world.writes else contextlib.nullcontext(), exactness.deterministic(recipe):
+        if world.writes:
+            check_free(folder)
         set_allocator(recipe, say)
         with blaming(recipe), enough_memory():
-            parts, division = divided(build(recipe, data, say), say)
-            rehearse(parts.recipe, parts.model, small_batch(parts))
-            _rehearse_sample(parts)
-            choices = replace(measure(parts, limit, say, told, clock), division=division)
-            exactness.rehearse(parts, choices.precision)
-        run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say)
+            parts, division = divided(build(recipe, data, say, world=world), say)
+            whole = Ranks(world.mesh).can_generate
+            if whole:
+                rehearse(parts.recipe, parts.model, small_batch(parts))
+                rehearse_sample(parts.recipe, parts.model, parts.data.tokenizer)
+            elif recipe.train.sample_every:
+                say("no samples are written while the model is divided into the stages of a pipeline")
+            choices = agreed(replace(measure(parts, limit, say, told, clock), division=division), world)
+            if whole:
+                exactness.rehearse(parts, choices.precision)
+        run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say) if world.writes else Run(folder)
+        world.told(lambda: True)  # the folder is there
         try:
             return _train(parts, choices, run, watching, clock=clock)
         except Exception:
-            if checkpoint.newest(folder) is None:
+            if world.writes and checkpoint.newest(folder) is None:
                 run.delete()
             raise
 
 
 def resume(
     folder: Path, *, say: Say, progress: Progress, watching: Watching, settings: Sequence[str] = (),
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = time.perf_counter, world: World | None = None,
 ) -> str:  # fmt: skip
     """Continue a run from its newest checkpoint, exactly as if it had never stopped; returns "done" or "interrupted".
 
     `folder` is the run, or one of its checkpoints to go back to: those after it are deleted, since their steps are trained
     again. `settings` are changed from here on (`recorded.MAY_CHANGE`), and parts that they name again run as their files
-    are now (`recorded.parts_as_now`). The run goes on with the dataset it began with. `clock` gives seconds.
+    are now (`recorded.parts_as_now`). The run goes on with the dataset it began with. `clock` gives seconds. `world` is the
+    one of a training that was started again; without it the processes of this launch, if there are several, meet here.
     """
     run, chosen = run_to_resume(folder)
-    with locked(run.folder):
+    launched, first = torchrun.launch(), world.writes if world else torchrun.is_first()
+    with contextlib.ExitStack() as stack:
+        if first:
+            stack.enter_context(locked(run.folder))
         mended, settings = parts_as_now(run, settings)
         saved = _checkpoint(run, chosen, mended)
         recipe = recorded(run, saved, settings)
         dashboard.available(recipe.train.watch)
-        data = trained_on(run, recipe, progress)
+        world = world or stack.enter_context(meet(recipe, launched))
+        world.agree("checkpoint", {"the checkpoint": saved and saved.folder.name, "the run": run.name})
+        data = world.first(lambda: trained_on(run, recipe, progress))
         if saved and saved.tokenizer().fingerprint() != data.tokenizer.fingerprint():
             raise CheckpointError(
                 f"{saved.folder} and {data.folder} have different tokenizers; delete the dataset's folder and resume again"
@@ -130,41 +150,21 @@ def resume(
         exactness.refuse(recipe, minutes=budget is not None)
         threads = exactness.says_when_moved(run, recipe, say)
         set_allocator(recipe, say)
-        parts, why = build(recipe, data, say, saved), run.fact("precision", "why")
+        parts, why = build(recipe, data, say, saved, world), run.fact("precision", "why")
         precision = saved.state["precision"] if saved else run.fact("precision", "chosen")
         choices = Choices(parts.recipe, precision, why, pace, budget)
-        if settings:
-            text = choices.recipe.to_json()
-            write_atomic(run.folder / "recipe.json", saved.as_recorded(text) if saved else text)
-        _go_back(run, saved, chosen is not None, say)
-        detail = saved.folder.name if saved else "from the beginning"
-        run.log("event", saved.step if saved else 0, what="resume", detail=detail)
-        if saved and (passes := recipe.train.grad_accumulation) != saved.recipe["train"]["grad_accumulation"]:
-            run.log("event", saved.step - 1, what="divide", passes=passes, detail=f"resumed with {passes} passes")
+        if world.writes:
+            if settings:
+                text = choices.recipe.to_json()
+                write_atomic(run.folder / "recipe.json", saved.as_recorded(text) if saved else text)
+            _go_back(run, saved, chosen is not None, say)
+            detail = saved.folder.name if saved else "from the beginning"
+            run.log("event", saved.step if saved else 0, what="resume", detail=detail)
+            if saved and (passes := recipe.train.grad_accumulation) != saved.recipe["train"]["grad_accumulation"]:
+                run.log("event", saved.step - 1, what="divide", passes=passes, detail=f"resumed with {passes} passes")
+        world.told(lambda: True)  # the others read the log, which the first one has written
         with exactness.deterministic(recipe, threads):
             return _train(parts, choices, run, watching, saved, clock)
-
-
-def _rehearse_sample(parts: Parts) -> None:
-    """Write one token of a sample, if the run will write samples: a prompt that cannot be continued is refused here, before
-    there is a run folder. Raises SettingError."""
-    sample = parts.recipe.sample
-    if parts.recipe.train.sample_every:
-        parts.model.eval()
-        try:
-            complete(
-                parts.model, parts.data.tokenizer, [sample.prompt], sample.model_copy(update={"max_new_tokens": 1})
-            )
-        except GlassError as error:
-            raise SettingError(f"sample.prompt cannot be continued: {error}") from error
-        finally:
-            parts.model.train()
-
-
-def done_at(events: list[dict[str, Any]]) -> int | None:
-    """The step at which a run with these events came to its end; None if it has not, or if it was extended after that."""
-    turns = [event for event in events if event["what"] in ("start", "plan", "resume", "interrupted", "nan", "done")]
-    return turns[-1]["step"] if turns and turns[-1]["what"] == "done" else None
 
 
 def train_or_resume(
@@ -185,17 +185,10 @@ def train_or_resume(
         return "diverged"
 
 
-def ended(folder: Path) -> bool:
-    """Whether the run in `folder` is complete or has diverged, so that nothing is left to train."""
-    if not (folder / "run.json").exists():
-        return False
-    events = Run.open(folder).metrics("event")
-    return done_at(events) is not None or any(event["what"] == "nan" for event in events)
-
-
 def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Say) -> Run:
     """A new run folder that says how the run was made, by which versions and on which machine."""
-    n = parameters(parts.model)
+    with torch.device("meta"):  # this process may have some of the blocks alone
+        n = parameters(parts.model if Ranks(parts.world.mesh).can_generate else GPT(parts.recipe.model))
     say(f"a model of {n:,} parameters on {parts.model.device}, in {choices.precision} ({choices.why})")
     facts = {
         "command": shlex.join(["glass", *argv]), "argv": argv,
@@ -204,6 +197,8 @@ def start(parts: Parts, choices: Choices, folder: Path, argv: list[str], say: Sa
         "machine": machine_facts(),
         "parameters": n, "precision": {"chosen": choices.precision, "why": choices.why},
         "division": choices.division and vars(choices.division), "dataset": parts.data.summary(),
+        "processes": parts.world.launch.size if parts.world.launch else 1,
+        "launch": parts.world.launch and parts.world.launch.id,
     }  # fmt: skip
     own = sources(choices.recipe)
     trust(own.values())
@@ -286,9 +281,10 @@ def _train(
     def sample(model: GPT) -> tuple[str, str]:
         return recipe.sample.prompt, complete(model, tokenizer, [recipe.sample.prompt], recipe.sample)[0]
 
+    writes = parts.world.writes
     with (
         Loader(parts.batches, steps, pinned=parts.model.device.type == "cuda") as batches,
-        dashboard.Watch(run, config.watch) as dashboards,
+        dashboard.Watch(run, config.watch if writes else ()) as dashboards,
         watching(steps, saved.step if saved else 0) as display,
         enough_memory(),
         _kept(run),
@@ -299,12 +295,12 @@ def _train(
             dashboards()
 
         trainer = Trainer(
-            parts.model, tokenizer, batches,
+            parts.called, tokenizer, batches,
             held_out=lambda: sequential(parts.data.validation, T, config.micro_batch_size, config.eval_tokens),
             config=config, run=run, recipe_json=text, precision=choices.precision, sample=sample, watch=watch,
             sources=own, pace=choices.pace, budget=choices.budget, clock=clock,
             follow=lambda pace: batches.follow(parts.at(pace).batches, pace.steps),
-            passes=passes_at(run, 0 if saved is None else saved.step),
+            passes=passes_at(run, 0 if saved is None else saved.step), ranks=Ranks(parts.world.mesh),
         )  # fmt: skip
         if saved is not None:
             trainer.restore(saved)

@@ -16,6 +16,7 @@ from glassformer.system.command import typed
 from glassformer.train.budget import FIRST, Budget
 from glassformer.train.memory import out_of_memory
 from glassformer.train.precision import Precision, choose
+from glassformer.train.ranks import Ranks
 
 Trial = Callable[[Precision], None]
 """One forward and backward pass."""
@@ -83,13 +84,17 @@ def measure(
 
 def trial_of(parts: Parts) -> Trial:
     """One forward and backward pass of a micro-batch of the last step, whose rows are the longest; no gradient is left."""
-    batch = small_batch(parts)
+    batch, config, ranks = small_batch(parts), parts.recipe.train, Ranks(parts.world.mesh)
 
     def trial(precision: Precision) -> None:
         micro = batch.to(precision.device)
-        with precision.autocast():
-            loss = parts.loss.nats(parts.model, micro).mean()
-        loss.backward()
+        if ranks.can_generate:
+            with precision.autocast():
+                loss = parts.loss.nats(parts.called, micro).mean()
+            loss.backward()
+        else:  # the stages of a pipeline compute different micro-batches at a time
+            given = [(micro.ids, micro.targets, micro.documents)] * ranks.passes(config.grad_accumulation)
+            parts.called.passes(given, lambda nats, i: nats.mean(), precision.autocast)  # type: ignore[operator]
         parts.model.zero_grad(set_to_none=True)
 
     return trial
@@ -101,7 +106,8 @@ def small_batch(parts: Parts) -> Batch:
     batch: Any = parts.batches(config.steps - 1)
     if not isinstance(batch, Batch):
         raise SettingError(f"the sampler {config.sampler.name} gives a {type(batch).__name__} for a step, not a Batch")
-    return next(batch.parts(config.accumulation(Pace.even(config.steps), config.steps - 1)))
+    ranks = Ranks(parts.world.mesh)
+    return next(ranks.parts(batch, ranks.passes(config.accumulation(Pace.even(config.steps), config.steps - 1))))
 
 
 def _a_pass(trial: Trial, precision: Precision, clock: Callable[[], float]) -> float:

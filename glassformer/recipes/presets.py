@@ -15,6 +15,7 @@ from glassformer.data import DataConfig
 from glassformer.errors import SettingError
 from glassformer.generate.sampling import SamplingConfig
 from glassformer.model.gpt import GPTConfig
+from glassformer.parallel.config import Parallel
 from glassformer.tokenizers import TokenizerRecipe
 from glassformer.train.config import TrainConfig
 
@@ -39,6 +40,8 @@ class Recipe(Config):
     """The transformer: its shape, and the variant in each slot."""
     train: TrainConfig = TrainConfig()
     """How the model is trained."""
+    parallel: Parallel = Parallel()
+    """How the processes that `torchrun` has started divide the work."""
     sample: Sample = Sample()
     """How it writes, in samples during training and later."""
 
@@ -64,9 +67,10 @@ def village_mini() -> Recipe:
 
 
 def village_stories() -> Recipe:
-    """9M parameters in the parts of Llama and Qwen: stories of the village, for a night on a CPU or minutes on a GPU."""
+    """9M parameters in the parts of Llama and Qwen: stories of the village, after two hours of one CPU core."""
     return _village().override(
-        *_shape(layers=7, heads=5, width=320, context=512), "train.steps=20000", "train.learning_rate=3e-3",
+        *_shape(layers=7, heads=5, width=320, context=512), "train.steps=6600", "train.learning_rate=3e-3",
+        "train.schedule=wsd", "train.schedule.decay=0.4", "train.schedule.shape=linear", "train.schedule.min_lr_ratio=0.02",
     )  # fmt: skip
 
 
@@ -163,7 +167,7 @@ def gpt3() -> Recipe:
     """GPT-3, 175B parameters (Brown et al., 2020, table 2.1), to plan with; training it takes a cluster."""
     return gpt2().override(
         *_shape(layers=96, heads=96, width=12288, context=2048),
-        "train.learning_rate=6e-5", "train.steps=93750", "train.micro_batch_size=1", "train.grad_accumulation=1600",
+        "train.learning_rate=6e-5", "train.steps=95368", "train.micro_batch_size=1", "train.grad_accumulation=1536",
     )  # fmt: skip
 
 

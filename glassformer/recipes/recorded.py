@@ -17,8 +17,9 @@ from glassformer.runs.run import Run
 
 MAY_CHANGE = (
     "sample", "train.eval_every", "train.sample_every", "train.checkpoint_every", "train.keep_checkpoints",
-    "train.keep_every", "train.async_checkpoint", "train.log_every", "train.watch", "train.device",
+    "train.keep_every", "train.async_checkpoint", "train.log_every", "train.watch", "train.doctor", "train.device",
     "train.checkpoint_activations", "train.allocator", "train.micro_batch_size", "train.grad_accumulation", "corpus.path",
+    "parallel",
 )  # fmt: skip
 """Settings, and groups of settings, that a resume may change: the run learns the same from the same tokens (a batch may be
 divided in another way, but has to stay the same)."""
@@ -87,12 +88,26 @@ def recorded(run: Run, saved: Checkpoint | None, settings: Sequence[str] = ()) -
     return recipe
 
 
+def done_at(events: list[dict[str, Any]]) -> int | None:
+    """The step at which a run with these events came to its end; None if it has not, or if it was extended after that."""
+    turns = [event for event in events if event["what"] in ("start", "plan", "resume", "interrupted", "nan", "done")]
+    return turns[-1]["step"] if turns and turns[-1]["what"] == "done" else None
+
+
+def ended(folder: Path) -> bool:
+    """Whether the run in `folder` is complete or has diverged, so that nothing is left to train."""
+    if not (folder / "run.json").exists():
+        return False
+    events = Run.open(folder).metrics("event")
+    return done_at(events) is not None or any(event["what"] == "nan" for event in events)
+
+
 def _may(path: str) -> bool:
     return any(path == allowed or path.startswith(allowed + ".") for allowed in MAY_CHANGE)
 
 
 def _listed() -> str:
-    return ", ".join("sample.*" if name == "sample" else name for name in MAY_CHANGE)
+    return ", ".join(f"{name}.*" if name in ("sample", "parallel") else name for name in MAY_CHANGE)
 
 
 def _differences(was: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

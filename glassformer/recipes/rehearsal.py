@@ -15,8 +15,9 @@ from glassformer.config import Variant
 from glassformer.config.user_files import blaming
 from glassformer.corpora import Corpus, Document, Skipped
 from glassformer.data.batches import Batch
-from glassformer.errors import CorpusError, SettingError, TokenizerError
+from glassformer.errors import CorpusError, GlassError, SettingError, TokenizerError
 from glassformer.generate.processor import Processor
+from glassformer.generate.text import complete
 from glassformer.model.cache import LayerCache
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.recipes.presets import Recipe
@@ -61,6 +62,20 @@ def rehearse(recipe: Recipe, model: GPT, batch: Batch) -> None:
         with blaming(recipe, "the next token cannot be chosen"):
             z = torch.randn(2, recipe.model.vocab_size, generator=torch.Generator().manual_seed(0))
             scores_of(recipe.sample.processor, z, z > 1)
+
+
+def rehearse_sample(recipe: Recipe, model: GPT, tokenizer: Tokenizer) -> None:
+    """Write one token of a sample, if the run will write samples: a prompt that cannot be continued is refused here, before
+    there is a run folder. Raises SettingError."""
+    sample = recipe.sample
+    if recipe.train.sample_every:
+        model.eval()
+        try:
+            complete(model, tokenizer, [sample.prompt], sample.model_copy(update={"max_new_tokens": 1}))
+        except GlassError as error:
+            raise SettingError(f"sample.prompt cannot be continued: {error}") from error
+        finally:
+            model.train()
 
 
 def rehearse_text(recipe: Recipe) -> None:

@@ -1,7 +1,7 @@
 """Checkpoints: a folder that is whole or is not there, and that is checked before anything in it is used.
 
     checkpoints/00000500/
-        model.safetensors        the weights, by parameter name
+        model.safetensors        the weights, by parameter name; step 0 may do without (snapshots.py)
         average.safetensors      the averages of the trained weights, with `train.ema` (train/average.py)
         optimizer.safetensors    the tensors of the optimizer's state, by parameter name
         optimizer.json           its numbers: learning rates, step counts (optimizer_state.py)
@@ -19,7 +19,7 @@ that is whole takes its place. `retention.py` says which of them stay.
 
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from glassformer.config import variant_class
 from glassformer.errors import CheckpointError, GlassError
-from glassformer.kernels import Kernels
+from glassformer.kernels import Kernels, fused, with_plain
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.quantized import BITS, quantized
 from glassformer.runs import manifest, optimizer_state, parts
@@ -89,6 +89,7 @@ class Checkpoint:
     def model(self, kernels: Kernels | None = None, device: str | torch.device = "cpu") -> GPT:
         """The model to use, in evaluation mode: with its averaged weights if it has them. Raises CheckpointError if they do
         not fit the recipe."""
+        kernels = kernels or with_plain(fused(), self.recipe.get("train", {}).get("plain_kernels", ()))
         with torch.device("meta"):
             model = GPT(GPTConfig.parse(self.recipe["model"]), kernels)
         if self.bits:
@@ -119,23 +120,37 @@ class Checkpoint:
         path = self.folder / AVERAGE
         return read_tensors(path) if path.exists() else {}
 
-    def _fill(self, model: Module, averages: dict[str, Tensor]) -> Module:
-        path = self.folder / "model.safetensors"
-        tensors = {**read_tensors(path), **averages}
+    def weights(self, model: nn.Module, averages: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """The weights of `model` by name, in its dtypes. Raises CheckpointError if they do not fit."""
+        path, seed = self.folder / "model.safetensors", self.state.get("drawn_from")
+        drawn = GPT(GPTConfig.parse(self.recipe["model"]), seed=seed).state_dict() if isinstance(seed, int) else None
+        tensors = {**(drawn or read_tensors(path)), **(averages or {})}
         check_fit(model, tensors, path)
         wanted = model.state_dict()  # a snapshot is narrower than the model
-        model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in tensors.items()}, assign=True)
+        return {name: value.to(wanted[name].dtype) for name, value in tensors.items()}
+
+    def freeze(self, model: Module) -> Module:
+        """Freeze the parameters that were frozen, and no others."""
         frozen = set(self.state.get("frozen", []))
         for name, p in model.named_parameters():
             p.requires_grad_(name not in frozen)
         return model
 
-    def fill_optimizer(self, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
-        """Give `optimizer`, made for `model` as that of the run was, its state. Raises CheckpointError if it differs."""
+    def _fill(self, model: Module, averages: dict[str, Tensor]) -> Module:
+        model.load_state_dict(self.weights(model, averages), assign=True)
+        return self.freeze(model)
+
+    def fill_optimizer(
+        self, optimizer: torch.optim.Optimizer, model: nn.Module, placed: optimizer_state.Placed = optimizer_state.alone,
+        is_part: bool = False,
+    ) -> None:  # fmt: skip
+        """Give `optimizer`, made for `model` as that of the run was, its state; `placed` divides a tensor as its parameter
+        is, and a model that `is_part` of the run's takes what belongs to it. Raises CheckpointError if it differs."""
         path = self.folder / "optimizer.json"
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
-            optimizer_state.restore(optimizer, model, self.optimizer_tensors(), tree)
+            tree = optimizer_state.of_these(tree, dict(model.named_parameters())) if is_part else tree
+            optimizer_state.restore(optimizer, model, self.optimizer_tensors(), tree, placed)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             why = f"{type(error).__name__}: {error}"
             raise CheckpointError(f"{path} does not hold the state of this optimizer ({why}); train again") from None
@@ -232,8 +247,9 @@ def load(
         try:
             return _opened(path, as_now)
         except Damaged as error:
-            run = run_of(path)[0]
-            raise Damaged(f"{error}; name {run} in its place, and its newest whole checkpoint is used") from None
+            run, of_run = run_of(path)
+            other = f"name {run} in its place, and its newest whole checkpoint is used"
+            raise Damaged(f"{error}; {other if of_run else 'restore it from a copy'}") from None
     chosen = which(path)
     if chosen is None:
         waits = f"{path} holds no checkpoint yet; `{typed('resume', path)}` trains it"
@@ -259,10 +275,12 @@ def _opened(folder: Path, as_now: Collection[str]) -> Checkpoint:
         reading = Reading(folder / manifest.NAME)
     except OSError as error:
         raise manifest.not_whole(folder, error) from None
-    manifest.verify(folder)
+    sealed = manifest.verify(folder)
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        if not isinstance(state.get("drawn_from"), int):
+            sealed["model.safetensors"]
         known, renamed = parts.resolved(dict(recipe), folder, as_now)
         return Checkpoint(folder, {**state, "step": int(state["step"])}, known, renamed, reading)
     except GlassError:

@@ -2,7 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from glassformer.pages.chart import Line, Point, chart, drawable
+from glassformer.pages.chart import Area, Line, Point, chart, drawable
+from glassformer.runs.bands import Band, Normal
 from glassformer.system.command import on_a_page
 
 Row = dict[str, Any]
@@ -49,8 +50,11 @@ SPEED = Curve(
 MEMORY = Curve("Memory (GB)", "memory_gb", "Memory in use. Normal: constant after the first steps.", zero=True)
 
 
-def curves(train: list[Row], evals: list[Row], events: list[Row], scores: dict[str, Row], recipe: Row) -> list[Row]:
-    """The charts for which there are values. `scores` are by writer, the other lines as `Run.metrics` returns them."""
+def curves(
+    train: list[Row], evals: list[Row], events: list[Row], scores: dict[str, Row], recipe: Row, normal: Normal
+) -> list[Row]:  # fmt: skip
+    """The charts for which there are values. `scores` are by writer, the other lines as `Run.metrics` returns them; where
+    `normal` has bands, they are drawn behind the losses."""
     last_step = max((row["step"] for row in train + evals), default=0)
     resumed = [event["step"] for event in events if event.get("what") == "resume" and event["step"] <= last_step]
     bpb = {who: score["bpb"] for who, score in scores.items() if who != "model" and finite(score.get("bpb"))}
@@ -79,7 +83,8 @@ def curves(train: list[Row], evals: list[Row], events: list[Row], scores: dict[s
     )
     clipped = " Larger gradients are scaled down to the dashed line."
     charts = [
-        chart("Loss", LOSS + loss, both("loss"), last_step, log=True, resumed=resumed),
+        chart("Loss", f"{LOSS}{loss} {normal.said}".strip(), both("loss"), last_step, log=True, resumed=resumed,
+              areas=[*_area("train", normal.train, last_step), *_area("validation", normal.validation, last_step)]),
         chart(
             "Bits per byte", BITS + (others if bpb else ""), both("bpb"), last_step, references=bpb, log=True,
             resumed=resumed,
@@ -102,6 +107,12 @@ def by_depth(rows: list[Row]) -> list[Line]:
         Line(f"block {block}", f"v{i}", [Point(row["step"], row["block_norms"][block]) for row in rows])
         for i, block in enumerate(shown)
     ]
+
+
+def _area(style: str, band: Band | None, last_step: int) -> list[Area]:
+    """The part of a band up to the last step, or nothing without one."""
+    known = [] if band is None else [row for row in zip(*band) if row[0] <= last_step]
+    return [Area(style, [Point(s, low) for s, low, _ in known], [Point(s, high) for s, _, high in known])] if known else []
 
 
 def points(rows: list[Row], key: str) -> list[Point]:

@@ -12,7 +12,7 @@ from glassformer.errors import CheckpointError
 from glassformer.system.files import sha256, write_atomic
 
 NAME, FORMAT = "manifest.json", 1
-NEEDED = ("model.safetensors", "state.json", "recipe.json", "tokenizer.json")
+NEEDED = ("state.json", "recipe.json", "tokenizer.json")
 
 
 class Damaged(CheckpointError):
@@ -25,8 +25,9 @@ def seal(folder: Path) -> None:
     write_atomic(folder / NAME, json.dumps({"format": FORMAT, "sha256": hashes}, indent=2) + "\n")
 
 
-def verify(folder: Path) -> None:
-    """Read every file of the checkpoint in `folder`. Raises Damaged, and CheckpointError for another format."""
+def verify(folder: Path) -> dict[str, str]:
+    """Read every file of the checkpoint in `folder`; returns their hashes by name. Raises Damaged, and CheckpointError for
+    another format."""
     try:
         manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
         hashes = dict(manifest["sha256"])
@@ -39,6 +40,7 @@ def verify(folder: Path) -> None:
         for name, expected in hashes.items():
             if Path(name).name != name or sha256(folder / name) != expected:
                 raise Damaged(f"{folder / name} is damaged (its SHA-256 is not the one in {NAME})")
+        return hashes
     except CheckpointError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -6,7 +6,8 @@ reader and changes when another parameter is frozen. Here every number becomes a
 a tensor and {"tuple": [...]} for a tuple. Nothing is pickled.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,7 +31,18 @@ def packed(optimizer: torch.optim.Optimizer, model: nn.Module) -> tuple[dict[str
     return tensors, {key: _packed(value, "" if key == "state" else key, tensors) for key, value in named.items()}
 
 
-def restore(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping[str, Tensor], tree: Any) -> None:
+Placed = Callable[[Tensor, Tensor], Tensor]
+"""`placed(tensor, parameter)`: a whole tensor with the shape of a parameter, divided over the processes as that is."""
+
+
+def alone(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """The Placed of one process."""
+    return tensor
+
+
+def restore(
+    optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping[str, Tensor], tree: Any, placed: Placed = alone
+) -> None:
     """Give `optimizer`, made as the packed one was, the state that `packed` took. Raises CheckpointError if it differs."""
     names = _names(optimizer, model)
     whole = {key: _unpacked(value, tensors) for key, value in tree.items()}
@@ -43,7 +55,11 @@ def restore(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping
         )
     params = {name: p for p, name in zip(_params(optimizer), names.values())}
     for name, p in params.items():
-        _check_fit(name, optimizer.state.get(p, {}), whole["state"].get(name, {}))
+        state = whole["state"].get(name, {})
+        _check_fit(name, optimizer.state.get(p, {}), state)
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == p.shape:
+                state[key] = placed(value, p)
     numbers: dict[Any, Any] = {name: number for number, name in names.items()}
     state = {numbers.get(name, name): value for name, value in whole["state"].items()}
     saved = [{**group, "params": [numbers[name] for name in group["params"]]} for group in whole["param_groups"]]
@@ -52,6 +68,35 @@ def restore(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping
         for key, value in whole["state"].get(name, {}).items():  # torch gives every tensor the dtype of its parameter
             if isinstance(value, Tensor) and optimizer.state[p][key].dtype != value.dtype:
                 optimizer.state[p][key] = value.to(p.device)
+
+
+def merged(trees: Sequence[Any], order: Sequence[str]) -> dict[str, Any]:
+    """The tree of one process, from those of processes that have different parameters; `order` names all of them."""
+    place, groups = {name: i for i, name in enumerate(order)}, {}
+    for tree in trees:
+        for group in tree["param_groups"]:
+            rest = {key: value for key, value in group.items() if key not in ("params", "names")}
+            groups.setdefault(json.dumps(rest, sort_keys=True), (group, set()))[1].update(group["params"])
+    found = [{**group, **_named(sorted(names, key=place.__getitem__), group)} for group, names in groups.values()]
+    state = {name: value for tree in trees for name, value in tree["state"].items()}
+    ordered = {name: state[name] for name in order if name in state}
+    return {**trees[0], "state": ordered, "param_groups": sorted(found, key=lambda group: place[group["params"][0]])}
+
+
+def of_these(tree: Any, names: Collection[str]) -> dict[str, Any]:
+    """What of the tree of one process belongs to a process that has only the parameters `names`."""
+    groups = [
+        {**group, **_named([name for name in group["params"] if name in names], group)} for group in tree["param_groups"]
+    ]
+    state = {name: value for name, value in tree["state"].items() if name in names}
+    place = {name: i for i, name in enumerate(names)}  # its optimizer begins with the group of its first parameter
+    groups = sorted((group for group in groups if group["params"]), key=lambda group: place[group["params"][0]])
+    return {**tree, "state": state, "param_groups": groups}
+
+
+def _named(names: list[str], group: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a group, and their names where it keeps them besides."""
+    return {"params": names, "names": names} if "names" in group else {"params": names}
 
 
 def _check_fit(name: str, present: dict[str, Any], saved: dict[str, Any]) -> None:

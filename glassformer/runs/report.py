@@ -16,6 +16,7 @@ from typing import Any
 from glassformer.pages.chart import short
 from glassformer.pages.dataset import SHOWN, sections
 from glassformer.pages.frame import duration, homeless, render
+from glassformer.runs.bands import Normal, normal
 from glassformer.runs.curves import Row, curves, finite, points
 from glassformer.runs.run import Run
 from glassformer.system.blank_lines import without_blank_runs
@@ -48,7 +49,8 @@ def _page(run: Run) -> dict[str, Any]:
         "tiles": _tiles(train, evals, facts),
         "findings": _findings(train, evals, scores),
         "validated": bool(evals),
-        "charts": curves(train, evals, events, scores, recipe),
+        "doctor": _doctor(events),
+        "charts": curves(train, evals, events, scores, recipe, _normal(recipe, facts, events)),
         "timelines": _timelines(samples),
         "stories": stories[:MOST_SAMPLES],
         "stories_left_out": len(stories[MOST_SAMPLES:]),
@@ -140,6 +142,25 @@ def _findings(train: list[Row], evals: list[Row], scores: dict[str, Row]) -> lis
     return found
 
 
+def _normal(recipe: Row, facts: Row, events: list[Row]) -> Normal:
+    """What is known of the losses of runs like this one."""
+    plans = [event.get("steps") for event in events if event.get("what") == "plan"]
+    steps, dataset = plans[-1] if plans else _dig(recipe, "train", "steps"), facts.get("dataset")
+    known = isinstance(steps, int) and isinstance(dataset, dict)
+    return normal(recipe, dataset, steps) if known else Normal(None, None, "")
+
+
+def _doctor(events: list[Row]) -> list[Row]:
+    """What the run doctor has found, each finding with the steps at which it was."""
+    found: dict[str, Row] = {}
+    for event in events:
+        if event.get("what") == "doctor":
+            name = str(event.get("name"))
+            told = found.setdefault(name, {"name": name, "steps": [], "detail": str(event.get("detail") or "")})
+            told["steps"].append(event["step"])
+    return list(found.values())
+
+
 def _sample(sample: Row, evals: list[Row]) -> Row:
     """A text as the page shows it: separated from its prompt, with the time and the bits per byte at that step."""
     prompt, text, seconds = str(sample.get("prompt") or ""), sample["text"], sample.get("seconds")
@@ -219,7 +240,9 @@ def _events(events: list[Row]) -> list[Row]:
             if saved:
                 detail = f"{len(saved)} saved, from step {saved[0]['step']:,} to step {saved[-1]['step']:,}"
                 rows += [{"step": saved[-1]["step"], "what": "checkpoints", "detail": detail}]
-        history += [{"step": row["step"], "what": row.get("what", ""), "detail": row.get("detail", "")} for row in rows]
+        for row in rows:
+            what = ": ".join(str(row[key]) for key in ("what", "name") if key in row)
+            history.append({"step": row["step"], "what": what, "detail": row.get("detail", "")})
     return history
 
 

@@ -9,7 +9,6 @@ A checkpoint is deleted only when a newer one has been forced to the disk and re
 it. It leaves its place in one step, so that a kill leaves no half of it.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from glassformer.runs import manifest
 from glassformer.runs.checkpoint import before_decay, best, steps
+from glassformer.system.files import cannot_write
 from glassformer.system.folders import remove
 from glassformer.system.lock import is_read
 
@@ -24,14 +24,14 @@ from glassformer.system.lock import is_read
 def prune(folder: Path, keep: int) -> None:
     """Delete the checkpoints below `folder` that need not stay, the newest of which has just been written, and what a crash
     left half-written. Raises Damaged, and deletes none, if the newest is not on the disk as it was written."""
-    there = steps(folder)
-    if doomed := [path for path in there[:-keep] if not is_permanent(path)]:
+    there, kept = steps(folder), (best(folder.parent), before_decay(folder.parent))
+    doomed = [path for path in there[:-keep] if path not in kept and not is_permanent(path)]
+    if doomed:
         manifest.verify(there[-1])
-    kept = best(folder.parent), before_decay(folder.parent)
     for path in folder.glob(".*"):
         shutil.rmtree(path, ignore_errors=True)
     for path in doomed:
-        if path not in kept and not is_read(path / manifest.NAME):
+        if not is_read(path / manifest.NAME):
             remove(path)
 
 
@@ -44,10 +44,13 @@ def is_permanent(checkpoint: Path) -> bool:
 
 
 def set_aside(checkpoint: Path, name: str) -> Path:
-    """Move a checkpoint of a run to the folder `name` of the run, where no training goes on from it; returns its place."""
+    """Move a checkpoint of a run to the folder `name` of the run, where no training goes on from it; returns its place.
+    Raises DiskError where the system refuses."""
     place = checkpoint.parent.parent / name / checkpoint.name
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(place)
-    place.parent.mkdir(exist_ok=True)
-    os.replace(checkpoint, place)
+    try:
+        place.parent.mkdir(exist_ok=True)
+        remove(place)
+        os.replace(checkpoint, place)
+    except OSError as error:
+        raise cannot_write(place, error) from error
     return place

@@ -1,7 +1,8 @@
 """Trained models that come with the package: `glass generate village-mini` works offline, right after installing.
 
 Each folder in `weights/` is a run as `glass train` leaves it, without what only a further training needs: its recipe, its
-curve, and its weights in bf16. Its README.md is the model card. `pack.py` makes the folder from a run.
+curve, and its weights in bf16; where they teach something, snapshots of earlier steps. Its README.md is the model card.
+`pack.py` makes the folder from a run.
 """
 
 from pathlib import Path
@@ -26,8 +27,12 @@ def favourite() -> Path:
 
 
 def run_or_shipped(name: str) -> Path:
-    """The folder that a person means: a path, or else a model of this package."""
-    return FOLDER / name if name in names() and not Path(name).exists() else Path(name)
+    """The folder that a person means: a path, or else a model of this package, or one of its snapshots.
+
+    >>> run_or_shipped("village-mini/snapshots/step-500")
+    """
+    first = next(iter(Path(name).parts), "")
+    return FOLDER / name if first in names() and not Path(first).exists() else Path(name)
 
 
 def is_shipped(folder: Path) -> bool:

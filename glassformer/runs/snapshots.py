@@ -6,7 +6,8 @@
 
 Most happens early, so the steps are spaced by their logarithm (Biderman et al., 2023, "Pythia", keeps these steps). A
 snapshot is a checkpoint without an optimizer: everything that reads one reads it, and no training can go on from it. It is
-half the size of the weights, a sixth of a checkpoint of AdamW, and it is never pruned.
+half the size of the weights, a sixth of a checkpoint of AdamW, and it is never pruned. That of step 0 may do without a
+file of weights (`save_seed`).
 """
 
 import shutil
@@ -42,6 +43,15 @@ def save(
             for name, tensor in weights.items()
         }
         write_tensors(growing / "model.safetensors", narrow)
+    return final
+
+
+def save_seed(run: Path, seed: int, state: dict[str, Any], recipe_json: str, tokenizer: Tokenizer) -> Path:
+    """Write the snapshot of a model as its seed draws it, in a few kilobytes: the weights are drawn again when they are
+    asked for. Returns it. Raises GlassError on a full disk."""
+    final = run / FOLDER / "step-0"
+    with written(final, {**state, "step": 0, "drawn_from": seed}, recipe_json, tokenizer, {}):
+        pass
     return final
 
 

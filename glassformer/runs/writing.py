@@ -55,13 +55,18 @@ def contents(
     return Contents({**state, "frozen": frozen}, files, numbers)
 
 
+def name_of(state: Mapping[str, Any]) -> str:
+    """The name of the folder of a checkpoint with this state: its step."""
+    return f"{state['step']:08d}"
+
+
 def save(
     folder: Path, held: Contents, recipe_json: str, tokenizer: Tokenizer, sources: Mapping[str, bytes] | None = None
 ) -> Path:
     """Write `folder/<step>`; returns it. One of the same step is replaced. `sources` are the user's own files that the
     recipe names. Raises DiskError where the system refuses, such as on a full disk.
     """
-    final = folder / f"{held.state['step']:08d}"
+    final = folder / name_of(held.state)
     with written(final, held.state, recipe_json, tokenizer, sources or {}) as growing:
         for name, tensors in held.tensors.items():
             write_tensors(growing / name, tensors)

@@ -17,6 +17,7 @@ from glassformer.system.extra import needed_for
 from glassformer.system.folders import all_or_nothing
 
 ROOT = FOLDER.parent
+STYLE, SCRIPT = (Path(__file__).with_name(name) for name in ("site.css", "site.js"))
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 MADE = "objects.inv"  # Sphinx leaves it in each folder that it builds
 
@@ -68,6 +69,9 @@ def _settings(reader: str, theme: str) -> dict[str, object]:
         "extensions": [reader],
         "html_theme": theme,
         "html_title": "Glassformer",
+        "html_static_path": [str(STYLE), str(SCRIPT)],
+        "html_css_files": [STYLE.name],
+        "html_js_files": [SCRIPT.name],
         "html_show_sphinx": False,
         "html_show_copyright": False,
         "html_copy_source": False,

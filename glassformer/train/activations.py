@@ -33,6 +33,7 @@ class Checkpointed:
     def __call__(self, x: Any, positions: Any, cache: Any = None) -> Any:
         """As `Block.forward`."""
         forward = type(self.block).forward
-        if cache is not None or not torch.is_grad_enabled():
+        leaves_nothing = cache is None or getattr(cache, "stateless", False)
+        if not leaves_nothing or not torch.is_grad_enabled():
             return forward(self.block, x, positions, cache)
-        return checkpoint(forward, self.block, x, positions, use_reentrant=False)
+        return checkpoint(forward, self.block, x, positions, cache, use_reentrant=False)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from glassformer.model.gpt import GPT
+from glassformer.parallel.shards import assign, local, locals_of
 
 
 class Average:
@@ -27,13 +28,13 @@ class Average:
     def update(self, step: int) -> None:
         """Take in the weights after update number `step`, counted from 1."""
         if self.decay is not None:
-            weights = [p.detach() for p in self.weights.values()]
-            self.kernels.ema(list(self.tensors.values()), weights, step=step, decay=self.decay)
+            weights = locals_of(p.detach() for p in self.weights.values())
+            self.kernels.ema(locals_of(self.tensors.values()), weights, step=step, decay=self.decay)
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Continue from the averages of a checkpoint, by the names of the parameters."""
         for name, average in self.tensors.items():
-            average.copy_(tensors[name])
+            assign(average, tensors[name])
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -47,6 +48,7 @@ class Average:
     @torch.no_grad()
     def _swap(self) -> None:
         for name, p in self.weights.items():
-            weight = p.clone()
-            p.copy_(self.tensors[name])
-            self.tensors[name].copy_(weight)
+            weight, average = local(p), local(self.tensors[name])
+            kept = weight.clone()
+            weight.copy_(average)
+            average.copy_(kept)

@@ -1,15 +1,17 @@
 """The settings of training: `train.*` of a recipe."""
 
+from dataclasses import fields
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
-from glassformer.config import Config, slot
+from glassformer.config import Config, slot, suggestion
 from glassformer.data import curriculum, mixture
 from glassformer.data.growth import Growth, growth
 from glassformer.data.growth import stages as stages_of_batches
 from glassformer.data.pace import Pace
 from glassformer.data.sampler import Sampler
+from glassformer.kernels import Kernels
 from glassformer.runs import dashboard
 from glassformer.train.loss import Loss
 from glassformer.train.optimizer import Optimizer
@@ -59,6 +61,8 @@ class TrainConfig(Config):
     """Number format of the matrix products; auto times fp32 and bf16 on a CPU, and takes bf16 (or fp16) on a GPU."""
     kernels: Literal["fused", "flexible"] = "fused"
     """How `sliding`, `block_sparse` and `strided` skip pairs; flexible is FlexAttention: CUDA, no dropout, no biases."""
+    plain_kernels: tuple[str, ...] = ()
+    """Formulas computed by their plain twins, such as attention,rope: those that `glass doctor` finds broken here."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes a CUDA GPU if there is one, else the CPU."""
     eval_every: PositiveInt | Share = 250
@@ -116,6 +120,15 @@ class TrainConfig(Config):
     def _dashboards(cls, named: tuple[str, ...]) -> tuple[str, ...]:
         chosen = tuple(name.strip() for text in named for name in text.split(",") if name.strip())
         dashboard.check(chosen)
+        return tuple(dict.fromkeys(chosen))
+
+    @field_validator("plain_kernels")
+    @classmethod
+    def _formulas(cls, named: tuple[str, ...]) -> tuple[str, ...]:
+        chosen = tuple(name.strip() for text in named for name in text.split(",") if name.strip())
+        known = [formula.name for formula in fields(Kernels)]
+        for name in set(chosen) - set(known):
+            raise ValueError(f"there is no formula '{name}'; {suggestion(name, known)}")
         return tuple(dict.fromkeys(chosen))
 
     @field_validator("lengths")

@@ -18,6 +18,7 @@ from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.train.loss import Loss
 from glassformer.train.loss.next_token import NextToken
 from glassformer.train.precision import Precision
+from glassformer.train.ranks import ALONE, Ranks
 
 NEXT_TOKEN = NextToken()
 
@@ -29,12 +30,14 @@ def byte_lengths(token_bytes: Sequence[bytes]) -> torch.Tensor:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, batches: Iterable[Batch], bytes_of: torch.Tensor, precision: Precision, loss: Loss = NEXT_TOKEN
-) -> dict[str, float]:
+    model: nn.Module, batches: Iterable[Batch], bytes_of: torch.Tensor, precision: Precision, loss: Loss = NEXT_TOKEN,
+    ranks: Ranks = ALONE,
+) -> dict[str, float]:  # fmt: skip
     """Returns `loss` (its mean), bpb (bits per byte of the next token, whatever the loss is), tokens and bytes, over all
     counted targets of `batches`.
 
-    `bytes_of` is (V,). The model is in evaluation mode meanwhile: no dropout, no auxiliary losses.
+    `bytes_of` is (V,). The model is in evaluation mode meanwhile: no dropout, no auxiliary losses. Several `ranks` divide
+    the rows of each batch and return the same.
     """
     was_training = model.training
     model.eval()
@@ -43,11 +46,12 @@ def evaluate(
         targets = batch.targets[batch.targets != IGNORED].cpu()
         tokens, n_bytes = tokens + len(targets), n_bytes + int(bytes_of[targets].sum())
         counted += loss.counted(batch)
-        batch = batch.to(precision.device)
+        batch = ranks.share(batch).to(precision.device)
         with precision.autocast():
             total += (its := loss.nats(model, batch).double().sum().item())
             nats += its if type(loss) is NextToken else NEXT_TOKEN.nats(model, batch).double().sum().item()
     model.train(was_training)
+    total, nats = ranks.sum(total, precision.device), ranks.sum(nats, precision.device)
     return {
         "loss": total / max(1, counted),
         "bpb": nats / math.log(2) / max(1, n_bytes),

@@ -20,7 +20,7 @@ from glassformer.train.gradients import norms_by_block
 from glassformer.train.loss import Loss
 from glassformer.train.memory import out_of_memory
 from glassformer.train.precision import Precision
-from glassformer.train.ranks import Ranks
+from glassformer.train.ranks import Ranks, padded
 
 
 class Passes:
@@ -55,19 +55,31 @@ class Passes:
 
     def _passes(self, batch: Batch, step: int, pace: Pace, counted: int) -> float:
         """Forward and backward passes of update `step` over all parts of its batch; returns the loss."""
-        total, micros = torch.zeros(()), list(batch.parts(self.config.accumulation(pace, step, self.count)))
+        n = self.ranks.passes(self.config.accumulation(pace, step, self.count))
+        total, micros = torch.zeros(()), list(self.ranks.parts(batch, n))
+        if hasattr(self.model, "stages"):
+            return self._in_stages(micros, counted)
         for i, micro in enumerate(micros):
             with self.ranks.accumulating(self.model, last=i == len(micros) - 1):
                 with self.precision.autocast():
                     loss = self.loss.nats(self.model, micro.to(self.inner.device)).sum() / max(1, counted)
-                # Wrappers average the gradients over the ranks; the mean is over tokens, so we need their sum.
-                (loss * self.precision.loss_scale.value * self.ranks.count).backward()
+                (loss * self.precision.loss_scale.value).backward()
             total = total + loss.detach()  # in the precision of the loss
         return total.item()
 
+    def _in_stages(self, micros: list[Batch], counted: int) -> float:
+        """The same in a pipeline, whose stages compute different micro-batches at a time; these all have as many rows."""
+        scale, rows = self.precision.loss_scale.value / max(1, counted), len(micros[0].ids)
+        given = [padded(micro, rows).to(self.inner.device) for micro in micros]
+        total = self.model.passes(  # type: ignore[operator]
+            [(micro.ids, micro.targets, micro.documents) for micro in given], lambda nats, i: nats.sum() * scale,
+            self.precision.autocast,
+        )  # fmt: skip
+        return total / self.precision.loss_scale.value
+
     def _halves(self, rows: int) -> bool:
         """Whether a batch of so many rows, for which the memory was not enough, can be read in twice as many passes."""
-        if self.config.memory_gb is None or self.ranks.count > 1 or self.count >= rows:
+        if self.config.memory_gb is None or self.ranks.mesh is not None or self.count >= rows:
             return False
         self.count = min(rows, 2 * self.count)
         self.model.zero_grad(set_to_none=True)
@@ -79,5 +91,6 @@ class Passes:
         block is kept."""
         parameters = [p for p in self.model.parameters() if p.grad is not None]
         self.precision.loss_scale.unscale(parameters)
-        self.block_norms = norms_by_block(self.inner) if logged else []
-        return self.inner.kernels.clip(parameters, self.config.grad_clip).item()
+        self.block_norms = norms_by_block(self.inner, self.ranks) if logged else []
+        elsewhere = getattr(self.model, "counted_elsewhere", ())
+        return self.ranks.clip(parameters, self.config.grad_clip, self.inner.kernels, elsewhere).item()

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from glassformer.errors import DiskError
 from glassformer.model.gpt import GPT
-from glassformer.runs import snapshots, writing
+from glassformer.runs import optimizer_state, snapshots, writing
 from glassformer.runs.manifest import Damaged
 from glassformer.runs.retention import prune
 from glassformer.system.folders import remove
@@ -31,6 +31,7 @@ from glassformer.system.threads import Job
 from glassformer.tokenizers import Tokenizer
 from glassformer.train.average import Average
 from glassformer.train.config import TrainConfig
+from glassformer.train.ranks import ALONE, Ranks
 
 
 class Saving:
@@ -38,12 +39,14 @@ class Saving:
 
     def __init__(
         self, run: Path, model: GPT, optimizer: torch.optim.Optimizer, config: TrainConfig, recipe_json: str,
-        tokenizer: Tokenizer, sources: Mapping[str, bytes], average: Average,
+        tokenizer: Tokenizer, sources: Mapping[str, bytes], average: Average, ranks: Ranks = ALONE,
         saved: Callable[[Path], None] = lambda folder: None, refused: Callable[[DiskError], None] = lambda error: None,
     ) -> None:  # fmt: skip
-        """`run` is the run's folder; `sources` are the user's own files that the recipe names. `saved` is told of each
-        checkpoint that is on the disk, `refused` of one that is tried again, both in the thread that calls."""
+        """`run` is the run's folder; `sources` are the user's own files that the recipe names. One of the `ranks` writes,
+        and the others send it their parts of the weights. `saved` is told of each checkpoint that is on the disk, `refused`
+        of one that is tried again, both in the thread that calls."""
         self.run, self.model, self.optimizer, self.average, self.config = run, model, optimizer, average, config
+        self.ranks = ranks
         self.recipe_json, self.beside = recipe_json, (recipe_json, tokenizer, sources)
         self.saved, self.refused = saved, refused
         self.copy = Copy()
@@ -57,10 +60,13 @@ class Saving:
             self.settle()
 
     def checkpoint(self, state: dict[str, Any]) -> None:
-        """Write a checkpoint, and delete those that are not kept; with `train.async_checkpoint`, begin to. Raises DiskError
-        where the system refuses this one or the one before."""
+        """Write a checkpoint, and delete those that are not kept; with `train.async_checkpoint`, begin to. It is the same
+        for any number of ranks. Raises DiskError where the system refuses this one or the one before."""
         self.settle()
-        held = writing.contents(self.model, self.optimizer, state, self.average.tensors)
+        held = whole(writing.contents(self.model, self.optimizer, state, self.average.tensors), self.model, self.ranks)
+        if not self.ranks.writes:
+            self.saved(self.run / "checkpoints" / writing.name_of(state))
+            return
         if not self.config.async_checkpoint:
             self.saved(self._write(held))
             return
@@ -100,8 +106,22 @@ class Saving:
     def snapshot(self, state: dict[str, Any], last: bool) -> None:
         """Write a snapshot, if the recipe has them and this is one of their steps or the `last` of the run."""
         if self.config.snapshots and (last or snapshots.is_due(state["step"])):
-            weights = {**self.model.state_dict(), **self.average.tensors}
-            snapshots.save(self.run, weights, state, *self.beside)
+            weights = self.ranks.whole({**self.model.state_dict(), **self.average.tensors})
+            if self.ranks.writes:
+                snapshots.save(self.run, weights, state, *self.beside)
+
+
+def whole(held: writing.Contents, model: GPT, ranks: Ranks) -> writing.Contents:
+    """What a checkpoint holds of all ranks, as one process would have it, on the rank that writes."""
+    tensors = {file: ranks.whole(named) for file, named in held.tensors.items()}
+    notes = ranks.notes([held.optimizer, held.state["frozen"]])
+    if len(notes) == 1:
+        return replace(held, tensors=tensors)
+    with torch.device("meta"):  # the stages of a pipeline have parts of this model
+        order = [name for name, _ in GPT(model.config).named_parameters()]
+    frozen = {name for _, names in notes for name in names}
+    state = {**held.state, "frozen": [name for name in order if name in frozen]}
+    return writing.Contents(state, tensors, optimizer_state.merged([tree for tree, _ in notes], order))
 
 
 class Copy:

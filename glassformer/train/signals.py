@@ -1,11 +1,18 @@
-"""Ctrl-C and SIGTERM: a training saves before it stops."""
+"""Ctrl-C and SIGTERM: a training saves before it stops.
+
+torchrun and the queue of a cluster both send the signal to every process, so there a second one is no impatience: torchrun
+kills what still runs after 30 seconds.
+"""
 
 import signal
 from typing import Any, Self
 
+from glassformer.system import torchrun
+
 
 class Signals:
-    """Use as a context. The first Ctrl-C or SIGTERM is kept in `received` for the loop to see; the second acts at once."""
+    """Use as a context. The first Ctrl-C or SIGTERM is kept in `received` for the loop to see; the second acts at once,
+    but for processes that torchrun has started."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
@@ -25,4 +32,5 @@ class Signals:
 
     def _receive(self, number: int, frame: Any) -> None:
         self.received = signal.Signals(number)
-        signal.signal(number, self._previous[self.received])
+        if torchrun.launch() is None:
+            signal.signal(number, self._previous[self.received])

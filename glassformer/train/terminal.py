@@ -98,6 +98,8 @@ class Display:
             case "event" if line["what"] == "plan":
                 self.steps = line["steps"]
                 self.progress.update(self.task, total=self.steps)
+            case "event" if line["what"] == "doctor":
+                self._say(f"[yellow]step {line['step']}: [bold]{escape(line['name'])}[/]: {escape(line['detail'])}[/]")
             case "event" if line["what"] in ("nan", "interrupted", "memorising", "refused"):
                 self._say(f"[yellow]step {line['step']}: {line['what']} ({escape(line['detail'])})[/]")
 

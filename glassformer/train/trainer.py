@@ -29,6 +29,7 @@ from glassformer.data.pace import Pace
 from glassformer.errors import DiskError
 from glassformer.model.gpt import GPT
 from glassformer.model.wrapped import unwrapped
+from glassformer.parallel.shards import divided_as
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run
 from glassformer.tokenizers import Tokenizer
@@ -73,7 +74,7 @@ class Trainer:
         passes: int | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ):
-        """`model` is a GPT on its device, or one wrapped by torch.compile or DistributedDataParallel.
+        """`model` is a GPT on its device, or one wrapped by torch.compile, or what `parallel.parallelize` gives.
 
         `batches(step)` gives the batch of a whole update (of several `ranks`, the rows of this one); `loss` replaces
         `config.loss`; `sample(model)` returns a prompt and its continuation; `watch` sees each line that is logged;
@@ -94,23 +95,25 @@ class Trainer:
         self.optimizer = config.optimizer.build(inner)
         sources = {**own_sources(config), **own_sources(inner.config)} if sources is None else sources
         self.average = Average(inner, config.ema)
-        beside = recipe_json, tokenizer, sources, self.average
+        beside = recipe_json, tokenizer, sources, self.average, ranks
         self.saving = Saving(run.folder, inner, self.optimizer, config, *beside, self._saved, self._refused)
         self.bytes_of = byte_lengths(tokenizer.token_bytes)
         self.pace, self.budget, self.follow, self.clock = pace or Pace.even(config.steps), budget, follow, clock
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
-        self.doctor = Doctor(inner, self.optimizer, self.loss, config, run, self._log, alone=ranks.count == 1)
+        watched = run if ranks.writes else None
+        self.doctor = Doctor(inner, self.optimizer, self.loss, config, watched, self._log, alone=ranks.mesh is None)
         self.lowest = Lowest()
         self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Continue from a checkpoint of this run. The model's weights must already be the checkpoint's."""
-        saved.fill_optimizer(self.optimizer, self.inner)
+        saved.fill_optimizer(self.optimizer, self.inner, divided_as, is_part=not self.ranks.can_generate)
         self.average.restore(saved.averages())
         self.precision.restore(saved.state)
+        self.doctor.restore(saved.state.get("doctor", []))
         self.done, self.tokens, self.seconds = saved.step, saved.state["tokens"], saved.state["seconds"]
         self.lowest, self.decays_from = Lowest(**saved.state["lowest"]), saved.state.get("decays_from")
         extended = self.done in [leg.step for leg in self.pace.legs]
@@ -136,7 +139,9 @@ class Trainer:
                 self.done += 1
                 self.saving.poll()
                 self.seconds = self.clock() - self.began
-                self.doctor.spiked(loss)
+                if self.doctor.spiked(loss) and self.doctor.rollback.go_back(self, loss):
+                    mark = self._mark()
+                    continue
                 logged = self._is_logged(self.done)
                 if logged:
                     steps, tokens, seconds, waited = (now - then for now, then in zip(self._mark(), mark))
@@ -188,7 +193,7 @@ class Trainer:
     def gradients(self, step: int) -> float:
         """The forward and backward passes of update `step`; returns the loss, the mean over the tokens of all ranks."""
         started = self.clock()
-        batch = self.batches(step)
+        batch = self.batches(self.doctor.rollback.number(step))
         self.waited += self.clock() - started
         counted = self.passes.counted(batch)
         self.doctor.reads(step, batch, counted, self.tokens, logged=self._is_logged(step + 1))
@@ -203,7 +208,7 @@ class Trainer:
 
     def _stopped(self, signals: Signals) -> bool:
         """Whether any rank was asked to stop: then all do, after the same step."""
-        return self.ranks.sum(signals.received is not None, self.device) > 0
+        return self.ranks.any(signals.received is not None, self.device)
 
     def _mark(self) -> tuple[int, int, float, float]:
         return self.done, self.tokens, self.clock(), self.waited
@@ -236,14 +241,14 @@ class Trainer:
                     self._evaluate()
                 if samples:
                     self._write()
-        if self.ranks.writes:
-            self.saving.snapshot(self._state(), last=self.done == self.pace.steps or self._stops_early())
+            self.ranks.let_go(self.model)
+        self.saving.snapshot(self._state(), last=self.done == self.pace.steps or self._stops_early())
         return evaluates or samples
 
     def _evaluate(self) -> None:
         with self._pause("eval"):
             started = self.clock()
-            result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss)
+            result = evaluate(self.model, self.held_out(), self.bytes_of, self.precision, self.loss, self.ranks)
             averaged = {"averaged": True} if self.config.ema else {}
             self._log("eval", split="validation", **result, **averaged, seconds=self.clock() - started)
         if self.lowest.see(self.done, result["loss"]):
@@ -251,6 +256,8 @@ class Trainer:
 
     def _write(self) -> None:
         assert self.sample is not None
+        if not self.ranks.can_generate or (self.ranks.has_whole_model and not self.ranks.writes):
+            return
         with self._pause("sample"):
             self.model.eval()
             prompt, text = self.sample(self.inner)
@@ -268,7 +275,7 @@ class Trainer:
         every = {"eval": config.eval_every, "sample": config.sample_every, "checkpoint": config.checkpoint_every}
         ahead = config.growth(self.pace).ahead(self.done)
         steps = self.budget.decision(self.done, self.seconds, self.pace, every, ahead) if self.ranks.writes else 0
-        steps = int(self.ranks.sum(steps, self.device))
+        steps = self.ranks.told(steps, self.device)
         if steps and steps != self.pace.steps:
             legs = self.pace.ending(self.done, steps)
             self._log("event", what="plan", steps=steps, legs=legs, detail=f"{steps:,} steps fit into the time")
@@ -284,15 +291,17 @@ class Trainer:
             self.budget.pause_took(kind, self.clock() - started)
 
     def _save(self) -> None:
-        if not self.ranks.writes:
-            return
         with self._pause("checkpoint"):
             self.seconds = self.clock() - self.began
             state = {"lowest": vars(self.lowest), "decays_from": self.decays_from, **self.precision.state(),
-                     "budget": self.budget and self.budget.state(),
+                     "budget": self.budget and self.budget.state(), "doctor": self.doctor.state(),
                      "permanent": self._is_due(self.config.keep_every)}  # fmt: skip
             self.saving.checkpoint(self._state() | state)
         self.saved = self.done
+
+    def settle(self) -> None:
+        """Wait until the checkpoint in the background is on the disk. Raises DiskError."""
+        self.saving.settle()
 
     def _saved(self, folder: Path) -> None:
         self._log("event", int(folder.name), what="checkpoint", detail=folder.name)

@@ -32,6 +32,13 @@ def test_over_time_reads_the_weights_of_every_step(glass, trained, tmp_path):
     assert moments[0]["loss"] != moments[-1]["loss"]
 
 
+def test_the_model_that_ships_shows_how_it_learned(glass, tmp_path):
+    code, _, _ = glass("look", "village-mini", EXAMPLE, "--html", "a.html", "--over-time")
+    moments = json.loads(re.search(r'id="data">(.*?)</script>', (tmp_path / "a.html").read_text(), re.S)[1])["moments"]
+    assert code == 0 and [moment["step"] for moment in moments] == [0, 128, 500, 1000, 2000, 10000]
+    assert moments[0]["loss"] > 7 > 5 > moments[-1]["loss"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -41,7 +48,6 @@ def test_over_time_reads_the_weights_of_every_step(glass, trained, tmp_path):
         (("runs/none", "One day"), "does not exist"),
         ((EXAMPLE, "--html", "book.txt"), "does not end in .html"),
         ((EXAMPLE, "--over-time"), "--html"),
-        ((EXAMPLE, "--over-time", "--html", "x.html"), "train.snapshots=true"),
         ((EXAMPLE, "--place", "99"), "no place 99"),
         ((EXAMPLE, "-s", "top_k=many"), "top_k"),
         (("a b " * 400,), "reads 511 at once"),

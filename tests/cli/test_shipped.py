@@ -1,19 +1,24 @@
 """The models that come with the package: they are whole, small, and work anywhere without being changed."""
 
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from glassformer.corpora.village import Village
 from glassformer.errors import GlassError
 from glassformer.lab.evaluate import judge
 from glassformer.lab.pairs import CHANGES
+from glassformer.lens.trace import next_tokens
 from glassformer.recipes.presets import Recipe, named
-from glassformer.runs import checkpoint, shipped
+from glassformer.runs import checkpoint, manifest, shipped, snapshots
 from glassformer.runs.pack import pack
 from glassformer.runs.run import Run
 from glassformer.system.files import sha256
@@ -34,8 +39,27 @@ def contents() -> dict[Path, str]:
     return {path: sha256(path) for path in shipped.FOLDER.rglob("*") if path.is_file()}
 
 
-def test_all_models_together_are_at_most_25_megabytes():
-    assert sum(path.stat().st_size for path in contents()) <= 25e6
+def test_all_models_together_are_at_most_25_megabytes_and_what_they_were_before_18():
+    sizes = {path: path.stat().st_size for path in contents()}
+    before = sum(size for path, size in sizes.items() if snapshots.FOLDER in path.parts)
+    assert sum(sizes.values()) - before <= 25e6 and before <= 18e6
+
+
+@torch.no_grad()
+def test_the_snapshots_of_village_mini_show_how_it_learned():
+    """From the weights that its seed draws, without a network."""
+    found = snapshots.steps(shipped.run_or_shipped("village-mini"))
+    assert 0 in found and len(found) >= 5
+    text = Village().story("validation", 0).text
+    ids = torch.tensor([checkpoint.load(found[0]).tokenizer().encode(text)[:128]])
+    losses = []
+    for step, path in found.items():
+        saved = checkpoint.load(path)
+        model = saved.model()
+        losses.append(float(model(ids, next_tokens(ids)).sum() / 127))
+        assert saved.step == step and all((w.bfloat16().to(w.dtype) == w).all() for w in model.parameters() if step)
+    assert abs(losses[0] - math.log(2048)) < 0.3 and losses == sorted(losses, reverse=True)
+    assert shipped.run_or_shipped("village-mini/snapshots/step-0") == found[0]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -114,3 +138,38 @@ def test_a_run_is_packed_with_its_weights_in_bf16_its_recipe_and_its_curve(train
     assert all((narrow[name] == value.bfloat16().to(value.dtype)).all() for name, value in weights.items())
     assert not {"machine", "argv", "git"} & run.facts().keys()
     assert pack(tiny) == final  # again, in place
+
+
+def test_a_run_is_packed_with_snapshots_of_any_of_its_steps(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("glassformer.runs.pack.FOLDER", tmp_path / "weights")
+    whole, run = trained / "runs" / "tiny", tmp_path / "tiny"
+    shutil.copytree(whole, run)
+    shutil.rmtree(run / "checkpoints" / "00000000")
+    final = pack(run, [0, 4], repeated=whole)
+    first, second = snapshots.steps(final).values()
+    assert not (first / "model.safetensors").exists()
+    for path, name in ((first, "00000000"), (second, "00000004")):
+        saved, before = checkpoint.load(path), checkpoint.load(whole / "checkpoints" / name)
+        for key, value in before.model().state_dict().items():
+            expected = value.bfloat16().to(value.dtype) if path == second else value
+            assert torch.equal(saved.model().state_dict()[key], expected), key
+        assert saved.state["tokens"] == before.state["tokens"] and saved.step == int(name)
+    with pytest.raises(GlassError, match="has no weights of step 0; it kept 4"):
+        pack(run, [0])
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    changed = [line | {"loss": 1.0} if line["kind"] == "train" and line["step"] == 4 else line for line in lines]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+    with pytest.raises(GlassError, match="does not repeat .*tiny: their losses differ at step 4"):
+        pack(run, [0], repeated=whole)
+    assert list(snapshots.steps(final)) == [0, 4] and checkpoint.load(final).step == 4, "nothing was lost"
+
+
+def test_a_snapshot_without_weights_and_without_a_whole_seed_is_refused(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("glassformer.runs.pack.FOLDER", tmp_path)
+    folder = snapshots.steps(pack(trained / "runs" / "tiny", [0]))[0]
+    for seed in (None, "1337", 1.5):
+        (folder / "state.json").write_text(json.dumps({"step": 0, "drawn_from": seed}))
+        hashes = {path.name: sha256(path) for path in folder.iterdir() if path.name != "manifest.json"}
+        (folder / "manifest.json").write_text(json.dumps({"format": manifest.FORMAT, "sha256": hashes}))
+        with pytest.raises(GlassError, match=r"not a whole checkpoint \(KeyError: 'model.safetensors'\)"):
+            checkpoint.load(folder)

@@ -1,6 +1,7 @@
 """The chunked loss beside torch's own, on whole models and under everything that training does to it."""
 
 import copy
+import threading
 
 import pytest
 import torch
@@ -151,3 +152,53 @@ def test_a_compiled_model_has_the_same_losses_and_gradients():
     torch.testing.assert_close(nats, expected)
     for p, q in zip(model.parameters(), other.parameters()):
         torch.testing.assert_close(p.grad, q.grad)
+
+
+class Meeting:
+    """What threads know of each other's tensors: each gives its own and gets those of all."""
+
+    def __init__(self, n):
+        self.given, self.barrier = [torch.zeros(())] * n, threading.Barrier(n)
+
+    def of_all(self, i, t):
+        self.given[i] = t.detach().clone()
+        self.barrier.wait()
+        found = torch.stack(list(self.given))
+        self.barrier.wait()
+        return found
+
+    def across(self, i, first, widest):
+        def added(t):  # the sum, whose gradient passes as it is
+            return t + (self.of_all(i, t).sum(0) - t).detach()
+
+        return linear_cross_entropy.Across(first, widest, lambda t: self.of_all(i, t).amax(0), added)
+
+
+@pytest.mark.parametrize("kernel", [linear_cross_entropy.plain, linear_cross_entropy.fused])
+@pytest.mark.parametrize("cap", [None, 3.0])
+@pytest.mark.parametrize("even", [True, False])
+def test_a_vocabulary_in_parts_gives_the_loss_of_the_whole(kernel, cap, even):
+    g = torch.Generator().manual_seed(0)
+    x, W = (torch.randn(n, 8, dtype=torch.float64, generator=g).requires_grad_() for n in (11, 10))
+    targets, weights = torch.randint(8, (11,), generator=g), torch.rand(11, dtype=torch.float64, generator=g)
+    targets[3] = IGNORED
+    absent = torch.tensor([False] * 8 + [True] * 2)
+    scale = torch.ones_like(weights) if even else weights  # uneven weights go through the chunks again
+    nats = linear_cross_entropy.plain(x, W, targets, cap, absent)
+    expected = torch.autograd.grad((nats * scale).sum(), (x, W))
+    bounds, found, meeting = [(0, 4), (4, 8), (8, 10)], {}, Meeting(3)
+
+    def part(i, first, end):
+        own = x.detach().requires_grad_(), W.detach()[first:end].requires_grad_()
+        ours = kernel(*own, targets, cap, absent[first:end], meeting.across(i, first, 4))
+        found[i] = ours.detach(), *torch.autograd.grad((ours * scale).sum(), own)
+
+    threads = [threading.Thread(target=part, args=(i, *pair)) for i, pair in enumerate(bounds)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(3):
+        torch.testing.assert_close(found[i][0], nats.detach(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sum(found[i][1] for i in range(3)), expected[0], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(torch.cat([found[i][2] for i in range(3)]), expected[1], rtol=1e-12, atol=1e-12)

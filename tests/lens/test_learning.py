@@ -9,7 +9,7 @@ from glassformer.lens.learning import gradients, lengths, over_training, part_of
 from glassformer.lens.trace import next_tokens
 from glassformer.model.gpt import GPT
 from glassformer.recipes.presets import mini
-from glassformer.runs import snapshots
+from glassformer.runs import snapshots, writing
 from glassformer.tokenizers.byte import Byte
 
 from .variants import USUAL, every_variant, some_ids
@@ -73,5 +73,9 @@ def test_a_question_is_asked_of_every_snapshot_in_order(tmp_path):
         "loss": lambda model: float(model(ids, next_tokens(ids)).sum()),
     })  # fmt: skip
     assert found.steps == [0, 1, 8] and found.values["gain"] == [0, 1, 8] and len(set(found.values["loss"])) == 3
+    for step, lowest in ((5, {"step": 5, "since": 0}), (9, {"step": 5, "since": 1})):  # the one to use is asked as well
+        held = writing.contents(GPT(gpt_config), None, {"step": step, "lowest": lowest})
+        writing.save(tmp_path / "checkpoints", held, recipe.model_dump_json(), tokenizer)
+    assert over_training(tmp_path, {"none": lambda _: 0.0}).steps == [0, 1, 5, 8]
     with pytest.raises(LensError, match="no snapshots"):
         over_training(tmp_path / "nothing", {})

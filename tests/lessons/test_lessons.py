@@ -55,6 +55,16 @@ def test_a_lesson_has_the_form_of_a_lesson(each):
 
 
 @names
+def test_a_hole_is_left_to_the_reader_and_filled_only_where_it_was_left(each):
+    code = [cell for cell in notebooks.notebook(each).cells if cell.cell_type == "code"]
+    for hole, filled in zip(code, code[1:]):
+        if "solution" in filled.metadata.get("tags", []):
+            (name,) = re.findall(r"^def (\w+)", hole.source, re.M)
+            assert hole.source.endswith("    return ...") and f"is ...:\n    {name} = one_that_works" in filled.source
+    assert each.number > "03" or any("solution" in cell.metadata.get("tags", []) for cell in code)
+
+
+@names
 def test_a_lesson_imports_the_package_and_copies_no_class_of_it(each):
     source = "\n".join(path.read_text(encoding="utf-8") for path in (FOLDER.parent / "glassformer").rglob("*.py"))
     classes = re.findall(r"^class (\w+)", each.path.read_text(encoding="utf-8"), re.M)
@@ -132,7 +142,9 @@ def test_what_answers_a_question_is_folded(tmp_path):
     for cell, said in zip(code, ("How?", "Seven", "So 7", "After", "")):
         cell.outputs = [{**OUTPUT, "data": {"text/markdown": said}}] if said else []
     assert [cell.metadata.get("jupyter") is not None for cell in code] == [False, False, True, False, True]
+    code[3].outputs += [{"output_type": "stream", "name": "stdout", "text": f"{line}\n"} for line in ("one", "two")]
     text = write_page(asks, made, tmp_path / "98.html", [asks]).read_text(encoding="utf-8")
+    assert "one\ntwo</pre>" in text, "what a cell prints is one piece"
     folded = re.findall(r"<details.*?</details>", text, re.S)
     hidden = "".join(folded)
     assert len(folded) == 2 and all(said in hidden for said in ("Seven", "So 7", "mine"))

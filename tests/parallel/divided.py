@@ -24,11 +24,13 @@ from glassformer.errors import SettingError
 from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.parallel import Mesh, Parallel, parallelize
-from glassformer.parallel.clip import clip, local
 from glassformer.parallel.cost import Sent, Work, traffic
 from glassformer.parallel.pipeline import SCHEDULES, Pipeline, gathered
+from glassformer.parallel.shards import local
+from glassformer.parallel.stages import TWO
 from glassformer.train.activations import checkpoint_activations
 from glassformer.train.optimizer.adamw import Config as AdamW
+from glassformer.train.ranks import Ranks
 
 STEPS, ROWS, T, V = 5, 8, 16, 37
 SHAPES = ["n_layer=2", "n_embd=16", "n_head=4", "n_kv_head=2", f"vocab_size={V}", f"context_length={T}"]
@@ -85,7 +87,8 @@ def train(
             norm = nn.utils.clip_grad_norm_(inner.parameters(), 0.5)
         else:
             loss = mesh.sum(loss, "replicate", "shard", device=torch.device("cpu"))
-            norm = clip(inner.parameters(), 0.5, mesh, getattr(model, "counted_elsewhere", ()))
+            elsewhere = getattr(model, "counted_elsewhere", ())
+            norm = Ranks(mesh).clip(list(inner.parameters()), 0.5, inner.kernels, elsewhere)
             if fault == "local norm":
                 squares = torch.stack([local(p.grad).square().sum() for p in inner.parameters()]).sum()
                 distributed.all_reduce(squares)
@@ -173,13 +176,13 @@ def layouts() -> dict[int, list[tuple[str, dict, dict]]]:
     return {
         2: [
             *((name, {"tensor": 2}, {}) for name in MODELS if "deep" not in name),
-            *((name, {"tensor": 2, "sequence": True}, {}) for name in MODELS if "deep" not in name),
+            *((name, {"tensor": 2, "sequence": True}, {}) for name in ("full", "gpt2", "sliding", "linear", "pointer")),
             *((name, {"context": 2}, {}) for name in ("linear", "mamba", "multi", "full")),
             *((name, {"context": 2}, {"packed": True}) for name in ("gpt2", "sliding", "sparse", "moe", "pointer")),
             ("moe", {"tensor": 2, "sequence": True}, {"every": 1}),
             ("moe", {"context": 2}, {"every": 1}),
             *(("deep", {**line, "schedule": s}, {"rows": 1, "packed": True, "every": 1}) for s in SCHEDULES),
-            *(("deep_moe", {**line, "schedule": s}, {"rows": 2}) for s in ("1f1b", "zbvzerobubble")),
+            *(("deep_moe", {**line, "schedule": s}, {"rows": 2}) for s in ("1f1b", "interleaved1f1b", "zbvzerobubble")),
             *((name, line, {}) for name in MODELS if "deep" not in name and name not in ("full", "moe")),
             ("full", {**line, "schedule": "interleaved1f1b"}, {}),
             ("deep", {**line, "schedule": "dualpipev"}, {}),
@@ -197,8 +200,8 @@ def layouts() -> dict[int, list[tuple[str, dict, dict]]]:
             ("full", {**line, "context": 2}, {}),
             *(("full", {**line, "tensor": 2, "sequence": s}, {"rows": 2, "every": int(s)}) for s in (False, True)),
             ("moe", {**line, "data": 2}, {"rows": 2}),
-            *(("deep", {**line, "data": 2, "schedule": s}, {"rows": 1}) for s in SCHEDULES),
-            *(("deep", {**line, "data": 2, "shard": True, "schedule": s}, {"rows": 1}) for s in SCHEDULES),
+            *(("deep", {**line, "data": 2, "schedule": s}, {"rows": 1}) for s in ("interleaved1f1b", "zbvzerobubble")),
+            *(("deep", {**line, "data": 2, "shard": True, "schedule": s}, {"rows": 1}) for s in ("gpipe", "1f1b", *TWO)),
             ("full", {"tensor": 4}, {}),
         ],
     }

@@ -277,7 +277,7 @@ def test_a_checkpoint_that_is_deleted_while_it_is_opened_gives_way_to_the_next(t
         if not calls:  # the training writes 9 and deletes 8 just now
             calls.append(shutil.rmtree(folder))
             hidden.rename(three[2])
-        verify(folder)
+        return verify(folder)
 
     hidden = three[2].rename(three[2].with_name(".9"))
     monkeypatch.setattr(manifest, "verify", pruned)

@@ -16,6 +16,8 @@ from glassformer.site.links import documents, relinked
 from glassformer.site.modules import modules, plain_code
 from glassformer.site.papers import papers
 
+from ..axe import script, serious
+
 FOUND = {module.name: module for module in modules()}
 
 
@@ -149,3 +151,13 @@ def test_a_browser_without_a_network_misses_nothing(site, page, tmp_path):
         pytest.skip(f"Chromium does not work here: {done.stderr[-300:]}")
     assert "sidebar" in done.stdout
     assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@needs_docs
+@pytest.mark.slow
+@pytest.mark.timeout(1300)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("page", ["index", "lessons/00_language_model"])
+def test_axe_finds_nothing_serious(site, page, dark, tmp_path):
+    script()
+    assert not serious(site / f"{page}.html", tmp_path, dark)

@@ -1,18 +1,11 @@
-"""Training calls the model and nothing beside it: a compiled model is compiled, and two processes are one."""
+"""Training calls the model and nothing beside it: a compiled model is compiled, a wrapped one is called."""
 
-import os
-import signal
-import sys
 
 import pytest
 import torch
 from torch import nn
 
-from glassformer.kernels.cross_entropy import IGNORED
 from glassformer.model.wrapped import unwrapped
-from glassformer.runs import checkpoint
-from glassformer.runs.run import Run
-from glassformer.train.ranks import Ranks
 
 from .test_trainer import assert_equal_bits, trainer, weights
 
@@ -71,77 +64,3 @@ def test_the_model_is_found_inside_any_wrappers():
     assert unwrapped(torch.compile(Wrapper(linear))) is linear
     both = nn.ModuleDict({"module": linear, "other": linear})
     assert unwrapped(both) is both
-
-
-# two processes
-
-
-def ragged(batches):
-    """Rows that count 1, 5, 9 ... of their targets: the halves of a batch have different numbers of tokens."""
-
-    def of(step, rank=0, ranks=1):
-        batch = batches(step)
-        targets = batch.targets.clone()
-        for i, row in enumerate(targets):
-            row[1 + 4 * i :] = IGNORED
-        whole = batch.having(targets=targets)
-        return list(whole.parts(ranks))[rank]
-
-    return of
-
-
-def process(rank, ranks, folder, recipe, data, steps):
-    """One of `ranks` processes: `steps` updates in float64; what it found is in `folder`/<ranks>-<rank>.pt."""
-    torch.set_num_threads(1)
-    alone = ranks == 1
-    if not alone:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-        torch.distributed.init_process_group(
-            "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=ranks
-        )
-    batches = ragged(recipe.train.sampler.build(data.train, recipe.model.context_length, recipe.train.batch_size, 1))
-
-    def wrap(model):
-        model = model.double()
-        return model if alone else nn.parallel.DistributedDataParallel(model)
-
-    made = trainer(recipe, data, folder / f"run-{ranks}-{rank}", wrap=wrap, ranks=Ranks(rank, ranks),
-                   batches=lambda step: batches(step, rank, ranks))  # fmt: skip
-    found = []
-    for step in range(steps):
-        loss = made.gradients(step)
-        found.append((loss, {name: p.grad.clone() for name, p in made.inner.named_parameters()}))
-        made.inner.zero_grad()
-        found.append((made.update(step)[:2], {name: p.detach().clone() for name, p in made.inner.named_parameters()}))
-    tokens = made.tokens
-
-    def interrupting(step):
-        if step == 1 and rank == ranks - 1:  # the last rank is asked to stop, and all stop after this step
-            os.kill(os.getpid(), signal.SIGTERM)
-        return batches(step, rank, ranks)
-
-    run = trainer(recipe, data, folder / f"whole-{ranks}-{rank}", wrap=wrap, ranks=Ranks(rank, ranks), batches=interrupting)
-    torch.save((found, tokens, run.train(), run.done), folder / f"{ranks}-{rank}.pt")
-    if not alone:
-        torch.distributed.destroy_process_group()
-
-
-def test_two_processes_are_one(recipe, data, tmp_path):
-    """The mean is over the tokens of both, though they have 28 and 92 of them; then the optimizer takes the same step."""
-    recipe = recipe.override("train.optimizer=adamw")
-    process(0, 1, tmp_path, recipe, data, 2)
-    torch.multiprocessing.spawn(process, (2, tmp_path, recipe, data, 2), nprocs=2)
-    (alone, tokens, *_), *both = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
-    for found, counted, outcome, done in both:
-        assert (outcome, done) == ("interrupted", 2)
-        assert counted == tokens == 4 * sum(1 + 4 * i for i in range(8))
-        for (loss, tensors), (expected_loss, expected) in zip(found, alone, strict=True):
-            assert loss == pytest.approx(expected_loss, rel=1e-12)
-            for name in expected:
-                torch.testing.assert_close(tensors[name], expected[name], rtol=1e-9, atol=1e-12)
-    lines = [Run.open(tmp_path / name).metrics("train") for name in ("whole-1-0", "whole-2-0")]
-    assert [line["step"] for line in lines[0]] == [line["step"] for line in lines[1]] == [1, 2]
-    for line, other in zip(*lines):
-        assert (line["tokens"], line["loss"]) == (other["tokens"], pytest.approx(other["loss"], rel=1e-12))
-    assert not (tmp_path / "whole-2-1" / "metrics.jsonl").exists()  # one process writes
-    assert checkpoint.load(tmp_path / "whole-2-0").step == 2

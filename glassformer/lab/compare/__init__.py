@@ -27,6 +27,7 @@ from glassformer.lab.compare.statistics import Difference, holm, paired, verdict
 from glassformer.lab.compare.variants import combined, contents, difference, variants
 from glassformer.recipes import build, launch
 from glassformer.recipes.presets import Recipe
+from glassformer.recipes.recorded import ended
 from glassformer.runs.run import Run
 
 Say = Callable[[str], None]
@@ -188,7 +189,7 @@ class Session:
     def train(self, design: Design, entry: Entry, seed: int, name: str, rate: float | None = None) -> None:
         """Train one run to its end, unless that is done already. Raises Stopped at Ctrl-C."""
         folder = self.folder / name
-        if launch.ended(folder):
+        if ended(folder):
             return
         self.check_contents(design, entry)
         recipe = design.recipe(self.base, entry, seed, rate)

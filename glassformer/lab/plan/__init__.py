@@ -1,29 +1,26 @@
 """The plan of a run before it is run: will it fit, how long will it take, what will I get?
 
 Nothing is allocated. Parameters are counted on the meta device; bytes and operators come from a step on fake tensors
-(`trace`), seconds from three numbers of a machine (`clock`, `hardware`), the loss from a scaling law (`scaling`). Begin
-with `plan()` below. `advice` says what to change if it does not fit; `terminal` prints the plan.
+(`trace`), seconds from three numbers of a machine (`clock`, `hardware`), tokens from the text (`text`), the loss from a
+scaling law (`scaling`). Begin with `plan()` below. `advice` says what to change if it does not fit; `terminal` prints the
+plan.
 """
 
 import math
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from glassformer.corpora.files import Files
-from glassformer.data.index import Index
-from glassformer.errors import GlassError, SettingError
+from glassformer.errors import SettingError
 from glassformer.lab.plan import clock, scaling
 from glassformer.lab.plan.depths import linear, shallow_depths
 from glassformer.lab.plan.hardware import Hardware
+from glassformer.lab.plan.layout import Divided, divided
+from glassformer.lab.plan.text import Data, data_of, prepared, vocabulary_of
 from glassformer.lab.plan.trace import UPDATE, Trace, cache_bytes, grown, peak, resident, traced
 from glassformer.model.parameters import parameters_by_part
-from glassformer.recipes import sizes
-from glassformer.recipes.build import dataset_folder
+from glassformer.parallel.config import Layout
 from glassformer.recipes.presets import Recipe
-from glassformer.tokenizers import TokenizerRecipe
 
 PROCESS = {"cpu": 0.305e9, "cuda": 0.5e9, "mps": 0.5e9}
 """Bytes that Python and PyTorch take themselves while training (on a GPU: its context). For a CPU this was measured:
@@ -33,11 +30,6 @@ USABLE = 0.92
 READINGS, USELESS = 4, 16
 """Up to so many readings a text is worth nearly as much as new text; after so many, more of them are worth little
 (Muennighoff et al., 2023, figures 1 and 5)."""
-BYTES_PER_TOKEN = {"byte": 1.0, "char": 1.0, "wordpiece": 4.0, "word": 5.0}
-"""For English text, used if no prepared dataset gives the exact number."""
-BYTES_PER_BPE_TOKEN = {257: 1.0, 300: 1.4, 512: 2.1, 2048: 3.1, 8192: 3.8, 50257: 4.4}
-"""The same by the size of the vocabulary: measured on Shakespeare (300, 512) and on a text that is half source code
-(2,048); the larger ones are estimates."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +53,6 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Data:
-    """The text that a run reads."""
-
-    tokens_seen: int
-    tokens: float | None
-    """Tokens of the training split; None if that is not known before the text is prepared."""
-    bytes: float | None
-    """Size of the dataset on disk."""
-    exact: bool
-    """True if these numbers come from a prepared dataset, false if they are estimated from the size of the text."""
-
-    @property
-    def readings(self) -> float | None:
-        """How many times each token of the training split is read; None if their number is not known."""
-        return self.tokens_seen / self.tokens if self.tokens else None
-
-
-@dataclass(frozen=True)
 class Plan:
     """Everything that `glass plan` says. Sizes are in bytes, times in seconds."""
 
@@ -97,6 +71,8 @@ class Plan:
     flops_per_token: float
     seconds_per_step: float
     loss: scaling.Band | None
+    divided: Divided
+    """What one of the devices stores and sends, with the layout of `parallel.*`."""
 
     @property
     def n_parameters(self) -> int:
@@ -142,8 +118,8 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether a device has enough memory if each rank holds a whole model."""
-        return self.memory.peak <= USABLE * self.hardware.memory
+        """Whether a device has enough memory with the layout of `parallel.*`; without one, if each holds a whole model."""
+        return self.divided.peak <= USABLE * self.hardware.memory
 
     @property
     def fits_sharded(self) -> bool:
@@ -176,27 +152,30 @@ class Plan:
 
 
 def plan(recipe: Recipe, hardware: Hardware, ranks: int = 1) -> Plan:
-    """The plan of a recipe on `ranks` devices. Raises SettingError if the batch cannot be divided among them."""
+    """The plan of a recipe on `ranks` devices. Raises SettingError if the model or the batch cannot be divided among
+    them."""
+    layout = recipe.parallel.layout(ranks) if ranks > 1 else Layout()
     index = prepared(recipe)
     vocabulary = index.vocab_size if index else vocabulary_of(recipe.tokenizer)
     recipe = recipe.override(f"model.vocab_size={vocabulary}")
-    local = share(recipe, ranks)
+    local = share(recipe, layout.data)
     precision = hardware.precision if recipe.train.precision == "auto" else recipe.train.precision
     traces = traced(local, as_traced(hardware, precision))
     parts = parameters_by_part(recipe.model)
     count = sum(parts.values())
     memory = _memory(traces, local, hardware)
     states = memory.weights + memory.gradients + memory.optimizer
-    data = _data(recipe, index)
+    parted = divided(recipe, local, memory, layout, hardware)
+    data = data_of(recipe, index)
     web = isinstance(recipe.corpus, Files)  # the law knows only web text: for other corpora, say what that would give
     text = scaling.effective_tokens(data.tokens_seen, data.tokens if web else None)
     return Plan(
         recipe=recipe, hardware=hardware, ranks=ranks, precision=precision, parameters=parts, memory=memory,
-        sharded=memory.peak - states * (1 - 1 / ranks), cache=_cache(recipe),
+        sharded=memory.peak - states * (1 - 1 / layout.data), cache=_cache(recipe),
         checkpoint=memory.weights + memory.optimizer, data=data,
         flops_per_token=_flops(traces, local, as_traced(hardware, precision)),
-        seconds_per_step=_seconds(traces, local, hardware) + _exchange(memory.gradients, hardware, ranks),
-        loss=scaling.band(count, text),
+        seconds_per_step=_seconds(traces, local, hardware) * parted.share * (1 + parted.bubble) + parted.seconds,
+        loss=scaling.band(count, text), divided=parted,
     )  # fmt: skip
 
 
@@ -223,20 +202,6 @@ def peak_memory(recipe: Recipe, hardware: Hardware, ranks: int, precision: str) 
     """Peak bytes on each of `ranks` devices."""
     local = share(recipe, ranks)
     return _memory(traced(local, as_traced(hardware, precision)), local, hardware).peak
-
-
-def vocabulary_of(tokenizer: TokenizerRecipe) -> int:
-    """How many ids the tokenizer will have. A character tokenizer's number depends on the text; the plan assumes as
-    many as a byte tokenizer has."""
-    return getattr(tokenizer, "vocab_size", None) or 256 + len(tokenizer.special_from(256))
-
-
-def prepared(recipe: Recipe) -> Index | None:
-    """The index of the recipe's dataset, if `glass prepare` or `glass train` has made one."""
-    try:
-        return Index.load(dataset_folder(recipe) / "index.json")
-    except (GlassError, OSError):
-        return None
 
 
 def _memory(traces: tuple[Trace, ...], recipe: Recipe, hardware: Hardware) -> Memory:
@@ -269,51 +234,8 @@ def _flops(traces: tuple[Trace, ...], recipe: Recipe, precision: str) -> float:
     return grown(traces, recipe, lambda t: t.flops / t.tokens)
 
 
-def _exchange(gradients: float, hardware: Hardware, ranks: int) -> float:
-    """Seconds to sum the gradients of all ranks (a ring all-reduce), with no computation at the same time."""
-    return 2 * (ranks - 1) / ranks * gradients / hardware.link
-
-
 def _cache(recipe: Recipe) -> float:
     depths = shallow_depths(recipe)
     if depths is None:
         return cache_bytes(recipe, recipe.model.n_layer)
     return linear(cache_bytes(recipe, depths[0]), cache_bytes(recipe, depths[1]), depths, recipe.model.n_layer)
-
-
-def _data(recipe: Recipe, index: Index | None) -> Data:
-    seen = round(recipe.train.steps * recipe.train.mean_batch_size * recipe.model.context_length)
-    width = 2 if recipe.model.vocab_size <= 1 << 16 else 4
-    if index:
-        return Data(seen, index.train.tokens, width * (index.train.tokens + index.validation.tokens), True)
-    size = _text_bytes(recipe)
-    tokens = None if size is None else size / _bytes_per_token(recipe.tokenizer)
-    return Data(seen, tokens, tokens and width * tokens * 1.05, False)
-
-
-def as_trained(recipe: Recipe, given: Collection[str]) -> Recipe:
-    """The recipe as `glass train` makes it fit the size of its text (recipes/sizes.py). `given` are the paths of the
-    settings that the user has given."""
-    recipe = sizes.with_vocabulary(recipe, given)
-    if index := prepared(recipe):
-        return sizes.fitted(recipe, index.train.bytes, index.train.tokens, given)[0]
-    if (size := _text_bytes(recipe)) is None:
-        return recipe
-    return sizes.fitted(recipe, round(size), round(size / _bytes_per_token(recipe.tokenizer)), given)[0]
-
-
-def _bytes_per_token(tokenizer: TokenizerRecipe) -> float:
-    if tokenizer.name == "bpe":
-        known = np.log(list(BYTES_PER_BPE_TOKEN))
-        return float(np.interp(math.log(vocabulary_of(tokenizer)), known, list(BYTES_PER_BPE_TOKEN.values())))
-    return BYTES_PER_TOKEN.get(tokenizer.name, 4.0)
-
-
-def _text_bytes(recipe: Recipe) -> float | None:
-    """About how many bytes of training text the corpus has; None if that is not known before it is read."""
-    try:
-        size = recipe.corpus.size()
-    except (GlassError, OSError):  # a file that is not there yet can be planned with
-        return None
-    held_out = getattr(recipe.corpus, "validation_fraction", recipe.data.validation_fraction)
-    return size and size * (1 - held_out)

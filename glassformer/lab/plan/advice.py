@@ -4,14 +4,18 @@ it is come first.
     micro_batch_size down, grad_accumulation up     the same batch, a little slower
     checkpoint_activations                          the same batch, up to a third slower
     precision                                       16-bit activations
+    parallel.* (with several ranks)                 the same batch, with the model divided (`layout_that_fits`)
     optimizer=muon                                  4 instead of 8 bytes of state per weight of a matrix
     context_length                                  another model, which sees less text at once
 """
 
 from collections.abc import Iterator
+from itertools import product
 
-from glassformer.lab.plan import USABLE, Plan, peak_memory
+from glassformer.errors import SettingError
+from glassformer.lab.plan import USABLE, Plan, peak_memory, share
 from glassformer.lab.plan.hardware import TABLE
+from glassformer.lab.plan.layout import divided, whole
 
 
 def settings_that_fit(found: Plan) -> list[tuple[str, float]]:
@@ -25,6 +29,24 @@ def settings_that_fit(found: Plan) -> list[tuple[str, float]]:
                 fitting.append((" ".join(settings), peak))
                 break
     return fitting
+
+
+def layout_that_fits(found: Plan) -> str:
+    """The settings `parallel.*` in which the devices of the plan have room: few pieces of a matrix, then few stages, since
+    these send the most and wait the longest. Empty if there is none."""
+    room, model = USABLE * found.hardware.memory, whole(found.recipe)
+    for tensor, pipeline in product((1, 2, 4, 8), (1, 2, 4, 8, 16, 32)):
+        words = ["parallel.shard=true", f"parallel.tensor={tensor}", f"parallel.pipeline={pipeline}"]
+        recipe = found.recipe.override(*words, *["parallel.sequence=true"] * (tensor > 1))
+        try:
+            layout = recipe.parallel.layout(found.ranks)
+            local = share(recipe, layout.data)
+            then = divided(recipe, local, found.memory, layout, found.hardware, model)
+        except SettingError:  # it does not divide the devices, the heads, the blocks or the batch
+            continue
+        if then.peak <= room:
+            return " ".join([*words, *["parallel.sequence=true"] * (tensor > 1)])
+    return ""
 
 
 def machines_that_fit(found: Plan) -> list[str]:

@@ -36,7 +36,7 @@ class Hardware:
     new_pages: float
     """Bytes per second at which the operating system provides memory pages that are new to the program."""
     link: float
-    """Bytes per second between two devices of one machine."""
+    """Bytes per second between two devices of one machine, in one direction."""
     precision: str
     """What `train.precision=auto` chooses on this device."""
     measured: bool = False

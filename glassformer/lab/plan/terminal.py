@@ -8,7 +8,7 @@ from rich.table import Table
 
 from glassformer.corpora.village import Village
 from glassformer.lab.plan import Plan, plan, scaling
-from glassformer.lab.plan.advice import machines_that_fit, settings_that_fit
+from glassformer.lab.plan.advice import layout_that_fits, machines_that_fit, settings_that_fit
 from glassformer.lab.plan.hardware import named
 from glassformer.recipes.presets import Recipe
 
@@ -19,12 +19,15 @@ def show(console: Console, recipe: Recipe, hardware: str, ranks: int, as_json: b
     """Make the plan, print it and return it. Raises SettingError."""
     found = plan(recipe, named(hardware), ranks)
     changes, machines = ([], []) if found.fits else (settings_that_fit(found), machines_that_fit(found))
+    layout = layout_that_fits(found) if ranks > 1 and not found.fits else ""
     if as_json:
-        tree = {**found.to_json(), "advice": [{"settings": s, "peak": p} for s, p in changes]}
+        tree = {**found.to_json(), "advice": [{"settings": s, "peak": p} for s, p in changes], "layout": layout}
         console.print(json.dumps(tree, indent=2), markup=False, soft_wrap=True)
         return found
     _print(console, _fit(found))
-    _verdict(console, found, changes, machines)
+    _verdict(console, found, changes, machines, layout)
+    if ranks > 1:
+        _print(console, _ranks(found))
     _print(console, _time(found))
     _print(console, _result(found))
     for warning in found.warnings:
@@ -88,10 +91,34 @@ def _fit(found: Plan) -> Table:
     return table
 
 
-def _verdict(console: Console, found: Plan, changes: list[tuple[str, float]], machines: list[str]) -> None:
+def _ranks(found: Plan) -> Table:
+    table, each = _table("\nWhat does each of them store and send?"), found.divided
+    sizes = " x ".join(f"{name} {size}" for name, size in each.layout.sizes.items())
+    table.add_row("layout", str(found.ranks), f"{sizes} (parallel.*)")
+    table.add_row("weights", _bytes(each.weights), "on the device with the most")
+    table.add_row("gradients", _bytes(each.gradients), "")
+    table.add_row("optimizer", _bytes(each.optimizer), "")
+    table.add_row("activations", _bytes(each.activations), "of the micro-batches under way; an estimate")
+    table.add_row("[bold]peak[/]", f"[bold]{_bytes(each.peak)}[/]", f"of {_bytes(found.hardware.memory)}")
+    for name, size in each.traffic.bytes.items():
+        number = each.traffic.messages[name]
+        table.add_row(f"{name}, sent", _bytes(size), f"in {number:,} messages a step (docs/communication.md)")
+    if each.bubble:
+        table.add_row("waiting", f"{each.bubble:.0%}", "of the computing time, at the ends of the pipeline")
+    table.add_row("sending", _seconds(each.seconds), "a step, with stated bandwidths and no overlap; nobody measured it")
+    return table
+
+
+def _verdict(
+    console: Console, found: Plan, changes: list[tuple[str, float]], machines: list[str], layout: str
+) -> None:
     name = found.hardware.name if found.ranks == 1 else f"each of {found.ranks} x {found.hardware.name}"
     if found.fits:
-        console.print(f"[green]It fits[/] on {name}: {found.memory.peak / found.hardware.memory:.0%} of its memory.")
+        console.print(f"[green]It fits[/] on {name}: {found.divided.peak / found.hardware.memory:.0%} of its memory.")
+        return
+    if layout:
+        console.print(f"[yellow]It fits on {name} only when divided[/]:")
+        console.print(f"  fits with  [bold]{layout}[/]", soft_wrap=True)
         return
     if found.fits_sharded:
         console.print(f"[yellow]It fits on {name} only when sharded[/] (FSDP).")

@@ -116,8 +116,8 @@ def earlier(run: Path, before: int, most: int = MOST_MOMENTS - 1) -> dict[int, P
     found = {step: path for step, path in kept.items() if step < before}
     if not found:
         raise LensError(
-            f"{run} has no weights of earlier steps, so there is nothing to show over time; train a run that keeps them: "
-            f"`{typed('train', 'train.snapshots=true')}`"
+            f"{run} has no weights of earlier steps, so there is nothing to show over time; train a run that keeps them "
+            f"(`{typed('train', 'train.snapshots=true')}`), or look at village-mini, which has some"
         )
     chosen, last = set[int](), max(found)
     for i in range(min(most, len(found))):

@@ -43,10 +43,14 @@ class Init(Variant):
         """Initialise every leaf below `model`; the same seed gives the same numbers on every device."""
         with seeded(seed):
             for module in model.modules():
-                if isinstance(module, Linear | Embedding):
-                    fill_normal(module.weight, self.std(module.roles["weight"], module.weight, shapes))
-                elif isinstance(module, Leaf):
-                    module.reset_parameters()
+                self.fill_leaf(module, shapes)
+
+    def fill_leaf(self, module: nn.Module, shapes: Shapes) -> None:
+        """Initialise one module, if it is a leaf, from torch's CPU generator as it stands."""
+        if isinstance(module, Linear | Embedding):
+            fill_normal(module.weight, self.std(module.roles["weight"], module.weight, shapes))
+        elif isinstance(module, Leaf):
+            module.reset_parameters()
 
 
 @contextmanager

@@ -6,11 +6,12 @@ not move, and how far the others move.
                         projection down, the sum over tokens of activation x gradient, is 0
     depth               gradient norm of the first block / that of the last
 
-Of a tensor, SAMPLE numbers at equal distances are looked at; only the largest gradient is sought among all.
+Of each tensor, SAMPLE numbers at equal distances are looked at, so that a look costs little however large the model is.
 """
 
 import statistics
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class Look:
     still: list[str] = field(default_factory=list)
     """Parameters with a gradient that the step has not changed."""
     dead: dict[str, float] = field(default_factory=dict)
-    """Share of dead units of each MLP that has any."""
+    """Share of dead units of each MLP, its experts together: one that a batch does not need is not dead."""
 
 
 class Weights:
@@ -52,54 +53,58 @@ class Weights:
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         self.forgotten = [name for name, p in self.parameters.items() if id(p) not in held]
-        self.before: dict[str, Tensor] = {}
+        self.pulled: dict[str, nn.Parameter] = {}  # those with a gradient, in this look
+        self.before = self.gradient = torch.empty(0)
+        self.ends = torch.empty(0, dtype=torch.long)
         self.look = Look()
         self.counts: dict[str, int] = {}
 
     @torch.no_grad()
     def see_before(self) -> None:
         """Keep a sample of every weight, and look at the gradients."""
-        self.look = Look()
-        largest, names, units = [], [], {}
-        self.before = {name: _sample(p) for name, p in self.parameters.items()}
-        for name, p in self.parameters.items():
-            if p.grad is None:
+        self.look = Look(without=[name for name, p in self.parameters.items() if p.grad is None])
+        self.pulled = {name: p for name, p in self.parameters.items() if p.grad is not None}
+        if not self.pulled:
+            return
+        self.ends = torch.tensor([len(_sample(p)) for p in self.pulled.values()]).cumsum(0)
+        self.before, self.gradient = self._samples("weight"), self._samples("gradient")
+        dead: dict[str, list[Tensor]] = {}
+        for (name, p), most in zip(self.pulled.items(), self._sums(self.gradient.abs()).tolist()):
+            assert p.grad is not None
+            if most == 0 and torch.linalg.vector_norm(p.grad, torch.inf) == 0:
                 self.look.without.append(name)
-                continue
-            gradient = _local(p.grad)
-            names.append(name)
-            largest.append(torch.linalg.vector_norm(gradient, torch.inf).float())
-            if self.roles[name] == "write" and ".mlp." in name and gradient.ndim == 2:
-                units[name] = torch.linalg.vector_norm(gradient, torch.inf, dim=0).float()
-        for name, most in zip(names, torch.stack(largest).tolist() if largest else []):
-            if most == 0:
-                self.look.without.append(name)
-        for name, most in units.items():
-            if (share := (most == 0).float().mean().item()) > 0:
-                self.look.dead[name.removesuffix(".down_proj.weight")] = share
+            mlp, inside, _ = name.partition(".mlp.")
+            if self.roles[name] == "write" and inside and p.grad.ndim == 2:
+                dead.setdefault(f"{mlp}.mlp", []).append(torch.linalg.vector_norm(p.grad, torch.inf, dim=0) == 0)
+        self.look.dead = {name: torch.cat(units).float().mean().item() for name, units in dead.items()}
 
     @torch.no_grad()
     def see_after(self) -> Look:
         """Compare; to be called when the optimizer has taken its step."""
-        names, numbers = [], []
-        for name, p in self.parameters.items():
-            if p.grad is None:
-                continue
-            before, after, gradient = self.before[name], _sample(p), _sample(p.grad)
-            change = after - before
-            pulled = gradient != 0
-            names.append(name)
-            numbers.append(torch.stack([
-                change.square().mean(), before.square().mean(), pulled.any().float(), (change[pulled] != 0).any().float()
-            ]))  # fmt: skip
-        self.before, ratios = {}, []
-        for name, (change, size, pulled, moved) in zip(names, torch.stack(numbers).tolist() if numbers else []):
-            if pulled and not moved:
+        if not self.pulled:
+            return self.look
+        change = self._samples("weight") - self.before
+        pulled = self.gradient != 0
+        sums = [self._sums(t) for t in (change.square(), self.before.square(), pulled, pulled & (change != 0))]
+        ratios = []
+        for name, (moved, size, n_pulled, n_moved) in zip(self.pulled, torch.stack(sums, 1).tolist()):
+            if n_pulled and not n_moved:
                 self.look.still.append(name)
             if self.roles[name] in ("matrix", "write") and size > 0:
-                ratios.append((change / size) ** 0.5)
+                ratios.append((moved / size) ** 0.5)
         self.look.ratio = statistics.median(ratios) if ratios else None
+        self.before = self.gradient = torch.empty(0)
         return self.look
+
+    def _samples(self, of: Literal["weight", "gradient"]) -> Tensor:
+        """Samples of all weights or gradients, one after another."""
+        some = [_sample(p if of == "weight" else p.grad) for p in self.pulled.values()]
+        return torch.cat(some).float() if some else torch.empty(0)
+
+    def _sums(self, numbers: Tensor) -> Tensor:
+        """The sum over each sample, on the CPU."""
+        total = torch.cat([torch.zeros(1, dtype=torch.float64), numbers.cpu().double().cumsum(0)])
+        return total[self.ends] - total[torch.cat([torch.zeros(1, dtype=torch.long), self.ends[:-1]])]
 
     def findings(self, block_norms: list[float], norm: float, clip: float) -> list[Finding]:
         """What the look at this step adds up to, with the ones before it. `norm` is that before clipping to `clip`."""
@@ -109,10 +114,11 @@ class Weights:
                 "not in the optimizer", f"{_named(self.forgotten)} has no place in the optimizer, so it is never updated",
                 "give the optimizer all parameters that need a gradient (`grouped(model, ...)` makes its groups)",
             ))  # fmt: skip
-        if (dead := {name: share for name, share in look.dead.items() if share >= DEAD}) and self._persists("dead", True, 2):
+        dead = {name: share for name, share in look.dead.items() if share >= DEAD}
+        if self._persists("dead", bool(dead), 2):
             worst = max(dead, key=lambda name: dead[name])
             found.append(Finding(
-                "dead units", f"{dead[worst]:.0%} of the units of {worst} are 0 for every token, in {len(dead)} MLPs over half are",
+                "dead units", f"{dead[worst]:.0%} of the units of {worst} are 0 for every token",
                 "lower the learning rate, or use an activation without a flat side (model.mlp=swiglu)",
             ))  # fmt: skip
         still = [name for name in look.still if name not in self.forgotten]
@@ -133,14 +139,15 @@ class Weights:
                 "gradients clipped away", f"the gradient norm is {norm:.2g} and is clipped to {clip:.2g} at every step",
                 "raise train.grad_clip; 1 is usual",
             ))  # fmt: skip
-        self._persists("dead", bool(dead), 0)
         return found + self._by_depth(block_norms)
 
     def _by_depth(self, norms: list[float]) -> list[Finding]:
         first, last = (norms[0], norms[-1]) if len(norms) > 1 else (1.0, 1.0)
         grows, fades = first > DEPTH * last > 0, last > DEPTH * first > 0
         what = f"the gradient norm of the first block is {first:.2g} and of the last {last:.2g}"
-        remedy = f"put a norm before each part (model.norm, model.residual=pre); `{typed('stability')}` compares remedies"
+        remedy = (
+            f"put a norm before each part (model.norm, model.residual=pre); `{typed('stability')}` compares remedies"
+        )
         if self._persists("grows", grows, 2):
             return [Finding("gradients grow by depth", what, remedy)]
         return [Finding("gradients fade by depth", what, remedy)] if self._persists("fades", fades, 2) else []
@@ -151,15 +158,10 @@ class Weights:
         return seen and self.counts[what] >= times
 
 
-def _local(t: Tensor) -> Tensor:
-    """The part of a sharded tensor that this process has."""
-    return t.to_local() if hasattr(t, "to_local") else t  # type: ignore[operator]
-
-
-def _sample(t: Tensor) -> Tensor:
-    """Up to SAMPLE numbers of a tensor at equal distances, in float32."""
-    flat = _local(t.detach()).reshape(-1)
-    return flat[:: max(1, len(flat) // SAMPLE)][:SAMPLE].float().clone()
+def _sample(t: Any) -> Tensor:
+    """Up to SAMPLE numbers of a tensor at equal distances."""
+    flat = t.detach().reshape(-1)
+    return flat[:: max(1, len(flat) // SAMPLE)][:SAMPLE]
 
 
 def _named(names: list[str]) -> str:

@@ -17,6 +17,7 @@ from torch import nn
 
 from glassformer.kernels import Kernels
 from glassformer.model.roles import Role
+from glassformer.parallel.shards import divided_as, local, whole
 from glassformer.train.optimizer import LEARNING_RATE, Grouped, Optimizer, grouped, kernels_of
 from glassformer.train.optimizer.adamw import Config as AdamWConfig
 from glassformer.train.optimizer.adamw import adamw, moments
@@ -80,8 +81,9 @@ class Muon(Grouped):
             for p in some:
                 assert p.grad is not None
                 momentum = self.state[p]["momentum"].mul_(group["momentum"]).add_(p.grad)
-                aims.append(p.grad.add(momentum, alpha=group["momentum"]))
+                aims.append(whole(p.grad.add(momentum, alpha=group["momentum"])))  # orthogonalising takes all of it
             updates = self.kernels.newton_schulz(torch.stack(aims))  # (n, ..., M, N)
             for p, update in zip(some, updates):
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.sub_(update, alpha=group["lr"] * 0.2 * math.sqrt(max(shape[-2:])))
+                weight = local(p)
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.sub_(local(divided_as(update, p)), alpha=group["lr"] * 0.2 * math.sqrt(max(shape[-2:])))

@@ -17,10 +17,11 @@ from glassformer.config import variants
 from glassformer.errors import SettingError
 from glassformer.kernels import linear_cross_entropy
 from glassformer.lab.plan import USABLE, Plan, plan, share
-from glassformer.lab.plan.advice import machines_that_fit, settings_that_fit
+from glassformer.lab.plan.advice import layout_that_fits, machines_that_fit, settings_that_fit
 from glassformer.lab.plan.clock import total
 from glassformer.lab.plan.hardware import TABLE, named
-from glassformer.lab.plan.trace import LOST, Recorder, cache_bytes, grown, peak, resident, trace, traced
+from glassformer.lab.plan.recorder import Recorder
+from glassformer.lab.plan.trace import LOST, cache_bytes, grown, peak, resident, trace, traced
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.parameters import parameters, parameters_by_part
 from glassformer.recipes.presets import Recipe, gpt2, gpt3, mini, presets
@@ -184,7 +185,7 @@ def test_planning_allocates_nothing():
 
 
 def test_checkpoints_in_the_background_take_a_copy_of_weights_and_optimizer():
-    for hardware, on_device in (("laptop", 1), ("h100", 0)):
+    for hardware, on_device in (("laptop-8core", 1), ("h100", 0)):
         one, two = (plan(mini().override(f"train.async_checkpoint={on}"), named(hardware)) for on in ("false", "true"))
         assert (one.memory.copy, two.memory.copy) == (0, two.memory.weights + two.memory.optimizer)
         assert two.memory.peak - one.memory.peak == on_device * two.memory.copy
@@ -199,6 +200,30 @@ def test_ranks_share_the_batch():
     assert eight.flops == one.flops
     with pytest.raises(SettingError, match="--ranks=7"):
         plan(recipe, named("a100-80"), 7)
+
+
+def test_a_layout_divides_what_a_device_stores():
+    recipe = gpt2().override(
+        "model.n_layer=4", "tokenizer.vocab_size=3000", "parallel.tensor=2", "parallel.pipeline=2", "parallel.shard=true"
+    )  # fmt: skip
+    found = plan(recipe, named("a100-80"), 8)
+    each, whole = found.divided, found.memory
+    assert each.layout.sizes == {"pipeline": 2, "shard": 2, "tensor": 2}
+    assert whole.weights / 8 < each.weights < whole.weights / 4 and each.gradients == each.weights
+    assert each.peak < found.sharded < whole.peak and set(each.traffic.bytes) == {"data", "pipeline", "tensor"}
+    assert each.bubble == 1 / share(found.recipe, 2).train.grad_accumulation
+    with pytest.raises(SettingError, match=r"parallel\.tensor=5 does not divide model\.n_head=12"):
+        plan(recipe.override("parallel.tensor=5", "parallel.pipeline=1"), named("a100-80"), 5)
+
+
+def test_a_layout_that_fits_is_named():
+    small = replace(named("t4"), memory=3e9)
+    found = plan(gpt2().override("model.n_layer=4"), small, 8)
+    assert not found.fits
+    words = layout_that_fits(found)
+    assert words.startswith("parallel.shard=true parallel.tensor=")
+    assert plan(found.recipe.override(*words.split()), small, 8).fits
+    assert layout_that_fits(replace(found, hardware=replace(small, memory=1e8))) == ""
 
 
 def test_advice_keeps_the_batch_and_fits():

@@ -10,5 +10,6 @@ return {
   said: all("#said .bar-row data", value),
   stages: all("#next tbody tr", row => [Number(row.dataset.token), ...[...row.cells].slice(1).map(cell => value(cell.querySelector("data")))]),
   why: value(document.querySelector("#why data")), scroll: document.scrollingElement.scrollWidth, inner: innerWidth,
+  steps: all("#time .labels span", part => part.textContent),
   wide: wide.map(part => part.tagName + "." + part.className).slice(0, 4), marked: all("[data-head].on", part => part.className.split(" ")[0]),
 };

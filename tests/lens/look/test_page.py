@@ -1,7 +1,7 @@
 """The page in a browser: its digits, its focus, a phone, and who does not see or has no mouse.
 
-axe-core is not at hand without a network. What it would find most often is asked here by ourselves: names of controls, ids
-that stand twice, roles, and the contrast of every text with what is behind it.
+tests/pages/test_axe.py asks axe-core, where that is installed. What it would find most often is asked here by ourselves:
+names of controls, ids that stand twice, roles, and the contrast of every text with what is behind it.
 """
 
 import functools
@@ -14,10 +14,11 @@ from glassformer.generate.sampling import SamplingConfig
 from glassformer.lens.attribution import attribute
 from glassformer.lens.logit_lens import logit_lens
 from glassformer.lens.look.gather import Limits, gather
-from glassformer.lens.look.moments import moment
 from glassformer.lens.look.page import script, write_page
 from glassformer.lens.trace import next_tokens, trace
 from glassformer.model.gpt import GPT, GPTConfig
+from glassformer.runs import checkpoint, snapshots
+from glassformer.runs.shipped import FOLDER
 from glassformer.tokenizers import TokenizerRecipe
 
 from ...page import Page
@@ -120,15 +121,19 @@ def test_the_focus_of_the_text_is_what_was_asked_for():
 
 
 @pytest.mark.slow
-def test_the_slider_shows_the_tensors_of_an_earlier_step(tmp_path):
-    gpt = shipped()[0]
-    untrained = GPT(gpt.config).eval()
-    look = replace(looked(), moments=[moment(untrained, looked().glance.ids, 0), *looked().moments])
+def test_the_slider_shows_the_tensors_of_earlier_steps(tmp_path):
+    gpt, tokenizer = shipped()
+    over = FOLDER / "village-mini"
+    limits = Limits(opened=2, opened_elsewhere=0)
+    look = gather(gpt, tokenizer, "Walt sat at the smithy. He", KNOBS, step=10_000, over=over, limits=limits)
     page = write_page(look, "village-mini", "./glass look", tmp_path / "look.html")
-    found = ask(page, "collect", tmp_path, "#place=7&head=3.2&key=1&step=0")["found"]
-    seen = trace(untrained, look.glance.ids, next_tokens(look.glance.ids))
-    assert found["weight"] == float(seen.pattern(3).weights[0, 2, 7, 1]) and found["loss"] == float(seen.nats[0, 6])
-    assert found["lens"] == logit_lens(seen).probabilities[:, 0, :, 0].flatten().tolist()
+    for step in (0, 1000):
+        found = ask(page, "collect", tmp_path, f"#place=7&head=3.2&key=1&step={step}", width=360)["found"]
+        before = checkpoint.load(snapshots.steps(over)[step]).model()
+        seen = trace(before, look.glance.ids, next_tokens(look.glance.ids))
+        assert found["weight"] == float(seen.pattern(3).weights[0, 2, 7, 1]) and found["loss"] == float(seen.nats[0, 6])
+        assert found["lens"] == logit_lens(seen).probabilities[:, 0, :, 0].flatten().tolist()
+        assert found["steps"] == ["0", "128", "500", "1,000", "2,000", "10,000"] and not found["wide"]
 
 
 @pytest.mark.slow

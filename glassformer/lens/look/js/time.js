@@ -1,6 +1,8 @@
-// The steps of the training: a slider that shows all pictures at an earlier step.
+// The steps of the training: a slider that shows all pictures at an earlier step. Steps stand evenly, whatever lies between.
 import { digits, make } from "./numbers.js";
 import { data, focus, set, watch } from "./focus.js";
+
+const MOST_LABELS = 8;
 
 export function time() {
   const box = document.getElementById("time"), moments = data.moments;
@@ -13,7 +15,9 @@ export function time() {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 100 42"); svg.setAttribute("preserveAspectRatio", "none"); svg.setAttribute("aria-hidden", "true");
   svg.innerHTML = `<polyline points="${moments.map((_, i) => at(i).join()).join(" ")}"/><line x1="0" x2="0" y1="0" y2="42" stroke="var(--mark)" vector-effect="non-scaling-stroke"/>`;
-  box.append(make("label", { for: "step" }, "After training for "), shown, svg, slider);
+  const last = moments.length - 1, every = Math.ceil(moments.length / MOST_LABELS);
+  const labels = moments.map((each, i) => i === last || i % every === 0 && i <= last - every ? make("span", { style: `--at:${i / last}` }, each.step.toLocaleString("en")) : "");
+  box.append(make("label", { for: "step" }, "After training for "), shown, svg, slider, make("div", { class: "labels", "aria-hidden": "true" }, ...labels));
   watch(() => {
     slider.value = focus.moment;
     const { step, loss } = moments[focus.moment];
