@@ -52,7 +52,7 @@ def sharded(model: GPT | Stage, mesh: Mesh) -> nn.Module:
         _shard(block, grid)
     _shard(model, grid)
     if isinstance(model, Stage):  # it reads many micro-batches in a step, and gathers for all of them at once
-        model.set_reshard_after_forward(False)
+        model.set_reshard_after_forward(False)  # type: ignore[operator]
     else:
         register_fsdp_forward_method(model, "last")
         register_fsdp_forward_method(model, "hidden")
