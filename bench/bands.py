@@ -1,7 +1,7 @@
 """What is normal: the loss curves of several seeds of a shipped recipe, from which the report's bands are made.
 
-    python bench/bands.py train --into FOLDER --recipes speedrun speedrun_tokens mini       trains; a second call goes on
-    python bench/bands.py write --into FOLDER                                             writes glassformer/runs/bands/*.json
+    python bench/bands.py train --into FOLDER --recipes speedrun mini     trains; a second call goes on
+    python bench/bands.py write --into FOLDER                             writes glassformer/runs/bands/*.json
 
 Every seed is a whole run of the recipe with nothing changed but the seed, how often it is logged and evaluated, and for
 `mini` the number of steps, in fp32 or bf16 as it is timed here. The band around the mean of the logarithms of n losses is

@@ -3,7 +3,7 @@
 
     python bench/decode.py [--threads 2] [--new 64] [--rounds 3] [--bits 32,16,8,4] [--llama PYTHON]
 
-PYTHON is the interpreter of an environment with `llama-cpp-python` and `gguf` (`llama_peer.py` says how to make one).
+PYTHON is the interpreter of an environment with `xllamacpp` and `gguf` (`llama_peer.py` says how to make one).
 The prompt has 128 tokens. A figure is the median over rounds in which all take turns, of the tokens after the first: what a
 run of N + 1 tokens takes more than a run of one, so that reading the prompt is not counted; choosing tokens and everything
 else that a user waits for is. Also printed: the CPU time of a token, which a busy machine changes less, and the bytes of
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--bits", default="32,16,8,4")
-    parser.add_argument("--llama", help="the Python of an environment with llama-cpp-python")
+    parser.add_argument("--llama", help="the Python of an environment with xllamacpp and gguf")
     parser.add_argument("--wait", action="store_true", help="prepare everything, then measure when Enter is pressed")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)

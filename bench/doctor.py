@@ -29,7 +29,8 @@ def named(settings: tuple[str, ...]) -> None:
     for number, case in enumerate(bugs()):
         findings = case.run(data, Path("runs") / f"bug-{number}", settings)
         right.append(findings[:1] == [case.finding])
-        print(f"| {case.name} | {case.finding} | {'the same' if findings == [case.finding] else ', '.join(findings) or 'nothing'} |",
+        told = "the same" if findings == [case.finding] else ", ".join(findings) or "nothing"
+        print(f"| {case.name} | {case.finding} | {told} |",
               flush=True)  # fmt: skip
     where = "other parts" if settings else "the first model"
     claim(f"doctor: bugs named, {where}, of {COUNTED}", sum(right[:COUNTED]), None, None, 12, digits=None)

@@ -1,8 +1,8 @@
 """The trainings of `bench/doctor.py`: small ones with a bug put in through a public seam, and healthy ones.
 
 Not a measurement itself. A bug gets in as one of a user would: through `kernels.replace`, a `Loss`, a sampler, a setting,
-or a change to the model or its optimizer before the first step. Time is that of the processor, so that other programs on the
-machine are no bug; the two cases about time bring a clock of their own.
+or a change to the model or its optimizer before the first step. Time is that of the processor, so that other programs are
+no bug; the two cases about time bring a clock of their own.
 """
 
 import contextlib
@@ -92,7 +92,7 @@ def found(folder: Path) -> list[str]:
     return [event["name"] for event in Run.open(folder).metrics("event") if event["what"] == "doctor"]
 
 
-def everything_visible(q, k, v, visible=None, bias=None, dropout_p=0.0):
+def all_visible(q, k, v, visible=None, bias=None, dropout_p=0.0):
     """Attention without the causal mask."""
     return kernels.plain().attention(q, k, v, visible=torch.ones(q.shape[2], k.shape[2], dtype=torch.bool))
 
@@ -123,7 +123,9 @@ class OfLogits(Loss):
 
     def nats(self, model, batch):
         z = model(batch.ids)
-        return torch.nn.functional.cross_entropy(z.flatten(0, 1), batch.ids.flatten(), reduction="none").view_as(batch.ids)
+        return torch.nn.functional.cross_entropy(z.flatten(0, 1), batch.ids.flatten(), reduction="none").view_as(
+            batch.ids
+        )
 
 
 def changed(**change: Callable[[Batch], torch.Tensor]) -> Callable[[Batches], Batches]:
@@ -141,6 +143,9 @@ def padded(batches: Batches) -> Batches:
         return batch.having(targets=targets)
 
     return of
+
+
+masked = changed(targets=lambda b: torch.full_like(b.targets, IGNORED))
 
 
 def always_random(model: GPT) -> None:
@@ -225,8 +230,9 @@ def bugs() -> list[Case]:
     """Fifteen that the issue counts, then more."""
     relu = ("model.mlp=relu", "model.bias=true")
     deep = ("model.n_layer=12", "train.steps=30", "train.schedule.warmup_steps=0")
+    normless = (*deep, "model.norm=none", "model.mlp=gelu")
     return [
-        Case("a mixer without its mask", "not causal", maths=kernels.replace(kernels.fused(), attention=everything_visible)),
+        Case("a mixer without its mask", "not causal", maths=kernels.replace(kernels.fused(), attention=all_visible)),
         Case("targets that are the ids", "targets not shifted", batches=changed(targets=lambda b: b.ids.clone())),
         Case("a loss that shifts targets again", "targets shifted twice", loss=ShiftsAgain()),
         Case("a learning rate 100 times too high", "learning rate too high", ("train.learning_rate=0.4",)),
@@ -239,11 +245,11 @@ def bugs() -> list[Case]:
         Case("targets of other rows", "targets unrelated", batches=changed(targets=lambda b: b.targets.roll(1, 0))),
         Case("dropout in evaluation", "random in evaluation", model=always_random),
         Case("gradients clipped to 1e-6", "gradients clipped away", ("train.grad_clip=1e-6",)),
-        Case("a deep net without norms", "activations grow by depth", (*deep, "model.norm=none", "model.mlp=gelu"), model=draw_anew),
+        Case("a deep net without norms", "activations grow by depth", normless, model=draw_anew),
         Case("an optimizer that forgets a group", "not in the optimizer", optimizer=Forgets()),
         Case("batches that come slowly", "waiting for data", clock=Clock, trainer=slow(data=0.2)),
         Case("steps that become slow", "slower than before", clock=Clock, trainer=slow(later=0.3)),
-        Case("targets that are all masked", "no target counts", batches=changed(targets=lambda b: b.targets.fill_(IGNORED))),
+        Case("targets that are all masked", "no target counts", batches=masked),
         Case("an optimizer that changes nothing", "weights do not move", trainer=stand_still),
         Case("a part cut off from the gradient", "no gradient", model=detach_block),
         Case("a deep net with norms after the sum", "gradients fade by depth", (*deep, "model.residual=post")),
@@ -261,7 +267,8 @@ HEALTHY: dict[str, tuple[str, tuple[str, ...]]] = {
         "train.steps=120", "train.micro_batch_size=16", "train.grad_accumulation=1", "train.schedule.warmup_steps=20",
         "model.dropout=0.1", "train.learning_rate=2e-3")),
     "sliding, mamba, MoE": ("mini", (
-        *SMALL, "model.mixers=sliding,mamba,full", "model.n_layer=3", "model.mlp=moe", "train.steps=100", "train.sampler=packed")),
+        *SMALL, "model.mixers=sliding,mamba,full", "model.n_layer=3", "model.mlp=moe", "train.steps=100",
+        "train.sampler=packed")),
 }  # fmt: skip
 """Recipe and settings of the healthy trainings."""
 
@@ -269,7 +276,13 @@ HEALTHY: dict[str, tuple[str, tuple[str, ...]]] = {
 def healthy(name: str, seed: int, folder: Path) -> list[str]:
     """Train one, in the folder that holds `data/`, and return what the doctor found."""
     preset, settings = HEALTHY[name]
-    settings = (*settings, "train.eval_every=1000000", "train.eval_tokens=256", "train.sample_every=0", f"train.seed={seed}")
+    settings = (
+        *settings,
+        "train.eval_every=1000000",
+        "train.eval_tokens=256",
+        "train.sample_every=0",
+        f"train.seed={seed}",
+    )
     recipe = named(preset).override(*settings)
     launch.train(
         recipe, build.dataset(recipe, lambda *told: None), folder, say=lambda line: None, clock=time.process_time,

@@ -1,17 +1,18 @@
 """llama.cpp as a contestant of decode.py: a process of another environment that writes tokens when it is asked to.
 
-Make the environment once; building from source takes some minutes and uses every instruction that this CPU has:
+    python -m venv llama && llama/bin/pip install xllamacpp gguf
 
-    python -m venv llama && llama/bin/pip install gguf
-    llama/bin/pip install --no-binary llama-cpp-python llama-cpp-python==0.3.36
-
-Started by itself (`llama/bin/python bench/llama_peer.py 8 2`), this file is that process: it writes a GGUF file of GPT-2's
-shape with random weights of so many bits, loads it, and then reads lines "number of tokens" from its standard input.
+The wheel of xllamacpp uses the instructions of every CPU of the last ten years (AVX2), and not AVX-512; built from source
+it would use all that this CPU has. Started by itself (`llama/bin/python bench/llama_peer.py 8 2`), this file is that
+process: it writes a GGUF file of GPT-2's shape with random weights of so many bits, loads it into llama.cpp's server, and
+then reads lines "number of tokens" from its standard input.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 
@@ -26,11 +27,12 @@ class Peer:
         self._answer()
 
     def __call__(self, n: int) -> list[int]:
-        """n ids, which mean nothing: the weights are random."""
+        """Nothing: the weights are random, and so is what they say."""
         assert self.process.stdin
         self.process.stdin.write(f"{n}\n")
         self.process.stdin.flush()
-        return [int(id) for id in self._answer().split(",")]
+        assert int(self._answer()) == n
+        return []
 
     def _answer(self) -> str:
         assert self.process.stdout
@@ -49,7 +51,9 @@ def write_gguf(path: Path, bits: int) -> None:
     draw, file = np.random.default_rng(0), gguf.GGUFWriter(path, "gpt2")
     file.add_context_length(1024), file.add_embedding_length(C), file.add_block_count(L), file.add_head_count(12)
     file.add_feed_forward_length(4 * C), file.add_layer_norm_eps(1e-5), file.add_vocab_size(V)
-    file.add_tokenizer_model("none")
+    file.add_tokenizer_model("gpt2"), file.add_tokenizer_pre("gpt-2")
+    file.add_token_list([chr(33 + i) if i < 94 else f"token{i}" for i in range(V)])
+    file.add_token_types([gguf.TokenType.NORMAL] * V), file.add_token_merges(["a b"])
 
     def matrix(name: str, rows: int, columns: int) -> None:
         w = draw.standard_normal((rows, columns), dtype=np.float32) * np.float32(0.02)
@@ -79,25 +83,22 @@ def write_gguf(path: Path, bits: int) -> None:
 
 
 def serve(bits: int, n_threads: int, prompt: list[int]) -> None:
-    """Answer each line with as many ids as it says."""
-    import llama_cpp
-    import numpy as np
+    """For each line, write as many tokens as it says."""
+    import xllamacpp
 
     with tempfile.TemporaryDirectory() as folder:
         write_gguf(Path(folder) / "model.gguf", bits)
-        model = llama_cpp.Llama(
-            f"{folder}/model.gguf", n_ctx=512, n_threads=n_threads, n_threads_batch=n_threads, verbose=False
-        )
+        settings = xllamacpp.CommonParams()
+        settings.model.path, settings.n_ctx, settings.n_parallel = f"{folder}/model.gguf", 512, 1
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = n_threads
+        server = xllamacpp.Server(settings)
     print("ready", flush=True)
     for line in sys.stdin:
-        model.reset()
-        new, text = prompt, []
-        for _ in range(int(line)):
-            model.eval(new)
-            scores = llama_cpp.llama_get_logits(model.ctx)
-            new = [int(np.ctypeslib.as_array(scores, (model.n_vocab(),)).argmax())]
-            text += new
-        print(",".join(map(str, text)), flush=True)
+        wanted = {"prompt": prompt, "n_predict": int(line), "temperature": 0, "ignore_eos": True, "cache_prompt": False}
+        request = urllib.request.Request(server.listening_address + "/completion", json.dumps(wanted).encode())
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request) as answer:
+            print(json.loads(answer.read())["timings"]["predicted_n"], flush=True)
 
 
 if __name__ == "__main__":

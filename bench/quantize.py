@@ -42,7 +42,7 @@ def errors(whole: GPT, narrow: GPT) -> tuple[float, str]:
     for name, module in narrow.named_modules():
         w = getattr(exact[name], "weight", None)
         if w is not None and w.ndim == 2 and (isinstance(module, Tiled) or module.weight.dtype != w.dtype):
-            found = max(found, (float((module.weight.float() - w).norm() / w.norm()), name))
+            found = max(found, (float((module.weight.float() - w).detach().norm() / w.norm()), name))
     return found
 
 

@@ -50,7 +50,7 @@ def _parts(cells: list[Any], page: Path) -> list[dict[str, Any]]:
         if PROSE not in tags:
             code = Markup(highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True)))
             parts.append({"code": code, "folded": SOLUTION in tags})
-        parts += [{"shown": _output(output, page), "folded": asked and not asks} for output in cell.outputs]
+        parts += [{"shown": _output(output, page), "folded": asked and not asks} for output in _merged(cell.outputs)]
         asked = asks or (asked and ".was(" not in cell.source)
     return _joined(parts)
 
@@ -64,6 +64,17 @@ def _joined(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             joined.append(part)
     return joined
+
+
+def _merged(outputs: list[Any]) -> list[Any]:
+    """The outputs with neighbouring pieces of the same stream as one; a kernel sends them as Python prints them."""
+    merged: list[Any] = []
+    for output in outputs:
+        if merged and output["output_type"] == "stream" and output["name"] == merged[-1].get("name"):
+            merged[-1] = {**merged[-1], "text": merged[-1]["text"] + output["text"]}
+        else:
+            merged.append(output)
+    return merged
 
 
 def _output(output: Any, page: Path) -> Markup:

@@ -30,6 +30,12 @@ def locals_of(tensors: Iterable[Tensor]) -> list[Tensor]:
     return [local(tensor) for tensor in tensors]
 
 
+def gradients(params: Iterable[Tensor]) -> list[Tensor]:
+    """The gradients of parameters that all have one."""
+    found = [p.grad for p in params]
+    return [g for g in found if g is not None]
+
+
 def with_gradient(p: nn.Parameter) -> Tensor:
     """The local part of a parameter, whose `.grad` is the local part of its gradient."""
     if not is_sharded(p):

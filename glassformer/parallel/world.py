@@ -28,8 +28,8 @@ from glassformer.system.torchrun import Launch
 R = TypeVar("R")
 
 LOST = re.compile(
-    r"closed by peer|reset by peer|Broken pipe|[Tt]imed out|timeout|Socket|NCCL|gloo|unhandled system error|"
-    r"remote process exited|[Cc]onnection|failed to (recv|send)", re.IGNORECASE,
+    r"closed by peer|reset by peer|broken pipe|timed out|socket timeout|connection (was )?(closed|refused|reset)|"
+    r"remote process exited|unhandled system error|communicator was aborted|failed to (recv|send)", re.IGNORECASE,
 )  # fmt: skip
 """What the libraries that send tensors say when another process does not answer."""
 
@@ -195,7 +195,8 @@ def _lost(minutes: float) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not (isinstance(error, distributed.DistError) or LOST.search(str(error))):
+        network = isinstance(error, distributed.DistNetworkError | distributed.DistStoreError)
+        if not (network or LOST.search(str(error))):
             raise
         raise LostProcess(
             "another process of this training has ended, or has not answered for "

@@ -101,6 +101,7 @@ def train(
             if whole:
                 exactness.rehearse(parts, choices.precision)
         run = start(parts, choices, folder, sys.argv[1:] if argv is None else argv, say) if world.writes else Run(folder)
+        world.told(lambda: True)  # the folder is there
         try:
             return _train(parts, choices, run, watching, clock=clock)
         except Exception:

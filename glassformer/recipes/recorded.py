@@ -17,7 +17,7 @@ from glassformer.runs.run import Run
 
 MAY_CHANGE = (
     "sample", "train.eval_every", "train.sample_every", "train.checkpoint_every", "train.keep_checkpoints",
-    "train.keep_every", "train.async_checkpoint", "train.log_every", "train.watch", "train.device",
+    "train.keep_every", "train.async_checkpoint", "train.log_every", "train.watch", "train.doctor", "train.device",
     "train.checkpoint_activations", "train.allocator", "train.micro_batch_size", "train.grad_accumulation", "corpus.path",
     "parallel",
 )  # fmt: skip

@@ -156,7 +156,8 @@ def _doctor(events: list[Row]) -> list[Row]:
     for event in events:
         if event.get("what") == "doctor":
             name = str(event.get("name"))
-            found.setdefault(name, {"name": name, "steps": [], "detail": str(event.get("detail") or "")})["steps"].append(event["step"])
+            told = found.setdefault(name, {"name": name, "steps": [], "detail": str(event.get("detail") or "")})
+            told["steps"].append(event["step"])
     return list(found.values())
 
 
@@ -239,10 +240,9 @@ def _events(events: list[Row]) -> list[Row]:
             if saved:
                 detail = f"{len(saved)} saved, from step {saved[0]['step']:,} to step {saved[-1]['step']:,}"
                 rows += [{"step": saved[-1]["step"], "what": "checkpoints", "detail": detail}]
-        history += [
-            {"step": row["step"], "what": ": ".join(str(row[key]) for key in ("what", "name") if key in row), "detail": row.get("detail", "")}
-            for row in rows
-        ]
+        for row in rows:
+            what = ": ".join(str(row[key]) for key in ("what", "name") if key in row)
+            history.append({"step": row["step"], "what": what, "detail": row.get("detail", "")})
     return history
 
 

@@ -62,7 +62,7 @@ class TrainConfig(Config):
     kernels: Literal["fused", "flexible"] = "fused"
     """How `sliding`, `block_sparse` and `strided` skip pairs; flexible is FlexAttention: CUDA, no dropout, no biases."""
     plain_kernels: tuple[str, ...] = ()
-    """Formulas computed by their plain twins instead, such as attention,rope: those that `glass doctor` finds broken here."""
+    """Formulas computed by their plain twins, such as attention,rope: those that `glass doctor` finds broken here."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes a CUDA GPU if there is one, else the CPU."""
     eval_every: PositiveInt | Share = 250

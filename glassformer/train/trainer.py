@@ -102,7 +102,9 @@ class Trainer:
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
-        self.doctor = Doctor(inner, self.optimizer, self.loss, config, run, self._log, alone=ranks.mesh is None)
+        self.doctor = Doctor(
+            inner, self.optimizer, self.loss, config, run, self._log, alone=ranks.mesh is None, watches=ranks.writes
+        )
         self.lowest = Lowest()
         self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written
@@ -112,6 +114,7 @@ class Trainer:
         saved.fill_optimizer(self.optimizer, self.inner, divided_as, is_part=not self.ranks.can_generate)
         self.average.restore(saved.averages())
         self.precision.restore(saved.state)
+        self.doctor.restore(saved.state.get("doctor", []))
         self.done, self.tokens, self.seconds = saved.step, saved.state["tokens"], saved.state["seconds"]
         self.lowest, self.decays_from = Lowest(**saved.state["lowest"]), saved.state.get("decays_from")
         extended = self.done in [leg.step for leg in self.pace.legs]
@@ -137,7 +140,9 @@ class Trainer:
                 self.done += 1
                 self.saving.poll()
                 self.seconds = self.clock() - self.began
-                self.doctor.spiked(loss)
+                if self.doctor.spiked(loss) and self.doctor.rollback.go_back(self, loss):
+                    mark = self._mark()
+                    continue
                 logged = self._is_logged(self.done)
                 if logged:
                     steps, tokens, seconds, waited = (now - then for now, then in zip(self._mark(), mark))
@@ -189,7 +194,7 @@ class Trainer:
     def gradients(self, step: int) -> float:
         """The forward and backward passes of update `step`; returns the loss, the mean over the tokens of all ranks."""
         started = self.clock()
-        batch = self.batches(step)
+        batch = self.batches(self.doctor.rollback.number(step))
         self.waited += self.clock() - started
         counted = self.passes.counted(batch)
         self.doctor.reads(step, batch, counted, self.tokens, logged=self._is_logged(step + 1))
@@ -290,10 +295,14 @@ class Trainer:
         with self._pause("checkpoint"):
             self.seconds = self.clock() - self.began
             state = {"lowest": vars(self.lowest), "decays_from": self.decays_from, **self.precision.state(),
-                     "budget": self.budget and self.budget.state(),
+                     "budget": self.budget and self.budget.state(), "doctor": self.doctor.state(),
                      "permanent": self._is_due(self.config.keep_every)}  # fmt: skip
             self.saving.checkpoint(self._state() | state)
         self.saved = self.done
+
+    def settle(self) -> None:
+        """Wait until the checkpoint in the background is on the disk. Raises DiskError."""
+        self.saving.settle()
 
     def _saved(self, folder: Path) -> None:
         self._log("event", int(folder.name), what="checkpoint", detail=folder.name)

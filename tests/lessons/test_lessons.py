@@ -142,7 +142,9 @@ def test_what_answers_a_question_is_folded(tmp_path):
     for cell, said in zip(code, ("How?", "Seven", "So 7", "After", "")):
         cell.outputs = [{**OUTPUT, "data": {"text/markdown": said}}] if said else []
     assert [cell.metadata.get("jupyter") is not None for cell in code] == [False, False, True, False, True]
+    code[3].outputs += [{"output_type": "stream", "name": "stdout", "text": f"{line}\n"} for line in ("one", "two")]
     text = write_page(asks, made, tmp_path / "98.html", [asks]).read_text(encoding="utf-8")
+    assert "one\ntwo</pre>" in text, "what a cell prints is one piece"
     folded = re.findall(r"<details.*?</details>", text, re.S)
     hidden = "".join(folded)
     assert len(folded) == 2 and all(said in hidden for said in ("Seven", "So 7", "mine"))

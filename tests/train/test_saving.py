@@ -245,7 +245,7 @@ def test_hostile_files_in_a_run_run_nothing(whole, recipe, data, tmp_path, monke
 
 
 FULL = """
-mount -t tmpfs -o size=4m tmpfs "$1" && cd "$1" && shift
+mount -t tmpfs -o size=8m tmpfs "$1" && cd "$1" && shift
 "$@"
 code=$?
 ls -a runs/full/checkpoints
@@ -257,14 +257,15 @@ exit $code
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("background", ["true", "false"])
 def test_a_file_system_that_is_really_full(tmp_path, background):
-    """4 MB of main memory as a disk, on which the run and its data are."""
+    """8 MB of main memory as a disk, on which the run and its data are."""
     unshare = shutil.which("unshare")
     if not unshare or subprocess.run([unshare, "-rm", "true"], capture_output=True, check=False).returncode:
         pytest.skip("no user namespaces")
     command = [sys.executable, "-m", "glassformer", "train", "village", "corpus.megabytes=0.2", "corpus.workers=1",
-               "tokenizer.vocab_size=400", "model.n_layer=2", "model.n_embd=64", "model.context_length=64",
-               "train.steps=20", "train.micro_batch_size=4", "train.precision=fp32", "train.checkpoint_every=1",
-               "train.keep_checkpoints=20", f"train.async_checkpoint={background}", "--name", "full"]  # fmt: skip
+               "tokenizer.vocab_size=400", "model.embed=token", "model.head=tied", "model.n_layer=2", "model.n_embd=64",
+               "model.context_length=64", "train.steps=20", "train.micro_batch_size=4", "train.precision=fp32",
+               "train.checkpoint_every=1", "train.keep_checkpoints=20", f"train.async_checkpoint={background}",
+               "--name", "full"]  # fmt: skip
     made = subprocess.run(
         [unshare, "-rm", "sh", "-c", FULL, "sh", str(tmp_path), *command], capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": os.getcwd()},

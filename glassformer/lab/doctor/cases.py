@@ -112,7 +112,7 @@ def _route() -> Iterator[Case]:
     for N, E, k in ((1, 2, 1), (30, 8, 2)):
 
         def call(f, scores, k=k):
-            weights, chosen, loss = f(scores, k)
+            weights, _, loss = f(scores, k)
             return weights, loss
 
         yield Case([_draw(N, E)], call, narrow=False)
@@ -121,7 +121,9 @@ def _route() -> Iterator[Case]:
 def _rope() -> Iterator[Case]:
     for B, H, G, T, D in ((1, 1, 1, 1, 2), (2, 4, 2, 9, 16), (1, 4, 4, 520, 64)):
         angle = rope.angles(torch.arange(T), D, 10_000.0)
-        yield Case([_draw(B, H, T, D), _draw(B, G, T, D, seed=1)], lambda f, q, k, angle=angle: f(q, k, angle.to(q.device)))
+        yield Case(
+            [_draw(B, H, T, D), _draw(B, G, T, D, seed=1)], lambda f, q, k, angle=angle: f(q, k, angle.to(q.device))
+        )
 
 
 def _qkv(B: int, H: int, G: int, T: int, S: int, D: int) -> list[Tensor]:
@@ -133,7 +135,9 @@ def _attention() -> Iterator[Case]:
         yield Case(_qkv(B, H, G, T, S, D), lambda f, q, k, v: f(q, k, v))
     yield Case(
         [*_qkv(2, 4, 2, 9, 9, 16), _draw(1, 4, 9, 9, seed=3)],
-        lambda f, q, k, v, bias: f(q, k, v, visible=torch.ones(9, 9, dtype=torch.bool, device=q.device).tril(), bias=bias),
+        lambda f, q, k, v, bias: f(
+            q, k, v, visible=torch.ones(9, 9, dtype=torch.bool, device=q.device).tril(), bias=bias
+        ),
     )
 
 
@@ -143,13 +147,19 @@ def _sparse(**knobs: int) -> Iterator[Case]:
         for packed in (None, documents):
             yield Case(
                 _qkv(B, H, G, T, T, D),
-                lambda f, q, k, v, packed=packed: f(q, k, v, **knobs, documents=packed if packed is None else packed.to(q.device)),
+                lambda f, q, k, v, packed=packed: f(q, k, v, **knobs, documents=_beside(q, packed)),
             )  # fmt: skip
+
+
+def _beside(q: Tensor, packed: Tensor | None) -> Tensor | None:
+    return packed if packed is None else packed.to(q.device)
 
 
 def _linear_attention() -> Iterator[Case]:
     for T in (1, 9, 130):
-        yield Case([t.exp() if i < 2 else t for i, t in enumerate(_qkv(2, 2, 1, T, T, 8))], lambda f, q, k, v: f(q, k, v))
+        yield Case(
+            [t.exp() if i < 2 else t for i, t in enumerate(_qkv(2, 2, 1, T, T, 8))], lambda f, q, k, v: f(q, k, v)
+        )
 
 
 def _short_convolution() -> Iterator[Case]:

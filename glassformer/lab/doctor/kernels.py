@@ -79,15 +79,21 @@ def _faults(name: str, twin: str, formula: Callable, reference: Callable, device
             try:
                 found = _run(case, formula, tensors, dtype, device)
             except Exception as error:
-                yield Fault(name, twin, where, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+                yield Fault(
+                    name, twin, where, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+                )
                 continue
             for direction, got, wanted in zip(("forward", "backward"), found, expected):
                 error = max((_error(g, w) for g, w in zip(got, wanted, strict=True)), default=0.0)
                 if not error <= (max(limit, COARSE) if case.coarse else limit):
-                    yield Fault(name, twin, f"{direction} {where}", f"off by {error:.2g}, at most {limit:.0e} is rounding")
+                    yield Fault(
+                        name, twin, f"{direction} {where}", f"off by {error:.2g}, at most {limit:.0e} is rounding"
+                    )
 
 
-def _run(case: Case, formula: Callable, tensors: list[Tensor], dtype: torch.dtype, device: torch.device) -> tuple[Any, Any]:
+def _run(
+    case: Case, formula: Callable, tensors: list[Tensor], dtype: torch.dtype, device: torch.device
+) -> tuple[Any, Any]:
     """(values, gradients of their sum weighted by fixed numbers), in float64 on the CPU."""
     leaves = [t.to(device, dtype, copy=True) for t in tensors]
     if case.differentiable:

@@ -49,7 +49,9 @@ def _instructions() -> str:
     flags = set(info.read_text(encoding="utf-8", errors="replace").split()) if info.exists() else set()
     known = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 bf16", "avx512f": "AVX-512", "avx2": "AVX2"}
     found = [name for flag, name in known.items() if flag in flags]
-    return f"PyTorch uses {torch.backends.cpu.get_cpu_capability()}" + (f", the chip has {', '.join(found)}" if found else "")
+    return f"PyTorch uses {torch.backends.cpu.get_cpu_capability()}" + (
+        f", the chip has {', '.join(found)}" if found else ""
+    )
 
 
 def _formats() -> Iterator[Check]:
@@ -60,9 +62,15 @@ def _formats() -> Iterator[Check]:
     ratio = rates["bf16"] / rates["fp32"]
     said = f"products: fp32 {rates['fp32']:,.0f} GFLOP/s, bf16 {rates['bf16']:,.0f}"
     if ratio >= 1.1:
-        yield Check("formats", "good", f"{said}: bf16 is {ratio:.1f} times as fast, and train.precision=auto takes it where it helps")
+        yield Check(
+            "formats",
+            "good",
+            f"{said}: bf16 is {ratio:.1f} times as fast, and train.precision=auto takes it where it helps",
+        )
     else:
-        yield Check("formats", "note", f"{said}: this chip gains nothing by bf16", "train.precision=auto will take fp32")
+        yield Check(
+            "formats", "note", f"{said}: this chip gains nothing by bf16", "train.precision=auto will take fp32"
+        )
 
 
 def _threads() -> Check:
@@ -98,7 +106,9 @@ def _compiled() -> Check:
             pass
     except OSError as error:
         what = f"{cache_folder.folder()} cannot be written ({error.strerror})"
-        return Check("compiled kernels", "note", what, "fast code is compiled anew in every process: set XDG_CACHE_HOME")
+        return Check(
+            "compiled kernels", "note", what, "fast code is compiled anew in every process: set XDG_CACHE_HOME"
+        )
     return Check("compiled kernels", "good", f"kept in {folder}")
 
 
@@ -113,7 +123,12 @@ def _disk(folder: Path) -> Iterator[Check]:
     folder = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
     if free < FEW_BYTES:
-        yield Check("disk", "note", f"{free / 2**30:.1f} GiB free in {folder}", "make room: a checkpoint takes 12 bytes a parameter")
+        yield Check(
+            "disk",
+            "note",
+            f"{free / 2**30:.1f} GiB free in {folder}",
+            "make room: a checkpoint takes 12 bytes a parameter",
+        )
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             block, start = os.urandom(MIB), time.perf_counter()
@@ -123,7 +138,12 @@ def _disk(folder: Path) -> Iterator[Check]:
             os.fsync(file.fileno())
             speed = file.tell() / (time.perf_counter() - start)
     except OSError as error:
-        yield Check("disk", "broken", f"{folder} cannot be written ({error.strerror})", "runs are kept there: go to another folder")
+        yield Check(
+            "disk",
+            "broken",
+            f"{folder} cannot be written ({error.strerror})",
+            "runs are kept there: go to another folder",
+        )
         return
     said = f"{free / 2**30:,.0f} GiB free in {folder}, written at {speed / 1e6:,.0f} MB/s"
     yield Check("disk", "note", said, "checkpoints will take long: a larger train.checkpoint_every saves time") if (
@@ -134,7 +154,9 @@ def _gpu(named: str | None) -> Check:
     if torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         formats = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-        return Check("GPU", "good", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB, trains in {formats}")
+        return Check(
+            "GPU", "good", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB, trains in {formats}"
+        )
     if named:
         what = f"the system has {named}, and this PyTorch ({torch.__version__}) cannot use it"
         return Check("GPU", "note", what, "install PyTorch for CUDA (pytorch.org), or update the driver")

@@ -25,7 +25,9 @@ def examine(console: Console, maths: Kernels | None = None, folder: Path = Path(
         console.print(f"  {WORDS['good']} all {len(names())} formulas")
     broken = [bool(found)]
     console.print("[bold]Training[/]  whole small models")
-    broken += [_check(console, check) for device in machine.devices() for check in training.checks(twins["fused"], device)]
+    broken += [
+        _check(console, check) for device in machine.devices() for check in training.checks(twins["fused"], device)
+    ]
     console.print("[bold]Machine[/]")
     broken += [_check(console, check) for check in machine.checks(folder)]
     if any(broken):
@@ -46,11 +48,13 @@ def _faults(console: Console, twins: dict[str, Kernels], device: Any) -> list[Fa
 
 
 def _fault(console: Console, fault: Fault) -> None:
-    console.print(f"  {WORDS['broken']} {fault.name}, {fault.twin}: {escape(fault.where)}, {escape(fault.what)}", soft_wrap=True)
+    console.print(
+        f"  {WORDS['broken']} {fault.name}, {fault.twin}: {escape(fault.where)}, {escape(fault.what)}", soft_wrap=True
+    )
     if fault.because:
         remedy = f"it is composed of {fault.because}, which is broken"
     elif fault.twin == "fused":
-        remedy = f"train.plain_kernels={fault.name} computes it by its plain twin; see `pip list` for another PyTorch or numba"
+        remedy = f"train.plain_kernels={fault.name} takes its plain twin; another version of PyTorch or numba may mend it"
     else:
         remedy = "PyTorch itself computes wrongly here: install another version, and report this"
     console.print(f"           {remedy}", highlight=False, soft_wrap=True)

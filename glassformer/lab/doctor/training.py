@@ -1,8 +1,8 @@
 """Whether whole models train and write on this machine: their parts work together as they do in float64 and in `plain`.
 
-    step      the loss, and the weights after a step, with the fused kernels in fp32 and the plain ones in fp64
-    decoding  the scores of a text that is read token by token with a cache, and at once
-    drawing   how often each token is drawn, and its probability
+step      the loss, and the weights after a step, with the fused kernels in fp32 and the plain ones in fp64
+decoding  the scores of a text that is read token by token with a cache, and at once
+drawing   how often each token is drawn, and its probability
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from glassformer.lab.doctor import Check
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.train.optimizer import Optimizer, set_learning_rate
 
-SHAPE = {"vocab_size": 40, "context_length": 96, "n_layer": 2, "n_head": 2, "n_embd": 16}
+SHAPE = {"vocab_size": 40, "context_length": 96, "n_layer": 2, "n_head": 2, "n_embd": 16, "init": "fan_in"}
 MODELS = {
     "attention, RoPE, SwiGLU": {},
     "sliding and block-sparse attention, experts": {"mixers": "sliding,block_sparse", "mlp": "moe"},
@@ -38,10 +38,10 @@ def checks(maths: Kernels, device: torch.device) -> Iterator[Check]:
             wrong = _step(config, maths, device) or _decoding(config, maths, device)
         except Exception as error:
             wrong = f"{type(error).__name__}: {error}"
-        yield Check(
-            name, "broken" if wrong else "good", wrong or f"a step with each of {len(variants(Optimizer))} optimizers, and decoding",
-            "the broken kernels above are the likely cause" if wrong else "",
-        )  # fmt: skip
+        if wrong:
+            yield Check(name, "broken", wrong, "the broken kernels above are the likely cause")
+        else:
+            yield Check(name, "good", f"a step with each of {len(variants(Optimizer))} optimizers, and decoding")
     worst = _drawing(device)
     said = f"{DRAWS:,} tokens drawn, frequencies within {worst:.1f} standard deviations of their probabilities"
     yield Check("drawing tokens", "good" if worst <= STANDARD else "broken", said)
@@ -51,7 +51,9 @@ def _ids() -> Tensor:
     return torch.randint(40, (2, 97), generator=torch.Generator().manual_seed(0))
 
 
-def _updated(config: GPTConfig, optimizer: str, maths: Kernels, dtype: torch.dtype, device: torch.device) -> tuple[float, Tensor]:
+def _updated(
+    config: GPTConfig, optimizer: str, maths: Kernels, dtype: torch.dtype, device: torch.device
+) -> tuple[float, Tensor]:
     """(loss, the change of all weights) of one step in evaluation mode, which draws no random numbers."""
     model = GPT(config, maths, seed=1).to(device, dtype).eval()
     before = torch.cat([p.detach().double().cpu().flatten() for p in model.parameters()])

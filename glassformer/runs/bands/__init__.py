@@ -69,7 +69,11 @@ def normal(recipe: Tree, dataset: Tree, steps: int) -> Normal:
 
 
 def _why(name: str, different: list[str], measured: Tree) -> str:
-    names = {"text": "the text", "tokenizer": "the tokenizer", "train.steps": f"the number of steps ({measured['steps']:,} there)"}
+    names = {
+        "text": "the text",
+        "tokenizer": "the tokenizer",
+        "train.steps": f"the number of steps ({measured['steps']:,} there)",
+    }
     told = " and ".join(names.get(key, key) for key in different)
     return f"There is a band of normal losses for the recipe {name}, and this run differs from it in {told}."
 

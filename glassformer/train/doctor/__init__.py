@@ -5,8 +5,8 @@ its loss do with a few rows, `weights` at gradients and updates, `curve` at the 
 (`finding`) is told once in a run: as an event "doctor" in the log, which the terminal and the report show. `diverged` says
 why a training has no finite loss any more. docs/doctor.md has the formulas, what is normal, and what is missed.
 
-It changes nothing about a run, except with `train.doctor=rollback`. Its looks take less than SHARE of the processor's time:
-after the first FREE seconds it leaves out what would take more. If it fails, it says so, and the training goes on without it.
+It changes nothing about a run, except with `train.doctor=rollback`. Its looks take less than SHARE of the processor's
+time: after the first FREE seconds it leaves out what would take more. If it fails, it says so, and the training goes on.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from glassformer.train.doctor import probe
 from glassformer.train.doctor.curve import Curve
 from glassformer.train.doctor.finding import FOLLOWS, Finding
 from glassformer.train.doctor.reading import Reading
+from glassformer.train.doctor.rollback import Rollback
 from glassformer.train.doctor.speed import Speed
 from glassformer.train.doctor.weights import Look, Weights
 from glassformer.train.loss import Loss
@@ -40,17 +41,18 @@ class Doctor:
 
     def __init__(
         self, model: GPT, optimizer: torch.optim.Optimizer, loss: Loss, config: TrainConfig, run: Run,
-        tell: Callable[..., None], alone: bool = True,
+        tell: Callable[..., None], alone: bool = True, watches: bool = True,
     ) -> None:  # fmt: skip
         """`tell("event", what="doctor", name=..., detail=...)` logs an event of `run`; what its log says already is not
-        told again. `alone` says that the whole model is in this process."""
+        told again. `alone` says that the whole model is in this process, `watches` that no other one watches."""
         self.model, self.loss, self.config, self.tell, self.alone = model, loss, config, tell, alone
         self.told = {str(event.get("name")) for event in run.metrics("event") if event.get("what") == "doctor"}
-        self.reading = Reading(probe.vocabulary(model), _tokens(run))
+        self.reading = Reading(probe.vocabulary(model), _tokens(run) if watches else None)
         self.weights, self.curve, self.speed = Weights(model, optimizer), Curve(config), Speed()
+        self.rollback = Rollback(config, run, alone)
         self.look: Look | None = None
         self.looks, self.spikes = 0, 0
-        self.active = config.doctor != "off"
+        self.active = watches and config.doctor != "off"
         self.spent, self.began = 0.0, time.process_time()
 
     def reads(self, step: int, batch: Batch, counted: int, tokens: int, logged: bool) -> None:
@@ -70,7 +72,7 @@ class Doctor:
     def operating(self, logged: bool) -> Iterator[None]:
         """Around the optimizer's step, of an update that will be logged or not."""
         self.look = None
-        if not logged or self._is_busy():
+        if not logged or not self.alone or self._is_busy():
             yield
             return
         with self._looking():
@@ -88,6 +90,16 @@ class Doctor:
         if self.spikes <= SPIKES and not FOLLOWS[finding.name] & self.told:
             self.tell("event", what="doctor", name=finding.name, detail=finding.sentence)
         return True
+
+    def state(self) -> list[float]:
+        """For a checkpoint: the losses by which a spike is known."""
+        return [*([self.curve.first] if self.curve.first is not None else []), *self.curve.losses]
+
+    def restore(self, losses: list[float]) -> None:
+        """Continue from what `state` gave."""
+        self.curve.first = losses[0] if losses else None
+        self.curve.losses.clear()
+        self.curve.losses.extend(losses[1:])
 
     def reports(self, step: int, steps: int, line: dict[str, Any]) -> None:
         """Take in a logged `line` of the kind "train", in a run of `steps`."""
@@ -118,9 +130,16 @@ class Doctor:
         started = time.process_time()
         try:
             yield
-        except Exception as error:  # whatever a part of the user's own does here: the training must not end because of us
+        except (
+            Exception
+        ) as error:  # whatever a part of the user's own does here: the training must not end because of us
             self.active = False
-            self.tell("event", what="doctor", name="stopped", detail=f"the doctor has stopped watching: {type(error).__name__}: {error}")
+            self.tell(
+                "event",
+                what="doctor",
+                name="stopped",
+                detail=f"the doctor has stopped watching: {type(error).__name__}: {error}",
+            )
         finally:
             self.spent += time.process_time() - started
 

@@ -32,7 +32,7 @@ class Curve:
         self.ratios: deque[float] = deque(maxlen=5)
 
     def spikes(self, loss: float) -> bool:
-        """Take in the loss of a step, and say whether it is far above those before. A spike does not count as one of them."""
+        """Take in the loss of a step, and say whether it is far above those before. A spike is not added to them."""
         self.first = loss if self.first is None else self.first
         if len(self.losses) == WINDOW:
             mean, s = statistics.fmean(self.losses), statistics.pstdev(self.losses)
@@ -73,10 +73,11 @@ class Curve:
         if now > 0.98 * self.first and ratio > HUGE:
             return [self._too_high(what, lr)]
         if now > 0.9 * self.first and ratio < TINY and lr > 0.3 * self.config.learning_rate:
-            remedy = f"try ten times train.learning_rate={self.config.learning_rate:g}; `{typed('find-lr')}` looks for the best"
+            remedy = f"try ten times train.learning_rate={self.config.learning_rate:g} (`{typed('find-lr')}`)"
             return [Finding("learning rate too low", what, remedy)]
         if now > 0.98 * self.first:
-            remedy = f"try another train.learning_rate (`{typed('find-lr')}`), and look at the batches with `{typed('data', 'check')}`"
+            look = typed("data", "check")
+            remedy = f"try another train.learning_rate (`{typed('find-lr')}`), and look at the text (`{look}`)"
             return [Finding("loss does not fall", what, remedy)]
         return []
 

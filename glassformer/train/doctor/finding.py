@@ -27,7 +27,8 @@ FOLLOWS = {
         "gradients clipped away", "weights do not move", "no gradient", "no target counts", "not in the optimizer",
     },
     "loss does not fall": {
-        "learning rate too high", "learning rate too low", "targets unrelated", "weights do not move", "not in the optimizer",
+        "learning rate too high", "learning rate too low", "targets unrelated", "weights do not move",
+        "not in the optimizer",
         "gradients clipped away", "dead units", "no gradient", "first loss too high", "activations grow by depth",
         "gradients grow by depth", "gradients fade by depth", "no warmup",
     },

@@ -67,7 +67,8 @@ def model_findings(model: GPT, batch: Batch, first: bool) -> list[Finding]:
     if leak > DIFFERENT:
         found.append(Finding(
             "not causal", f"scores change by {leak:.2g} standard deviations when only later tokens change",
-            f"the model sees what it should predict: mask the later keys in the mixer; `{typed('check-variant')} FILE` tests a part",
+            "the model sees what it should predict: mask the later keys in the mixer "
+            f"(`{typed('check-variant', 'FILE')}` tests a part)",
         ))  # fmt: skip
     return found + ([*_by_depth(sizes), *_first_loss(model, z[:1], batch)] if first else [])
 
@@ -78,7 +79,7 @@ def _by_depth(sizes: list[Tensor]) -> list[Finding]:
         return []
     return [Finding(
         "activations grow by depth", f"the stream is {first:.2g} after the first block and {last:.2g} after the last",
-        "put a norm before each part (model.norm=rmsnorm, model.residual=pre), or start with smaller weights (model.init=gpt2)",
+        "put a norm before each part (model.norm=rmsnorm, model.residual=pre), or start smaller (model.init=gpt2)",
     )]  # fmt: skip
 
 
@@ -89,14 +90,15 @@ def _first_loss(model: GPT, z: Tensor, batch: Batch) -> list[Finding]:
         return []
     nats = model.kernels.cross_entropy(z, targets).sum().item() / int((targets != IGNORED).sum())
     expected = math.log(vocabulary(model))
+    said = f"the loss before the first step is {nats:.2f}, and a guess among all ids costs {expected:.2f}"
     if nats > max(HIGH * expected, expected + 1):
         return [Finding(
-            "first loss too high", f"the loss before the first step is {nats:.2f}, and a guess among all ids costs {expected:.2f}",
+            "first loss too high", said,
             "the first weights are too large: a standard deviation of 0.02 is usual (model.init)",
         )]  # fmt: skip
     if nats < LOW * expected:
         return [Finding(
-            "first loss too low", f"the loss before the first step is {nats:.2f}, and a guess among all ids costs {expected:.2f}",
+            "first loss too low", said,
             "unless the model was trained before, it sees what it should predict, or nearly all targets are the same",
         )]  # fmt: skip
     return []
@@ -173,7 +175,10 @@ def _agreement(ids: Tensor, labels: Tensor, counts: Tensor, by: int) -> float:
 
 
 def _padding(loss: Loss, batch: Batch, counts: Tensor) -> Finding | None:
-    real, remedy = batch.targets.to(counts.device) != IGNORED, "leave out targets of -100 (IGNORED), in `nats` and in `counted`"
+    real, remedy = (
+        batch.targets.to(counts.device) != IGNORED,
+        "leave out targets of -100 (IGNORED), in `nats` and in `counted`",
+    )
     if (wrong := int((counts & ~real).sum())) > 0.01 * counts.sum():
         what = f"{wrong:,} of {int(counts.sum()):,} places with a loss are padding"
         return Finding("padding counted", what, remedy)

@@ -1,8 +1,8 @@
 """What the batches of a run hold: whether rows come again too soon, whether any target counts, which ids occur.
 
-    again      share of a batch's rows that an earlier looked-at batch had; suspicious from a half on, unless the run has
-               read about as many tokens as there are
-    occurring  share of the vocabulary among the tokens read, asked once they are 30 times the vocabulary
+again      share of a batch's rows that an earlier looked-at batch had; suspicious from a half on, unless the run has
+           read about as many tokens as there are
+occurring  share of the vocabulary among the tokens read, asked once they are 30 times the vocabulary
 """
 
 import torch

@@ -73,7 +73,9 @@ class Speed:
 
     def _why(self, share: float, faults: int) -> str:
         if faults > 1000:
-            return f"memory is swapped to the disk ({faults:,} pages): end other programs, or lower train.micro_batch_size"
+            return (
+                f"memory is swapped to the disk ({faults:,} pages): end other programs, or lower train.micro_batch_size"
+            )
         if share < 0.7 * statistics.median(self.shares):
             load = f" (load {os.getloadavg()[0]:.1f} on {cores()} cores)" if hasattr(os, "getloadavg") else ""
             return f"another program takes the cores{load}: end it, or see docs/doctor.md"

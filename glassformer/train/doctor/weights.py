@@ -42,7 +42,7 @@ class Look:
     still: list[str] = field(default_factory=list)
     """Parameters with a gradient that the step has not changed."""
     dead: dict[str, float] = field(default_factory=dict)
-    """Share of dead units of each MLP that has any."""
+    """Share of dead units of each MLP, its experts together: one that a batch does not need is not dead."""
 
 
 class Weights:
@@ -64,19 +64,25 @@ class Weights:
         """Keep a sample of every weight, and look at the gradients."""
         self.look = Look(without=[name for name, p in self.parameters.items() if p.grad is None])
         self.pulled = {name: p for name, p in self.parameters.items() if p.grad is not None}
+        if not self.pulled:
+            return
         self.ends = torch.tensor([len(_sample(p)) for p in self.pulled.values()]).cumsum(0)
         self.before, self.gradient = self._samples("weight"), self._samples("gradient")
+        dead: dict[str, list[Tensor]] = {}
         for (name, p), most in zip(self.pulled.items(), self._sums(self.gradient.abs()).tolist()):
-            if most == 0 and torch.linalg.vector_norm(_local(p.grad), torch.inf) == 0:
+            assert p.grad is not None
+            if most == 0 and torch.linalg.vector_norm(p.grad, torch.inf) == 0:
                 self.look.without.append(name)
-            if self.roles[name] == "write" and ".mlp." in name and _local(p.grad).ndim == 2:
-                units = torch.linalg.vector_norm(_local(p.grad), torch.inf, dim=0)
-                if (share := (units == 0).float().mean().item()) > 0:
-                    self.look.dead[name.removesuffix(".down_proj.weight")] = share
+            mlp, inside, _ = name.partition(".mlp.")
+            if self.roles[name] == "write" and inside and p.grad.ndim == 2:
+                dead.setdefault(f"{mlp}.mlp", []).append(torch.linalg.vector_norm(p.grad, torch.inf, dim=0) == 0)
+        self.look.dead = {name: torch.cat(units).float().mean().item() for name, units in dead.items()}
 
     @torch.no_grad()
     def see_after(self) -> Look:
         """Compare; to be called when the optimizer has taken its step."""
+        if not self.pulled:
+            return self.look
         change = self._samples("weight") - self.before
         pulled = self.gradient != 0
         sums = [self._sums(t) for t in (change.square(), self.before.square(), pulled, pulled & (change != 0))]
@@ -108,10 +114,11 @@ class Weights:
                 "not in the optimizer", f"{_named(self.forgotten)} has no place in the optimizer, so it is never updated",
                 "give the optimizer all parameters that need a gradient (`grouped(model, ...)` makes its groups)",
             ))  # fmt: skip
-        if (dead := {name: share for name, share in look.dead.items() if share >= DEAD}) and self._persists("dead", True, 2):
+        dead = {name: share for name, share in look.dead.items() if share >= DEAD}
+        if self._persists("dead", bool(dead), 2):
             worst = max(dead, key=lambda name: dead[name])
             found.append(Finding(
-                "dead units", f"{dead[worst]:.0%} of the units of {worst} are 0 for every token, in {len(dead)} MLPs over half are",
+                "dead units", f"{dead[worst]:.0%} of the units of {worst} are 0 for every token",
                 "lower the learning rate, or use an activation without a flat side (model.mlp=swiglu)",
             ))  # fmt: skip
         still = [name for name in look.still if name not in self.forgotten]
@@ -132,14 +139,15 @@ class Weights:
                 "gradients clipped away", f"the gradient norm is {norm:.2g} and is clipped to {clip:.2g} at every step",
                 "raise train.grad_clip; 1 is usual",
             ))  # fmt: skip
-        self._persists("dead", bool(dead), 0)
         return found + self._by_depth(block_norms)
 
     def _by_depth(self, norms: list[float]) -> list[Finding]:
         first, last = (norms[0], norms[-1]) if len(norms) > 1 else (1.0, 1.0)
         grows, fades = first > DEPTH * last > 0, last > DEPTH * first > 0
         what = f"the gradient norm of the first block is {first:.2g} and of the last {last:.2g}"
-        remedy = f"put a norm before each part (model.norm, model.residual=pre); `{typed('stability')}` compares remedies"
+        remedy = (
+            f"put a norm before each part (model.norm, model.residual=pre); `{typed('stability')}` compares remedies"
+        )
         if self._persists("grows", grows, 2):
             return [Finding("gradients grow by depth", what, remedy)]
         return [Finding("gradients fade by depth", what, remedy)] if self._persists("fades", fades, 2) else []
@@ -150,14 +158,9 @@ class Weights:
         return seen and self.counts[what] >= times
 
 
-def _local(t: Any) -> Tensor:
-    """The part of a sharded tensor that this process has."""
-    return t.to_local() if hasattr(t, "to_local") else t
-
-
 def _sample(t: Any) -> Tensor:
     """Up to SAMPLE numbers of a tensor at equal distances."""
-    flat = _local(t.detach()).reshape(-1)
+    flat = t.detach().reshape(-1)
     return flat[:: max(1, len(flat) // SAMPLE)][:SAMPLE]
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from glassformer.kernels import Kernels
 from glassformer.model.roles import Role
-from glassformer.parallel.shards import locals_of
+from glassformer.parallel.shards import gradients, locals_of
 from glassformer.train.optimizer import LEARNING_RATE, Grouped, Optimizer, decays, grouped, kernels_of
 
 
@@ -71,7 +71,7 @@ def adamw(params: list[torch.Tensor], group: dict[str, Any], state: dict[torch.T
         alike[state[p]["step"]].append(p)
     for step, some in alike.items():
         kernels.adamw(
-            locals_of(some), locals_of(p.grad for p in some),
+            locals_of(some), locals_of(gradients(some)),
             locals_of(state[p]["mean"] for p in some), locals_of(state[p]["square"] for p in some),
             step=step, lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1], eps=group["eps"],
             decay=group["weight_decay"],

@@ -12,7 +12,7 @@ from torch import nn
 
 from glassformer.kernels import Kernels
 from glassformer.model.roles import Role
-from glassformer.parallel.shards import locals_of
+from glassformer.parallel.shards import gradients, locals_of
 from glassformer.train.optimizer import LEARNING_RATE, Grouped, Optimizer, decays, grouped, kernels_of
 
 
@@ -54,6 +54,6 @@ class Lion(Grouped):
         """One step."""
         beta1, beta2 = group["betas"]
         self.kernels.lion(
-            locals_of(params), locals_of(p.grad for p in params), locals_of(self.state[p]["mean"] for p in params),
+            locals_of(params), locals_of(gradients(params)), locals_of(self.state[p]["mean"] for p in params),
             lr=group["lr"], beta1=beta1, beta2=beta2, decay=group["weight_decay"],
         )  # fmt: skip

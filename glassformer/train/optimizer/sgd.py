@@ -10,7 +10,7 @@ from torch import nn
 
 from glassformer.kernels import Kernels
 from glassformer.model.roles import Role
-from glassformer.parallel.shards import locals_of
+from glassformer.parallel.shards import gradients, locals_of
 from glassformer.train.optimizer import LEARNING_RATE, Grouped, Optimizer, decays, grouped, kernels_of
 
 
@@ -52,6 +52,6 @@ class SGD(Grouped):
     def update(self, params: list[torch.Tensor], group: dict[str, Any]) -> None:
         """One step."""
         self.kernels.sgd(
-            locals_of(params), locals_of(p.grad for p in params), locals_of(self.state[p]["momentum"] for p in params),
+            locals_of(params), locals_of(gradients(params)), locals_of(self.state[p]["momentum"] for p in params),
             lr=group["lr"], momentum=group["momentum"], nesterov=group["nesterov"], decay=group["weight_decay"],
         )  # fmt: skip
