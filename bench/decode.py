@@ -9,6 +9,7 @@ run of N + 1 tokens takes more than a run of one, so that reading the prompt is 
 else that a user waits for is. Also printed: the CPU time of a token, which a busy machine changes less, and the bytes of
 weights that were read in a second as a share of the rate at which the same threads read a large array.
 """
+# ruff: noqa: E402
 
 import argparse
 import statistics
@@ -17,6 +18,11 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+
+from glassformer.system.threads import share_the_cores
+
+share_the_cores()  # as the command does: OpenMP's threads would spin on the core that the step's second thread needs
+
 import torch
 from llama_peer import Peer
 from measure import claim

@@ -1,4 +1,4 @@
-"""What fewer bits cost and save: the size, the bits per byte and the speed of a model with weights of 32, 16, 8 and 4 bits.
+"""What fewer bits cost and save: the size, the bits per byte and the CPU time of a model with weights of 32 to 4 bits.
 
     python bench/quantize.py [RUN] [--tokens 20000] [--new 200]
 
@@ -62,22 +62,22 @@ def main() -> None:
         texts, n = [*texts, ids], n + len(ids) - 1
         n_bytes += len(tokenizer.decode(ids[1:]).encode())
     engine.step_for = lambda model, cache, n_new: Step(model, cache)
-    table = Table("bits", "MB", "bits per byte", "tokens/s", "departs", "largest error")
+    table = Table("bits", "MB", "bits per byte", "CPU ms a token", "departs", "largest error")
     config, first = SamplingConfig(temperature=0, max_new_tokens=asked.new), []
     for bits in (32, 16, 8, 4):
         whole = saved.model()
         model = in_bits(saved.model(), bits)
         prompt = texts[0][:20]
         list(generate(model, [prompt], SamplingConfig(max_new_tokens=2)))  # compiles
-        start = time.perf_counter()
+        start = time.process_time()
         new = [token.id for token in generate(model, [prompt], config)]
-        speed = len(new) / (time.perf_counter() - start)
+        cost = 1000 * (time.process_time() - start) / len(new)
         first = first or new
         departs = next((str(i + 1) for i, (a, b) in enumerate(zip(new, first, strict=True)) if a != b), "never")
         size = sum(t.nbytes for t in (*model.parameters(), *model.buffers())) / 1e6
         error, name = errors(whole, model)
         bpb = bits_per_byte(model, texts, n_bytes)
-        table.add_row(str(bits), f"{size:.2f}", f"{bpb:.4f}", f"{speed:.0f}", departs, f"{error:.4f} {name}")
+        table.add_row(str(bits), f"{size:.2f}", f"{bpb:.4f}", f"{cost:.2f}", departs, f"{error:.4f} {name}")
     Console().print(table, f"{n:,} held-out tokens, {torch.get_num_threads()} threads")
 
 

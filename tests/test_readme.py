@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "glassformer"
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "LOG.md")]
 DOCUMENTS = [*TOP, *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("bench/*.md"))]
-PROGRAMS = {"pytest", "ruff", "pyright", "python", "python3", "bash", "git", "cd", "torchrun", "cat"}
+PROGRAMS = {"pytest", "ruff", "pyright", "python", "python3", "bash", "git", "cd", "torchrun", "cat", "sbatch"}
 MADE_LATER = ("runs/", "data/", ".venv", "checkpoints/", "my_", "path/to", "../", "~", "/", "http")
 OWN_FILE = re.compile(r"=\./my_\w+\.py")  # a part that the reader has written
 OWN_TEXT = re.compile(r'"\./my_\w+"')  # a source of a mixture

@@ -203,8 +203,8 @@ class Engine:
 
     def _scores(self, slots: list[int], texts: list[list[int]]) -> Tensor:
         """Read one text per slot -> logits (B, V) of what follows its last token."""
-        if self.compiled is not None and len(texts[0]) == 1:
-            return self.compiled.read(texts[0][0])
+        if self.compiled is not None and len(texts[0]) <= self.compiled.at_once:
+            return [self.compiled.read(id) for id in texts[0]][-1]
         counts = [len(text) for text in texts]
         T = max(counts)
         ids = torch.tensor([text + [0] * (T - len(text)) for text in texts], device=self.device)  # (B, T)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from glassformer.kernels._rows import serves
 from glassformer.kernels.int4 import GROUP
 
 ROWS = 16
@@ -42,7 +43,19 @@ def pack_scales(s: Tensor, bits: int) -> Tensor:
 
 
 def weights(tiles: Tensor, scales: Tensor, bits: int, M: int, K: int) -> Tensor:
-    """The matrix (M, K) in float32."""
+    """The matrix (M, K) in float32; large ones on a CPU by compiled loops (`_tiles_cpu.py`)."""
+    if not serves(tiles, dtypes=(torch.uint8,)):
+        return plain_weights(tiles, scales, bits, M, K)
+    from glassformer.kernels import _rows_cpu, _tiles_cpu
+
+    w = torch.empty(len(tiles) * ROWS, tiles.shape[1] * GROUP)
+    unpack = _tiles_cpu.unpack8 if bits == 8 else _tiles_cpu.unpack4
+    _rows_cpu.in_parallel(unpack, len(tiles), *map(_rows_cpu.array, (tiles, scales, w)))
+    return w[:M, :K]
+
+
+def plain_weights(tiles: Tensor, scales: Tensor, bits: int, M: int, K: int) -> Tensor:
+    """The twin of `weights`."""
     q = _signed(tiles, bits).float()  # (blocks, G, 8, 16, 4)
     w = q * (scales[:, None, None, :, None] if bits == 8 else scales.float()[:, :, None, :, None])
     return w.permute(0, 3, 1, 2, 4).flatten(2).flatten(0, 1)[:M, :K]

@@ -146,6 +146,11 @@ class Pipeline(nn.Module):
     def _check(self, n: int) -> None:
         """Raises SettingError if the schedule cannot have n micro-batches."""
         p, given = self.group.size(), f"parallel.schedule={self.schedule} with parallel.pipeline={self.group.size()}"
+        if self.schedule == "1f1b" and n < p:
+            raise SettingError(
+                f"{given} needs at least {p} micro-batches, and there are {n}; set train.grad_accumulation={p} times the "
+                "number of processes that read different rows, or parallel.schedule=gpipe"
+            )
         if self.schedule == "dualpipev" and n < 2 * p:
             raise SettingError(
                 f"{given} needs at least {2 * p} micro-batches, and there are {n}; set train.grad_accumulation={2 * p} "

@@ -6,6 +6,7 @@ import torch
 
 from glassformer.generate.step.integers import add_group4, add_group8, round_to_whole
 from glassformer.kernels import int4, int8, tiles
+from glassformer.kernels._rows import ENOUGH
 
 SIZES = [(1, 1), (16, 32), (33, 70), (5, 31), (48, 96)]
 
@@ -43,6 +44,15 @@ def test_tiles_hold_the_same_matrix(M, K, formula):
     assert torch.equal(tiles.weights(kept, scales, bits, M, K), whole)
     ids = torch.tensor([[0, M - 1], [M // 2, 0]])
     assert torch.equal(tiles.rows(kept, scales, bits, ids, K), whole[ids])
+
+
+@pytest.mark.parametrize("formula", [int8, int4])
+def test_compiled_loops_unpack_the_same_bits(formula):
+    bits, (M, K) = (8 if formula is int8 else 4), (521, 1030)
+    q, s = formula.quantize(matrix(M, K))
+    kept, scales = tiles.pack(q, bits), tiles.pack_scales(s, bits)
+    assert kept.numel() > ENOUGH
+    assert torch.equal(tiles.weights(kept, scales, bits, M, K), tiles.plain_weights(kept, scales, bits, M, K))
 
 
 @pytest.mark.parametrize("K", [1, 31, 32, 70])

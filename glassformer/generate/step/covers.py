@@ -44,8 +44,8 @@ def uncovered(model: GPT) -> str:
     config = model.config
     if model.device.type != "cpu":
         return f"weights on {model.device.type}"
-    if (dtype := next(model.parameters(), model.embedding).dtype) not in (torch.float32, torch.bfloat16):
-        return f"weights of type {dtype}"
+    if others := {p.dtype for p in model.parameters()} - {torch.float32, torch.bfloat16}:
+        return f"weights of type {others.pop()}"
     if model.kernels not in (fused(), flexible(), plain()):
         return "formulas that were replaced"
     if any(module._forward_hooks or module._forward_pre_hooks for module in model.modules()):

@@ -41,6 +41,8 @@ ACTIVATIONS = {
 }  # fmt: skip
 ENOUGH = 16_000_000
 """Bytes of weights from which on a second thread is worth waking: a guess."""
+SHORT = 32
+"""Tokens that a quantized model reads one by one: a guess."""
 PLAIN = "GLASSFORMER_PLAIN_INTEGERS"
 """The environment variable that, set to 1, keeps products of whole numbers from using the instruction for them."""
 
@@ -66,6 +68,8 @@ class Step:
         self.work = np.zeros(self.n_threads, WORK)
         for record in self.work:
             self._fill_work(record)
+        self.at_once = SHORT if isinstance(model.embed, Tiled) else 1
+        """Up to so many tokens are read faster one by one than together by the modules, which unpack every matrix."""
         self.addresses = [array.ctypes.data for array in (self.record, self.layers, self.work)]
         self.others = ThreadPoolExecutor(self.n_threads - 1) if self.n_threads > 1 else None
 
