@@ -40,20 +40,20 @@ class Doctor:
     """Watches one training in this process."""
 
     def __init__(
-        self, model: GPT, optimizer: torch.optim.Optimizer, loss: Loss, config: TrainConfig, run: Run | None,
-        tell: Callable[..., None], alone: bool = True,
+        self, model: GPT, optimizer: torch.optim.Optimizer, loss: Loss, config: TrainConfig, run: Run,
+        tell: Callable[..., None], alone: bool = True, watches: bool = True,
     ) -> None:  # fmt: skip
         """`tell("event", what="doctor", name=..., detail=...)` logs an event of `run`; what its log says already is not
-        told again. Without a run, another process watches. `alone` says that the whole model is in this process."""
+        told again. Unless it `watches`, another process does. `alone`: the whole model is in this process."""
         self.model, self.loss, self.config, self.tell, self.alone = model, loss, config, tell, alone
-        events = run.metrics("event") if run else []
+        events = run.metrics("event") if watches else []
         self.told = {str(event.get("name")) for event in events if event.get("what") == "doctor"}
-        self.reading = Reading(probe.vocabulary(model), run and _tokens(run))
+        self.reading = Reading(probe.vocabulary(model), _tokens(run) if watches else None)
         self.weights, self.curve, self.speed = Weights(model, optimizer), Curve(config), Speed()
         self.rollback = Rollback(config, run, alone)
         self.look: Look | None = None
         self.looks, self.spikes = 0, 0
-        self.active = run is not None and config.doctor != "off"
+        self.active = watches and config.doctor != "off"
         self.spent, self.began = 0.0, time.process_time()
 
     def reads(self, step: int, batch: Batch, counted: int, tokens: int, logged: bool) -> None:
