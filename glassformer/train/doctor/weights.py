@@ -25,6 +25,8 @@ DEAD = 0.5
 """Share of a block's units, from which on they are told."""
 IN_A_ROW = 3
 """Looks after which something that persists is told."""
+EXPERTS = ".mlp.experts."
+"""In the names of the parameters of experts, which a batch may have no token for."""
 IDLE = 50
 """Looks in a row without a token, after which an expert is told."""
 DEPTH = 100.0
@@ -44,7 +46,7 @@ class Look:
     still: list[str] = field(default_factory=list)
     """Parameters with a gradient that the step has not changed."""
     dead: dict[str, float] = field(default_factory=dict)
-    """Share of dead units of each MLP, its experts together: one that a batch does not need is not dead."""
+    """Share of dead units of each MLP; an expert without a token does not count."""
 
 
 class Weights:
@@ -77,7 +79,9 @@ class Weights:
                 self.look.without.append(name)
             mlp, inside, _ = name.partition(".mlp.")
             if self.roles[name] == "write" and inside and p.grad.ndim == 2:
-                dead.setdefault(f"{mlp}.mlp", []).append(torch.linalg.vector_norm(p.grad, torch.inf, dim=0) == 0)
+                units = torch.linalg.vector_norm(p.grad, torch.inf, dim=0) == 0
+                if not (EXPERTS in name and units.all()):
+                    dead.setdefault(f"{mlp}.mlp", []).append(units)
         self.look.dead = {name: torch.cat(units).float().mean().item() for name, units in dead.items()}
 
     @torch.no_grad()
@@ -129,12 +133,12 @@ class Weights:
                 "check the optimizer's step and its learning rates (`lr_scale` of its groups)",
             ))  # fmt: skip
         missing = self._lasting("without", look.without, IN_A_ROW)
-        if idle := [name for name in missing if ".mlp.experts." in name and self.counts["without", name] >= IDLE]:
+        if idle := [name for name in missing if EXPERTS in name and self.counts["without", name] >= IDLE]:
             found.append(Finding(
                 "expert unused", f"{_named(idle)} has had no token in {IDLE} looks",
                 "raise the weight of the load-balancing loss (model.mlp.aux_loss_weight), or take fewer experts",
             ))  # fmt: skip
-        if missing := [name for name in missing if ".mlp.experts." not in name]:
+        if missing := [name for name in missing if EXPERTS not in name]:
             found.append(Finding(
                 "no gradient", f"{_named(missing)} gets no gradient, so it stays as it is",
                 "check for `.detach()`, `torch.no_grad` and parts whose output is not used; freeze it on purpose with "

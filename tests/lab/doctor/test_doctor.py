@@ -111,6 +111,7 @@ def test_the_command_ends_with_1_where_something_is_broken(glass, monkeypatch):
 
 def test_a_disk_that_cannot_be_written_is_broken_and_a_full_one_a_note(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "WRITTEN", machine.MIB)
+    monkeypatch.setattr(machine, "SLOW_DISK", 0)
     assert [check.state for check in machine._disk(tmp_path)] == ["good"]
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda folder: type("usage", (), {"free": 2**30})())
     assert next(iter(machine._disk(tmp_path))).state == "note"
