@@ -95,7 +95,7 @@ def quantized(model: GPT, bits: int) -> GPT:
         for name, child in list(module.named_children()):
             if type(child) is Linear:
                 new = _linear(child, bits)
-            elif child is model.embed and type(child) in (Embedding, ScaledEmbedding):
+            elif child is model.embed and isinstance(child, Embedding) and type(child) in (Embedding, ScaledEmbedding):
                 new = _embedding(child, bits)
             else:
                 continue

@@ -271,4 +271,4 @@ def _tensors(given: Any) -> Iterator[torch.Tensor]:
 
 
 def _is_group(item: torch.ScriptObject) -> bool:
-    return "ProcessGroup" in item._type().name()
+    return "ProcessGroup" in item._type().name()  # type: ignore[attr-defined]

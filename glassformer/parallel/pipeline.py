@@ -43,6 +43,8 @@ SCHEDULES = {
     "zbvzerobubble": pipelining.ScheduleZBVZeroBubble,
     "dualpipev": pipelining.ScheduleDualPipeV,
 }  # fmt: skip
+SHAPES = 8
+"""For how many shapes of micro-batches a schedule is kept; rows of many lengths have many."""
 Micro = tuple[Tensor, Tensor, Tensor | None]
 """ids, targets and documents (B, T) of a micro-batch."""
 
@@ -81,9 +83,9 @@ class Pipeline(nn.Module):
         return dtype, torch.float64 if dtype == torch.float64 else torch.float32
 
     @property
-    def counted_elsewhere(self) -> list[nn.Parameter]:
+    def counted_elsewhere(self) -> list[Tensor]:
         """The parameters that the first stage has as well: a norm over all processes counts them there."""
-        return [self.module.embed.weight] if self.tied and 0 not in self.mine else []
+        return [self.module.embedding] if self.tied and 0 not in self.mine else []
 
     def passes(
         self, micros: Sequence[Micro], cost: Callable[[Tensor, int], Tensor],
@@ -107,7 +109,7 @@ class Pipeline(nn.Module):
         self._cost = cost
         last = self.n_stages - 1 in self.mine
         also = {"target": numbers, "losses": losses} if last else {}
-        schedule.step(*([ids] if 0 in self.mine else []), return_outputs=False, **given, **also)
+        schedule.step(*([ids] if 0 in self.mine else []), **given, **also)
         if self.copies is not None:
             sum_gradients(self.module.parameters(), self.copies)
         self._add_tied()
@@ -120,6 +122,8 @@ class Pipeline(nn.Module):
         key = (n, rows, T)
         if key not in self._ready:
             self._check(n)
+            if len(self._ready) == SHAPES:  # the oldest one goes, with its buffers
+                del self._ready[next(iter(self._ready))]
             stages = [self._stage(i, module, rows, T) for i, module in zip(self.mine, self.stages, strict=True)]
             given: Any = stages if self.schedule in TWO else stages[0]
             self._ready[key] = SCHEDULES[self.schedule](given, n, loss_fn=self._loss, scale_grads=False)
@@ -171,7 +175,7 @@ class Pipeline(nn.Module):
         """A tied embedding has a gradient on the first stage and another on the last: both get the sum."""
         if not self.tied:
             return
-        weight = self.module.embed.weight
+        weight = self.module.embedding
         if weight.grad is None:
             weight.grad = torch.zeros_like(weight)
         ours = local(weight.grad).contiguous()

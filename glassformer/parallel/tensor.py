@@ -55,6 +55,7 @@ def divided(model: GPT, mesh: DeviceMesh, sequence: bool = False) -> GPT:
     group.declared(model.position)
     model.position.bias = OwnHeads(model.position, model.config.n_head, mesh)  # type: ignore[method-assign]
     for block in model.blocks:
+        assert isinstance(block, Block)
         group.block(block)
     group.rest(model)
     if sequence:

@@ -129,6 +129,11 @@ def check_world(recipe: Recipe, world: World) -> None:
             "train.memory_gb divides the batch of one process; with several, set train.micro_batch_size and "
             "train.grad_accumulation"
         )
+    if recipe.train.doctor == "rollback":
+        raise SettingError(
+            "train.doctor=rollback goes back in one process; with several, set train.doctor=watch, and resume from an "
+            "earlier checkpoint by hand"
+        )
     if world.mesh.layout.pipeline > 1 and type(recipe.train.loss) is not NextToken:
         raise SettingError(
             f"parallel.pipeline={world.mesh.layout.pipeline} computes the loss in its last stage, and knows "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numba.extending
 from numba.core import config as numba_config
 from numba.core import event
 
@@ -65,3 +66,8 @@ def _compiled(function: Callable, **options: Any) -> Any:
 def inline(function: Callable) -> Any:
     """A part of kernels, copied into each kernel that calls it."""
     return numba.njit(inline="always")(function)
+
+
+def intrinsic(function: Callable) -> Any:
+    """A part of kernels that writes the compiler's instructions itself: what numba has no Python for."""
+    return numba.extending.intrinsic(function)

@@ -102,8 +102,9 @@ class Trainer:
         self.done, self.tokens, self.seconds = 0, 0, 0.0  # updates, tokens and time so far, over all resumes
         self.began = self.clock() - self.seconds  # when the run would have begun, had it never been stopped
         self.waited = 0.0  # seconds spent waiting for batches, in this process
-        who = {"alone": ranks.mesh is None, "watches": ranks.writes}
-        self.doctor = Doctor(inner, self.optimizer, self.loss, config, run, self._log, **who)
+        self.doctor = Doctor(
+            inner, self.optimizer, self.loss, config, run, self._log, alone=ranks.mesh is None, watches=ranks.writes
+        )
         self.lowest = Lowest()
         self.decays_from: int | None = None  # the step at which the schedule's decay began, once it has
         self.saved = -1  # the step of the newest checkpoint that this process has written

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -119,19 +120,46 @@ def test_bad_words_are_one_sentence(glass, trained, case):
     assert code == 2 and expected in err + out and "Traceback" not in err, (out, err)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped"])
-@pytest.mark.parametrize("verb", ["generate", "resume", "eval"])
-def test_a_damaged_checkpoint_is_one_sentence_and_nothing_is_lost(glass, trained, tmp_path, damage, verb):
-    shutil.copytree(trained / "runs/tiny", tmp_path / "runs/tiny")
-    shutil.copytree(trained / "data", tmp_path / "data")
-    path = sorted((tmp_path / "runs/tiny/checkpoints").iterdir())[-1] / "model.safetensors"
+def damage(checkpoint: Path, how: str) -> None:
+    path = checkpoint / "model.safetensors"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
-    path.write_bytes(data[: len(data) // 2] if damage == "truncated" else data)
-    before = {p: p.read_bytes() for p in (tmp_path / "runs").rglob("*") if p.is_file()}
+    path.write_bytes(data[: len(data) // 2] if how == "truncated" else data)
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A run of one's own and its checkpoints, from the oldest to the newest."""
+    shutil.copytree(trained / "runs/tiny", tmp_path / "runs/tiny")
+    shutil.copytree(trained / "data", tmp_path / "data")
+    return tmp_path / "runs", sorted((tmp_path / "runs/tiny/checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped"])
+@pytest.mark.parametrize("verb", ["generate", "resume", "eval"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(glass, copied, how, verb):
+    runs, checkpoints = copied
+    damage(checkpoints[-1], how)
+    before = {p: p.read_bytes() for p in runs.rglob("*") if p.is_file()}
+    code, out, err = glass(verb, "runs/tiny")
+    assert code == 0 and "damaged" in out + err and "Traceback" not in err, (out, err)
+    if verb == "resume":
+        (kept,) = (runs / "tiny/damaged").iterdir()
+        assert (kept / "model.safetensors").read_bytes() == before[checkpoints[-1] / "model.safetensors"]
+    else:
+        kept = {p: data for p, data in before.items() if "checkpoints" in p.parts}
+        assert {p: p.read_bytes() for p in (runs / "tiny/checkpoints").rglob("*") if p.is_file()} == kept
+
+
+@pytest.mark.parametrize("verb", ["generate", "resume", "eval"])
+def test_without_a_whole_checkpoint_there_is_one_sentence_and_nothing_is_lost(glass, copied, verb):
+    runs, checkpoints = copied
+    for each in checkpoints:
+        damage(each, "flipped")
+    before = {p: p.read_bytes() for p in runs.rglob("*") if p.is_file()}
     code, _, err = glass(verb, "runs/tiny")
-    assert code == 2 and "damaged" in err and "delete" in err and "Traceback" not in err
-    assert {p: p.read_bytes() for p in (tmp_path / "runs").rglob("*") if p.is_file()} == before
+    assert code == 2 and "damaged" in err and "Traceback" not in err
+    assert {p: p.read_bytes() for p in runs.rglob("*") if p.is_file()} == before
 
 
 def test_a_run_is_never_overwritten(glass, trained, monkeypatch):

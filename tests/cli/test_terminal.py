@@ -18,8 +18,9 @@ from glassformer.train.terminal import Display
 @pytest.mark.parametrize(("outcome", "verbs"), [("done", {"generate", "eval"}), ("interrupted", {"resume"})])
 def test_the_end_of_a_training_names_the_next_step(outcome, verbs, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("glassformer.runs.report.write_report", lambda folder: folder / "report.html")
     with pytest.raises(typer.Exit) if outcome == "interrupted" else contextlib.nullcontext() as end:
-        finished(Path("runs/a b"), outcome, Path("runs/a b/report.html"))
+        finished(Path("runs/a b"), outcome)
     assert end is None or end.value.exit_code == 130
     printed = capsys.readouterr().out
     found = re.findall(r"^  (\S*glass .*?)   ", printed, re.M)

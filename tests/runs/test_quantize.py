@@ -47,3 +47,15 @@ def test_bits_of_a_model_that_is_not_quantized():
     model = checkpoint.load(SOURCE).model()
     assert in_bits(model, 16).blocks[0].mlp.up_proj.weight.dtype == torch.bfloat16
     assert in_bits(model, 32).blocks[0].mlp.up_proj.weight.dtype == torch.float32
+
+
+def test_the_commands(glass):
+    code, out, _ = glass("quantize", "village-mini", "--bits", 4, "--name", "small")
+    assert code == 0 and "runs/small/checkpoints/00010000: 1.2 MB of weights" in out
+    settings = ["One morning", "-s", "temperature=0", "-s", "max_new_tokens=5"]
+    written = glass("generate", "runs/small", *settings)
+    assert written[0] == 0 and glass("generate", "village-mini", *settings, "--bits", 4)[1] == written[1]
+    assert glass("generate", "runs/small", *settings, "--bits", 8)[0] == 2
+    for verb in ("quantize", "generate"):
+        code, _, complained = glass(verb, "village-mini", "--bits", 5)
+        assert code == 2 and "5 is none of" in complained

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from glassformer.model.cache import Cache
 from glassformer.model.gpt import GPT
+from glassformer.model.quantized import Tiled
 from glassformer.system import cache_folder
 
 if TYPE_CHECKING:
@@ -42,16 +43,17 @@ log = logging.getLogger("glassformer")
 
 def step_for(model: GPT, cache: Cache, n_new: int) -> "Step | None":
     """The step for slot 0 of this cache; None where the module loop should write about `n_new` tokens instead: the step
-    cannot serve this model (which a large model is told, in the log), or making it ready takes longer than it saves."""
+    cannot serve this model (the log says why, if the model is large or quantized), or making it ready takes longer than it
+    saves."""
     from glassformer.generate.step.covers import uncovered
 
     tensors = [*model.parameters(), *model.buffers()]
     n_bytes, state = sum(t.nbytes for t in tensors), cache_folder.state(COMPILED, "step")
     saved = n_new * (len(model.blocks) * PER_LAYER + n_bytes * PER_BYTE)
-    if n_bytes < LARGE and (state == "nowhere" or saved < SECONDS[state]):
+    if model.device.type != "cpu" or (n_bytes < LARGE and (state == "nowhere" or saved < SECONDS[state])):
         return None
     if part := uncovered(model):
-        if n_bytes >= LARGE and model.device.type == "cpu":
+        if n_bytes >= LARGE or any(isinstance(module, Tiled) for module in model.modules()):
             log.info(f"each token is computed module by module: the compiled decode step does not cover {part}")
         return None
     from glassformer.generate.step.freeze import Step

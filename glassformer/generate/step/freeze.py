@@ -22,7 +22,6 @@ from glassformer.generate.step.covers import uncovered
 from glassformer.generate.step.records import LAYER, MODEL, WORK
 from glassformer.generate.step.token import step as compiled
 from glassformer.model.cache import Cache
-from glassformer.model.cache.keys import Keys
 from glassformer.model.embed import SeesBefore
 from glassformer.model.gpt import GPT
 from glassformer.model.head import LooksBack
@@ -107,10 +106,14 @@ class Step:
     def _run(self, position: int) -> None:
         """The compiled step, on all threads."""
         self.arrived[0] = 0
-        rest = [
-            self.others.submit(compiled, thread, self.n_threads, position, *self.addresses)
-            for thread in range(1, self.n_threads) if self.others
-        ]  # fmt: skip
+        try:
+            rest = [
+                self.others.submit(compiled, thread, self.n_threads, position, *self.addresses)
+                for thread in range(1, self.n_threads) if self.others
+            ]  # fmt: skip
+        except RuntimeError:  # the system gives no more threads: those that wait for this one must not wait for ever
+            self.arrived[0] = 1 << 60
+            raise
         compiled(0, self.n_threads, position, *self.addresses)
         for each in rest:
             each.result()
@@ -125,7 +128,7 @@ class Step:
         """The address of room for n float32, rounded up to whole tiles."""
         return self._at(torch.zeros(-(-n // 32) * 32))
 
-    def _fill_layer(self, record: Any, block: Any, cache: Keys) -> None:
+    def _fill_layer(self, record: Any, block: Any, cache: Any) -> None:
         mixer, mlp = block.mixer, block.mlp
         for name in ("q", "k", "v", "o"):
             self._fill_matrix(record[name], getattr(mixer, f"{name}_proj"))
@@ -148,19 +151,20 @@ class Step:
             record["bits"], record["rows"], record["columns"] = module.bits, module.n_rows, module.n_columns
             record["weight"], record["scales"] = self._at(module.tiles), self._at(module.scales)
         else:
-            weight = module.weight if weight is None else weight
-            record["bits"] = 8 * weight.element_size()
-            record["rows"], record["columns"] = weight.shape
-            record["weight"] = self._at(weight)
-        if getattr(module, "bias", None) is not None:
-            record["bias"] = self._at(module.bias, torch.float32)
+            held: Any = module.weight if weight is None else weight
+            record["bits"] = 8 * held.element_size()
+            record["rows"], record["columns"] = held.shape
+            record["weight"] = self._at(held)
+        bias: Any = getattr(module, "bias", None)
+        record["bias"] = 0 if bias is None else self._at(bias, torch.float32)
 
     def _fill_norm(self, record: Any, norm: nn.Module) -> None:
         if isinstance(norm, nn.Identity):
             record["kind"] = records.NONE
             return
         record["kind"] = records.LAYER_NORM if isinstance(norm, LayerNorm) else records.RMS_NORM
-        gain, bias = norm.weight, getattr(norm, "bias", None)
+        gain: Any = norm.weight
+        bias: Any = getattr(norm, "bias", None)
         record["gain"] = self._at(1 + gain if isinstance(norm, ZeroCenteredRMSNorm) else gain, torch.float32)
         record["bias"] = 0 if bias is None else self._at(bias, torch.float32)
         record["eps"] = norm.eps
@@ -190,7 +194,8 @@ class Step:
         return record
 
     def _cache_size(self) -> int:
-        return self.cache.layers[0].k.element_size()
+        first: Any = self.cache.layers[0]
+        return first.k.element_size()
 
     def _fill_head(self, record: Any) -> None:
         model = self.model

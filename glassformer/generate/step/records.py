@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 from numba import carray, types
-from numba.extending import intrinsic
 
-from glassformer.system.compiled import inline
+from glassformer.system.compiled import inline, intrinsic
 
 MATRIX = np.dtype([
     ("bits", "i8"),

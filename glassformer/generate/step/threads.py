@@ -11,9 +11,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from glassformer.system.compiled import kernel
+from glassformer.system.compiled import intrinsic, kernel
 
 LOOKS = 2_000
 """How often a thread looks before it yields."""

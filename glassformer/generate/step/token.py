@@ -8,6 +8,8 @@ Every thread runs `step` with its own number. What is short (a norm of x) each o
 a matrix, and of the heads, each computes its share, and they `meet` before anyone reads what the others have written.
 """
 
+from typing import Any
+
 from numba import carray
 
 from glassformer.generate.step.formulas import activate, attend, keep, norm, rotate
@@ -103,7 +105,7 @@ def step(thread, n_threads, position, the_model, the_layers, the_work):
     `model.logits`, and the stream at `model.x`. The last three arguments are the addresses of records."""
     model = carray(pointer(the_model), 1, MODEL)[0]
     layers = carray(pointer(the_layers), model.n_layer, LAYER)
-    work = carray(pointer(the_work), n_threads, WORK)[thread]
+    work: Any = carray(pointer(the_work), n_threads, WORK)[thread]
     x, h = floats(model.x, model.n_embd), floats(work.h, model.n_embd)
     y, hidden = floats(model.y, model.n_head * model.head_dim), floats(model.hidden, model.n_hidden)
     meeting = 0

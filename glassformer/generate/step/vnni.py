@@ -10,7 +10,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic
+
+from glassformer.system.compiled import intrinsic
 
 BYTES, INTS, FLOATS = (ir.VectorType(t, n) for t, n in ((ir.IntType(8), 64), (ir.IntType(32), 16), (ir.FloatType(), 16)))
 HALVES = ir.VectorType(ir.IntType(16), 16)
@@ -19,7 +20,8 @@ INT = ir.IntType(32)
 
 def available() -> bool:
     """Whether the code that is compiled here may use it."""
-    features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+    context: Any = cpu_target.target_context
+    features = context.codegen().magic_tuple()[2].split(",")
     return {"+avx512vnni", "+avx512bw", "+avx512f"} <= {*features}
 
 

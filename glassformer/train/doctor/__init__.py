@@ -44,10 +44,9 @@ class Doctor:
         tell: Callable[..., None], alone: bool = True, watches: bool = True,
     ) -> None:  # fmt: skip
         """`tell("event", what="doctor", name=..., detail=...)` logs an event of `run`; what its log says already is not
-        told again. Unless it `watches`, another process does. `alone`: the whole model is in this process."""
+        told again. `alone` says that the whole model is in this process, `watches` that no other one watches."""
         self.model, self.loss, self.config, self.tell, self.alone = model, loss, config, tell, alone
-        events = run.metrics("event") if watches else []
-        self.told = {str(event.get("name")) for event in events if event.get("what") == "doctor"}
+        self.told = {str(event.get("name")) for event in run.metrics("event") if event.get("what") == "doctor"}
         self.reading = Reading(probe.vocabulary(model), _tokens(run) if watches else None)
         self.weights, self.curve, self.speed = Weights(model, optimizer), Curve(config), Speed()
         self.rollback = Rollback(config, run, alone)
