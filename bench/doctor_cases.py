@@ -267,7 +267,7 @@ HEALTHY: dict[str, tuple[str, tuple[str, ...]]] = {
         "train.steps=120", "train.micro_batch_size=16", "train.grad_accumulation=1", "train.schedule.warmup_steps=20",
         "model.dropout=0.1", "train.learning_rate=2e-3")),
     "sliding, mamba, MoE": ("mini", (
-        *SMALL, "model.mixers=sliding,mamba,full", "model.n_layer=3", "model.mlp=moe", "train.steps=100",
+        *SMALL, "model.mixers=sliding,mamba,full", "model.n_layer=3", "model.mlp=moe", "train.steps=60",
         "train.sampler=packed")),
 }  # fmt: skip
 """Recipe and settings of the healthy trainings."""

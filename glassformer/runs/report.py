@@ -146,8 +146,9 @@ def _normal(recipe: Row, facts: Row, events: list[Row]) -> Normal:
     """What is known of the losses of runs like this one."""
     plans = [event.get("steps") for event in events if event.get("what") == "plan"]
     steps, dataset = plans[-1] if plans else _dig(recipe, "train", "steps"), facts.get("dataset")
-    known = isinstance(steps, int) and isinstance(dataset, dict)
-    return normal(recipe, dataset, steps) if known else Normal(None, None, "")
+    if not isinstance(steps, int) or not isinstance(dataset, dict):
+        return Normal(None, None, "")
+    return normal(recipe, dataset, steps)
 
 
 def _doctor(events: list[Row]) -> list[Row]:

@@ -6,6 +6,7 @@ Every case is made from a seed, so that a fault found on one machine can be show
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -229,7 +230,7 @@ def _newton_schulz() -> Iterator[Case]:
 
 
 def _clip() -> Iterator[Case]:
-    def call(f, a, b):
+    def call(f, a, b) -> Any:
         weights = [torch.zeros_like(a), torch.zeros_like(b)]
         weights[0].grad, weights[1].grad = a.clone(), b.clone()
         norm = f(weights, 1.0)

@@ -107,7 +107,8 @@ def _run(
         total = sum((v.double() * w.to(device)).sum() for v, w in zip(values, weights))
         assert isinstance(total, Tensor)
         gradients = list(torch.autograd.grad(total, leaves))
-    return tuple([t.detach().double().cpu() for t in some] for some in (values, gradients))
+    values, gradients = ([t.detach().double().cpu() for t in some] for some in (values, gradients))
+    return values, gradients
 
 
 def _error(found: Tensor, expected: Tensor) -> float:

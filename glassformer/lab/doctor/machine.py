@@ -86,10 +86,10 @@ def _threads() -> Check:
 def _sharing() -> Check:
     """Whether this process gets the cores it may use: the processor's time in a second of products."""
     a, n = torch.ones(SIDE, SIDE), torch.get_num_threads()
-    a @ a
+    torch.mm(a, a)
     clock, cpu = time.perf_counter(), time.process_time()
     while time.perf_counter() - clock < 1.0:
-        a @ a
+        torch.mm(a, a)
     share = (time.process_time() - cpu) / (time.perf_counter() - clock) / min(n, cores())
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     if share < SHARED:

@@ -8,7 +8,7 @@ The event `rollback` in the log names the batch, so a run that is killed and res
 `resume` beside it cancels the logged lines of the steps that are trained again.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -60,7 +60,7 @@ class Training(Protocol):
     """What going back needs of a Trainer."""
 
     done: int
-    inner: torch.nn.Module
+    inner: Any
 
     def settle(self) -> None:
         """Wait for the checkpoint in the background."""

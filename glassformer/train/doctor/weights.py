@@ -25,6 +25,10 @@ DEAD = 0.5
 """Share of a block's units, from which on they are told."""
 IN_A_ROW = 3
 """Looks after which something that persists is told."""
+EXPERTS = ".mlp.experts."
+"""In the names of the parameters of experts, which a batch may have no token for."""
+IDLE = 50
+"""Looks in a row without a token, after which an expert is told."""
 DEPTH = 100.0
 """Gradient norms of the first and the last block that differ by more than this factor."""
 CLIPPED = 1000.0
@@ -42,7 +46,7 @@ class Look:
     still: list[str] = field(default_factory=list)
     """Parameters with a gradient that the step has not changed."""
     dead: dict[str, float] = field(default_factory=dict)
-    """Share of dead units of each MLP, its experts together: one that a batch does not need is not dead."""
+    """Share of dead units of each MLP; an expert without a token does not count."""
 
 
 class Weights:
@@ -57,7 +61,7 @@ class Weights:
         self.before = self.gradient = torch.empty(0)
         self.ends = torch.empty(0, dtype=torch.long)
         self.look = Look()
-        self.counts: dict[str, int] = {}
+        self.counts: dict[Any, int] = {}
 
     @torch.no_grad()
     def see_before(self) -> None:
@@ -75,7 +79,9 @@ class Weights:
                 self.look.without.append(name)
             mlp, inside, _ = name.partition(".mlp.")
             if self.roles[name] == "write" and inside and p.grad.ndim == 2:
-                dead.setdefault(f"{mlp}.mlp", []).append(torch.linalg.vector_norm(p.grad, torch.inf, dim=0) == 0)
+                units = torch.linalg.vector_norm(p.grad, torch.inf, dim=0) == 0
+                if not (EXPERTS in name and units.all()):
+                    dead.setdefault(f"{mlp}.mlp", []).append(units)
         self.look.dead = {name: torch.cat(units).float().mean().item() for name, units in dead.items()}
 
     @torch.no_grad()
@@ -121,14 +127,18 @@ class Weights:
                 "dead units", f"{dead[worst]:.0%} of the units of {worst} are 0 for every token",
                 "lower the learning rate, or use an activation without a flat side (model.mlp=swiglu)",
             ))  # fmt: skip
-        still = [name for name in look.still if name not in self.forgotten]
-        if self._persists("still", bool(still)):
+        if still := self._lasting("still", look.still, IN_A_ROW):
             found.append(Finding(
                 "weights do not move", f"{_named(still)} has a gradient and does not change in a step",
                 "check the optimizer's step and its learning rates (`lr_scale` of its groups)",
             ))  # fmt: skip
-        missing = [name for name in look.without if name not in self.forgotten]
-        if self._persists("without", bool(missing)):
+        missing = self._lasting("without", look.without, IN_A_ROW)
+        if idle := [name for name in missing if EXPERTS in name and self.counts["without", name] >= IDLE]:
+            found.append(Finding(
+                "expert unused", f"{_named(idle)} has had no token in {IDLE} looks",
+                "raise the weight of the load-balancing loss (model.mlp.aux_loss_weight), or take fewer experts",
+            ))  # fmt: skip
+        if missing := [name for name in missing if EXPERTS not in name]:
             found.append(Finding(
                 "no gradient", f"{_named(missing)} gets no gradient, so it stays as it is",
                 "check for `.detach()`, `torch.no_grad` and parts whose output is not used; freeze it on purpose with "
@@ -152,7 +162,13 @@ class Weights:
             return [Finding("gradients grow by depth", what, remedy)]
         return [Finding("gradients fade by depth", what, remedy)] if self._persists("fades", fades, 2) else []
 
-    def _persists(self, what: str, seen: bool, times: int = IN_A_ROW) -> bool:
+    def _lasting(self, what: str, names: list[str], times: int) -> list[str]:
+        """Those of the names that came up in so many looks in a row, without what the optimizer forgets."""
+        for name in self.parameters.keys() - self.forgotten:
+            self._persists((what, name), name in names)
+        return [name for name in names if self.counts.get((what, name), 0) >= times]
+
+    def _persists(self, what: Any, seen: bool, times: int = IN_A_ROW) -> bool:
         """Whether something was seen in so many looks in a row, this one included."""
         self.counts[what] = self.counts.get(what, 0) + 1 if seen else 0
         return seen and self.counts[what] >= times
