@@ -15,6 +15,7 @@ https://docs.pytorch.org/docs/stable/notes/randomness.html
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -40,11 +41,12 @@ def deterministic(recipe: Recipe, threads: int | None = None) -> Iterator[None]:
     enabled, benchmark, before = (
         torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark, torch.get_num_threads()
     )  # fmt: skip
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic  # whose types do not know its one attribute
+    fill = memory.fill_uninitialized_memory
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", WORKSPACE)
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads memory before it writes it
+    memory.fill_uninitialized_memory = False  # nothing reads memory before it writes it
     torch.set_num_threads(threads or before)
     try:
         yield
@@ -59,7 +61,7 @@ def deterministic(recipe: Recipe, threads: int | None = None) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(enabled)
         torch.backends.cudnn.benchmark = benchmark
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        memory.fill_uninitialized_memory = fill
         torch.set_num_threads(before)
 
 
