@@ -57,6 +57,11 @@ class Stretch(nn.ModuleDict):
 class Received(nn.Module):
     """In the place of the embedding: the stream comes from the stage before."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.empty(0)
+        """What a head with weights of its own is handed as the embedding, and does not use."""
+
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> the same."""
         return x
