@@ -30,7 +30,7 @@ from glassformer.lessons.pictures import ACCENT, Q, V, bars, canvas, shown
 from glassformer.lessons.training import learn
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite
+from glassformer.runs.shipped import run_or_shipped
 from glassformer.tokenizers import TokenizerRecipe
 
 village = Village()
@@ -157,7 +157,7 @@ guess.was(round(100 * shares[40], 1), f"And {shares[120]:.1%} of the stretches o
 # score (a `temperature` below 1 makes it prefer the likeliest tokens; lesson 08):
 
 # %%
-shipped = load(favourite())
+shipped = load(run_or_shipped("village-mini"))
 gpt, its_tokenizer = shipped.model(), shipped.tokenizer()
 print("One morning" + complete(gpt, its_tokenizer, ["One morning"], SamplingConfig(temperature=0.5, seed=3, max_new_tokens=sized(220, 5)))[0])
 

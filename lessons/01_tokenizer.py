@@ -273,9 +273,9 @@ import math
 import torch
 
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite
+from glassformer.runs.shipped import run_or_shipped
 
-shipped = load(favourite())
+shipped = load(run_or_shipped("village-mini"))
 model, its_own = shipped.model(), shipped.tokenizer()
 entries = {token for token in its_own.token_bytes if token}
 

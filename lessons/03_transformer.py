@@ -21,10 +21,10 @@ from glassformer.lessons.pictures import ACCENT, Q, bars, canvas, grid, shown, t
 from glassformer.model.gpt import GPT
 from glassformer.model.positions import Positions
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite
+from glassformer.runs.shipped import run_or_shipped
 
 torch.set_grad_enabled(False)  # we only read
-checkpoint = load(favourite())
+checkpoint = load(run_or_shipped("village-mini"))
 model, tokenizer = checkpoint.model(), checkpoint.tokenizer()
 config = model.config
 

@@ -25,10 +25,10 @@ from glassformer.lessons.training import learn
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.positions import Positions
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite
+from glassformer.runs.shipped import run_or_shipped
 from glassformer.tokenizers import TokenizerRecipe
 
-checkpoint = load(favourite())
+checkpoint = load(run_or_shipped("village-mini"))
 model, tokenizer = checkpoint.model().requires_grad_(False), checkpoint.tokenizer()
 text = 'Once there was a girl called Nora. With her was her goose, Duchess. She ran off. "Duchess has run away!" called'
 ids = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(text)]])

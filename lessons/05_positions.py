@@ -19,10 +19,10 @@ from glassformer.lessons.training import learn
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.position.alibi import slopes
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite
+from glassformer.runs.shipped import run_or_shipped
 from glassformer.tokenizers import TokenizerRecipe
 
-checkpoint = load(favourite())
+checkpoint = load(run_or_shipped("village-mini"))
 model, tokenizer = checkpoint.model().requires_grad_(False), checkpoint.tokenizer()
 story = Village().story("validation", 1).text
 row = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(story)][: sized(300, 40)]])

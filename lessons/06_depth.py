@@ -19,7 +19,7 @@ from glassformer.lessons.training import learn
 from glassformer.model.gpt import GPT, GPTConfig
 from glassformer.model.positions import Positions
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite
+from glassformer.runs.shipped import run_or_shipped
 from glassformer.tokenizers import TokenizerRecipe
 
 stories = [Village().story("train", i).text for i in range(sized(400, 20))]
@@ -134,7 +134,7 @@ guess.was("the last ones" if lines["post-norm"][-1] > lines["post-norm"][0] else
 # numbers of the same size, however long the stream has become. In the trained model:
 
 # %%
-checkpoint = load(favourite())
+checkpoint = load(run_or_shipped("village-mini"))
 village = checkpoint.model().requires_grad_(False)
 words = checkpoint.tokenizer()
 row = torch.tensor([[words.end_of_text, *words.encode(Village().story("validation", 1).text)][: sized(300, 40)]])

@@ -15,10 +15,10 @@ from glassformer.generate.text import complete
 from glassformer.lessons import picture, predict, sized
 from glassformer.lessons.pictures import ACCENT, Q, bars, canvas, shown
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite
+from glassformer.runs.shipped import run_or_shipped
 
 torch.set_grad_enabled(False)
-checkpoint = load(favourite())
+checkpoint = load(run_or_shipped("village-mini"))
 model, tokenizer = checkpoint.model(), checkpoint.tokenizer()
 prompt = "One morning, a girl called Nora"
 ids = [tokenizer.end_of_text, *tokenizer.encode(prompt)]

@@ -24,10 +24,10 @@ from glassformer.lens.trace import next_tokens, trace
 from glassformer.lessons import picture, predict, say, sized
 from glassformer.lessons.pictures import K, Q, bars, canvas, grid, shown, text
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite, run_or_shipped
+from glassformer.runs.shipped import run_or_shipped
 
 torch.set_grad_enabled(False)
-checkpoint = load(favourite())
+checkpoint = load(run_or_shipped("village-mini"))
 model, tokenizer = checkpoint.model(), checkpoint.tokenizer()
 L, H = model.config.n_layer, model.config.n_head
 story = 'Once there was a girl called Nora. With her was her goose, Duchess. She ran off. "Duchess has run away!" called'
@@ -265,11 +265,11 @@ guess.was("nearly all of it in one stretch, after the loss has fallen" if share 
 
 # %%
 terminal = Console(width=100, force_jupyter=False)  # plain text here, colours in a real terminal
-used = look_at(terminal, [str(favourite()), story], html=None, place=None, knobs=[], over_time=False)
+used = look_at(terminal, ["village-mini", story], html=None, place=None, knobs=[], over_time=False)
 
 # %%
 page = Path(mkdtemp()) / "look.html"
-used = look_at(terminal, [str(favourite()), sized(story, "Nora ran off.")], html=page, place=None, knobs=[], over_time=False)
+used = look_at(terminal, ["village-mini", sized(story, "Nora ran off.")], html=page, place=None, knobs=[], over_time=False)
 
 # %% tags=["prose"]
 at = f"#place={ids.shape[1] - 1}&head={best.layer}.{best.head}"

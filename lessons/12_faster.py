@@ -16,10 +16,10 @@ from glassformer.kernels import attention, fused, plain, rms_norm
 from glassformer.lessons import picture, predict, say, sized
 from glassformer.lessons.pictures import ACCENT, Q, bars, canvas
 from glassformer.runs.checkpoint import load
-from glassformer.runs.shipped import favourite
+from glassformer.runs.shipped import run_or_shipped
 
 torch.set_grad_enabled(False)
-checkpoint = load(favourite())
+checkpoint = load(run_or_shipped("village-mini"))
 model, tokenizer = checkpoint.model(), checkpoint.tokenizer()
 story = Village().story("validation", 1).text
 row = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(story)][: sized(300, 40)]])

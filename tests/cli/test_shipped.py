@@ -101,6 +101,7 @@ def test_a_model_is_ready_within_a_second():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_does_what_its_card_says(name, tmp_path, monkeypatch):
     """The weights that ship, in bf16, on held-out stories. Copies are looked for in the whole text that it has read."""

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).with_name("divided.py")
 REFUSED = {  # end of the layout -> what the sentence must name
     "mamba, 2 processes: tensor=2": ["parallel.tensor=2", "Mamba", "model.mixer=full"],
@@ -27,13 +29,18 @@ REFUSED = {  # end of the layout -> what the sentence must name
 """Every other layout must work."""
 
 
-def test_layouts_agree_with_one_process(tmp_path):
+@pytest.mark.parametrize(
+    "models, count",
+    [("full|mamba|moe|sliding", 31), pytest.param(".*", 72, marks=pytest.mark.slow)],
+    ids=["four models", "all models"],
+)
+def test_layouts_agree_with_one_process(models, count, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    words = [sys.executable, SCRIPT, tmp_path / "found.json"]
+    words = [sys.executable, SCRIPT, tmp_path / "found.json", f"^({models}), "]
     ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found = json.loads((tmp_path / "found.json").read_text())
-    assert len(found) == 72
+    assert len(found) == count
     for layout, result in found.items():
         _check(layout, result)
 
