@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Several machines that reach each other, without a queue: type the same line on each. docs/ladder.md says what to do.
 #
-#     NODES=2 FIRST=node1:29500 launch/many_nodes.sh train gpt2 --name big parallel.shard=true parallel.replicate=2
+#     NODES=2 FIRST=node1:29500 launch/many_nodes.sh train my_texts -r gpt2 --name big parallel.shard=true parallel.replicate=2
 #
 # NODES       how many machines
 # FIRST       a name and a free port of one of them, where all meet

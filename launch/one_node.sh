@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One machine, one process for each of its GPUs (on a CPU: for each core). docs/ladder.md says what to do.
 #
-#     launch/one_node.sh train gpt2 --name big parallel.shard=true
+#     launch/one_node.sh train my_texts -r gpt2 --name big parallel.shard=true
 #
 # PROCESSES   how many; without it, as many as there are GPUs
 # RESTARTS    how often all are started again if one ends (3)

@@ -1,13 +1,19 @@
 """The launch files: what they start, seen through a stand-in for torchrun that prints its words."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from glassformer.config import variants
+from glassformer.corpora import Corpus
+from glassformer.recipes.presets import presets
+
 LAUNCH = Path(__file__).parents[1] / "launch"
+COMMAND = r"(?:glass|glassformer|\.sh|\.sbatch) train ([\w./]+)|spot\.sh \w+ ([\w./]+)"
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 
@@ -57,3 +63,11 @@ def test_a_machine_that_comes_back_goes_on_with_its_run(start, tmp_path):
     (tmp_path / "runs/big/run.json").write_text("{}")
     assert start("spot.sh", "big", "gpt2").stdout.endswith("-m glassformer resume runs/big\n")
     assert "name of the run" in start("spot.sh").stderr
+
+
+def test_what_the_documents_train_on_is_a_text_and_no_recipe():
+    files = [*LAUNCH.iterdir(), *LAUNCH.parent.glob("docs/*.md"), LAUNCH.parent / "README.md"]
+    texts = [word for path in files for words in re.findall(COMMAND, path.read_text(encoding="utf-8"))
+             for word in words if word]  # fmt: skip
+    assert len(texts) > 20
+    assert not {*texts} & {*presets()} - {*variants(Corpus)}

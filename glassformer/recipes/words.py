@@ -10,6 +10,7 @@ from glassformer.recipes.build import is_dataset
 from glassformer.recipes.presets import Recipe, named, presets
 from glassformer.runs import checkpoint
 from glassformer.runs.run import Run, no_run
+from glassformer.system.command import typed
 
 
 def recipe_of(name: str, source: str | None, settings: list[str] | None) -> Recipe:
@@ -19,6 +20,8 @@ def recipe_of(name: str, source: str | None, settings: list[str] | None) -> Reci
     """
     source, settings = split(source, settings)
     recipe = named(name)
+    if source in presets() and source not in variants(Corpus) and not Path(source).exists():
+        raise SettingError(f"'{source}' is a recipe and no text; write {typed('train', 'TEXT')} --recipe {source}")
     if source is not None and not _names(source, recipe.corpus):
         recipe = recipe.model_copy(update={"corpus": corpus(source)})
     changed = recipe.override(*settings)

@@ -9,6 +9,7 @@ A checkpoint is deleted only when a newer one has been forced to the disk and re
 it. It leaves its place in one step, so that a kill leaves no half of it.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -44,12 +45,13 @@ def is_permanent(checkpoint: Path) -> bool:
 
 
 def set_aside(checkpoint: Path, name: str) -> Path:
-    """Move a checkpoint of a run to the folder `name` of the run, where no training goes on from it; returns its place.
-    Raises DiskError where the system refuses."""
-    place = checkpoint.parent.parent / name / checkpoint.name
+    """Move a checkpoint of a run to the folder `name` of the run, where no training goes on from it, beside any that came
+    there before it; returns its place. Raises DiskError where the system refuses."""
+    folder = checkpoint.parent.parent / name
+    others = (folder / f"{checkpoint.name}-{n}" for n in itertools.count(2))
+    place = next(place for place in itertools.chain([folder / checkpoint.name], others) if not place.exists())
     try:
-        place.parent.mkdir(exist_ok=True)
-        remove(place)
+        folder.mkdir(exist_ok=True)
         os.replace(checkpoint, place)
     except OSError as error:
         raise cannot_write(place, error) from error

@@ -20,7 +20,17 @@ def names() -> list[str]:
 
 def favourite() -> Path:
     """The model that writes when no run is named: the best that comes with the package. Raises GlassError if none does."""
-    found = [name for name in ("village-stories", "village-mini") if name in names()]
+    return _first("village-stories", "village-mini")
+
+
+def example() -> Path:
+    """The model that is looked into when no run is named: the smallest, with the fewest heads, which lessons and documents
+    speak of. Raises GlassError if none comes with the package."""
+    return _first("village-mini", "village-stories")
+
+
+def _first(*wanted: str) -> Path:
+    found = [name for name in wanted if name in names()]
     if not found:
         raise GlassError(f"this copy comes without trained models; train one with `{typed('train')}` and name its folder")
     return FOLDER / found[0]

@@ -102,6 +102,7 @@ BAD_WORDS = {
     "unknown variant": (["train", "village", "model.position=ropee"], "rope"),
     "no such variant file": (["train", "village", "model.mixer=./mine.py"], "mine.py"),
     "unknown recipe": (["train", "village", "-r", "minni"], "mini"),
+    "a recipe for a text": (["train", "gpt2"], "--recipe gpt2"),
     "unknown verb": (["trane"], "train"),
     "no run": (["generate", "runs/none"], "runs/none"),
     "no run to plan": (["plan", "runs/none"], "runs/none"),

@@ -125,8 +125,14 @@ def test_a_folder_of_ones_own_comes_before_a_model_of_that_name(tmp_path, monkey
     assert shipped.called(tmp_path / "weights" / "tiny") == "tiny"
     (tmp_path / "tiny").mkdir()
     assert shipped.run_or_shipped("tiny") == Path("tiny") and not shipped.is_shipped(Path("tiny"))
-    with pytest.raises(GlassError, match="without trained models"):
-        shipped.favourite()
+    for no_run_is_named in (shipped.favourite, shipped.example):
+        with pytest.raises(GlassError, match="without trained models"):
+            no_run_is_named()
+
+
+def test_the_best_model_writes_and_the_smallest_is_looked_into():
+    """Documents and lessons name heads and places of the smallest."""
+    assert shipped.favourite().name == "village-stories" and shipped.example().name == "village-mini"
 
 
 def test_a_run_is_packed_with_its_weights_in_bf16_its_recipe_and_its_curve(trained, tmp_path, monkeypatch):

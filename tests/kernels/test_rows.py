@@ -5,13 +5,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from glassformer.kernels import _rows, cross_entropy, gelu, rms_norm, rope, swiglu
+from glassformer.kernels import _rows, cross_entropy, geglu, gelu, rms_norm, rope, swiglu
 from glassformer.kernels.cross_entropy import IGNORED
 
 from .cases import FORMULAS, PLAIN, Case, check_close
 
 MODULES = {"cross_entropy": cross_entropy, "gelu": gelu, "rms_norm": rms_norm, "rope": rope, "swiglu": swiglu}
-TWINS = {name: module.fused for name, module in MODULES.items()}
+TWINS = {name: module.fused for name, module in MODULES.items()} | {"geglu": geglu.fused}  # which calls gelu's
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def loops(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 2e-5), (torch.bfloat16, None)], ids=["float32", "bf16"])
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", TWINS)
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_loops_are_the_formula_in_values_and_gradients(loops, name, dtype, tolerance, data):

@@ -12,7 +12,7 @@ from glassformer.lens.tokens import find
 from glassformer.recipes.build import device_of
 from glassformer.recipes.presets import Recipe
 from glassformer.runs import checkpoint
-from glassformer.runs.shipped import called, favourite, names, run_or_shipped
+from glassformer.runs.shipped import called, example, names, run_or_shipped
 from glassformer.system.command import on_a_page, typed
 
 EXAMPLE = "Walt sat at the smithy. He"
@@ -55,7 +55,7 @@ def _meant(words: list[str]) -> tuple[Path, str]:
     text = find.text(source)
     if not text.strip():
         raise LensError(f"there is no text to look at; write one in quotes: {typed('look', *named, EXAMPLE)}")
-    return run_or_shipped(named[0]) if named else favourite(), text
+    return run_or_shipped(named[0]) if named else example(), text
 
 
 def _is_run(source: str) -> bool:
