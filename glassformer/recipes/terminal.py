@@ -43,12 +43,14 @@ def write_texts(folder: Path, prompts: list[str], settings: list[str], count: in
     model, tokenizer = saved.model(device=device_of("auto")), saved.tokenizer()
     model = model if bits is None else in_bits(model, bits)
     if len(prompts) * count == 1:
-        for piece in chain([prompts[0]], stream(model, tokenizer, prompts[0], config)):
+        pieces = stream(model, tokenizer, prompts[0], config)
+        first = next(pieces, "")  # before the prompt is shown: what is compiled or refused has a line of its own
+        for piece in chain([prompts[0], first], pieces):
             write(piece)
         return write("\n")
     wanted = (prompt for prompt in prompts for _ in range(count))
-    for first in range(0, len(prompts) * count, AT_ONCE):
+    for start in range(0, len(prompts) * count, AT_ONCE):
         together = list(islice(wanted, AT_ONCE))
-        own = config.model_copy(update={"seed": config.seed + first})  # row i of all has seed + i, as if all were one batch
+        own = config.model_copy(update={"seed": config.seed + start})  # row i of all has seed + i, as if all were one batch
         for row, text in enumerate(complete(model, tokenizer, together, own)):
-            write("---\n" * (first + row > 0) + together[row] + text + "\n")
+            write("---\n" * (start + row > 0) + together[row] + text + "\n")
